@@ -1,7 +1,8 @@
 """What every test shares: reproducible examples, and a compiled-object cache that belongs to this test session alone.
 
-The cache variable is set before anything of Kernelscape is imported, because the configuration may read the environment
-only once. It is an environment variable rather than a fixture so that the subprocesses which tests start share the folder.
+The cache variable is set before anything of Kernelscape is imported, because the configuration may read the
+environment only once. It is an environment variable rather than a fixture so that the subprocesses which tests start
+share the folder.
 """
 
 import os
@@ -15,8 +16,8 @@ from hypothesis import HealthCheck, settings
 _CACHE = Path(tempfile.mkdtemp(prefix="kernelscape-tests-"))
 os.environ["KERNELSCAPE_CACHE_DIR"] = str(_CACHE)
 
-# Compiling a new expression takes milliseconds to tens of them, on a busy machine more: a deadline would only make failures
-# random.
+# Compiling a new expression takes milliseconds to tens of them, on a busy machine more: a deadline would only make
+# failures random.
 settings.register_profile(
     "ci", derandomize=True, deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -1,9 +1,9 @@
 """The layers of the house: a file imports only from layers below its own.
 
-The rules are checked on the syntax trees of `src/kernelscape`, so that late imports inside functions count too. Each rule
-is a function of a folder that returns the offences as text; each has a test that it holds for the library, and a test that
-it reports a small tree which breaks it. What is not compared: imports of other packages, except for those that may be
-loaded in one place only or not at all by `import kernelscape`.
+The rules are checked on the syntax trees of `src/kernelscape`, so that late imports inside functions count too. Each
+rule is a function of a folder that returns the offences as text; each has a test that it holds for the library, and a
+test that it reports a small tree which breaks it. What is not compared: imports of other packages, except for those
+that may be loaded in one place only or not at all by `import kernelscape`.
 """
 
 import ast
@@ -20,8 +20,8 @@ import kernelscape
 
 PACKAGE = Path(kernelscape.__file__).parent
 
-# A folder stands for all files in it; files of one folder may import each other. The package's own face sits between what
-# it gathers and the command line, its first user.
+# A folder stands for all files in it; files of one folder may import each other. The package's own face sits between
+# what it gathers and the command line, its first user.
 LAYERS: dict[str, float] = {
     "__main__.py": 16,
     "cli/": 15,
