@@ -1,0 +1,121 @@
+"""The only module that touches llvmlite: text of LLVM IR in, object code out, object code in, addresses out.
+
+LLVM's optimisation passes are not run: the emitter writes finished SSA (see ``ir.py``).  Linking resolves nothing but the
+symbols listed in `ALLOWED_SYMBOLS`, so code that would call a library function (``fmaf``, ``floorf``, a float16 helper)
+fails here, when it is loaded, and not as a jump to nowhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import platform
+import threading
+from functools import lru_cache
+from typing import Any
+
+from kernelscape.errors import CompilationError
+from kernelscape.machine import Target, describe_host
+
+ALLOWED_SYMBOLS = ("memset", "memcpy", "memmove")
+"""What LLVM may call on its own for loads and stores of blocks."""
+
+log = logging.getLogger("kernelscape.code")
+_lock = threading.RLock()
+os.register_at_fork(after_in_child=lambda: globals().update(_lock=threading.RLock()))
+
+
+@lru_cache(maxsize=1)
+def _llvm() -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm
+
+
+@lru_cache(maxsize=1)
+def host_target() -> Target:
+    """The processor that we run on."""
+    llvm = _llvm()
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return describe_host(llvm.get_host_cpu_name(), dict(llvm.get_host_cpu_features()), is_x86)
+
+
+@lru_cache(maxsize=1)
+def versions() -> str:
+    """Versions of llvmlite and LLVM, for cache keys."""
+    import llvmlite
+
+    return f"llvmlite {llvmlite.__version__} LLVM {'.'.join(map(str, _llvm().llvm_version_info))}"
+
+
+@lru_cache(maxsize=8)
+def _target_machine(target: Target) -> Any:
+    llvm = _llvm()
+    triple = llvm.Target.from_default_triple()
+    return triple.create_target_machine(
+        cpu=target.cpu, features=target.features, opt=2, reloc="pic", codemodel="default", jit=False
+    )
+
+
+def function_attributes(target: Target) -> str:
+    """What every generated function carries: no unwinding, and vectors as wide as the target says."""
+    bits = 8 * target.vector_bytes
+    return f'nounwind "min-legal-vector-width"="{bits}" "prefer-vector-width"="{bits}"'
+
+
+def compile_text(text: str, target: Target) -> bytes:
+    """Object code of a module."""
+    log.debug("%s", text)
+    llvm = _llvm()
+    with _lock:
+        try:
+            module = llvm.parse_assembly(text)
+            return bytes(_target_machine(target).emit_object(module))
+        except RuntimeError as error:
+            raise CompilationError(f"LLVM refused the generated code: {error}") from error
+
+
+def assembly(text: str, target: Target) -> str:
+    """The machine code of a module, for people."""
+    with _lock:
+        return str(_target_machine(target).emit_assembly(_llvm().parse_assembly(text)))
+
+
+class LoadedCode:
+    """Object code in executable memory; it lives as long as this object."""
+
+    def __init__(self, library: Any, addresses: dict[str, int]) -> None:
+        self._library = library
+        self.addresses = addresses
+
+
+_engine: Any = None
+_count = 0
+
+
+def load_object(code: bytes, symbols: tuple[str, ...]) -> LoadedCode:
+    """Places object code in memory and returns the addresses of `symbols`."""
+    global _engine, _count
+    llvm = _llvm()
+    with _lock:
+        if _engine is None:
+            _engine = llvm.create_lljit_compiler(_target_machine(host_target()))
+        _count += 1
+        builder = llvm.JITLibraryBuilder().add_object_img(code)
+        for name in ALLOWED_SYMBOLS:
+            builder.import_symbol(name, _c_address(name))
+        for symbol in symbols:
+            builder.export_symbol(symbol)
+        try:
+            library = builder.link(_engine, f"kernelscape{_count}")
+        except RuntimeError as error:
+            raise CompilationError(f"compiled code could not be loaded: {error}") from error
+        return LoadedCode(library, {s: library[s] for s in symbols})
+
+
+@lru_cache(maxsize=8)
+def _c_address(name: str) -> int:
+    return ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value or 0

@@ -1,0 +1,436 @@
+"""Text of LLVM IR, written with value numbering, so that what comes out needs no optimisation passes.
+
+Rules that the rest of the backend relies on:
+
+* The same pure operation on the same operands gives the same value back (within the blocks that dominate).  Common
+  subexpressions therefore cost nothing, also across the output rows of a register tile, and LLVM's pass pipeline, which is
+  half of its compile time, is not needed.
+* No fast-math flag, no ``nsw``/``nuw``/``exact``, no ``undef`` operand is ever written: results do not depend on what an
+  optimiser makes of them.
+* A type is an element name (``float``, ``i8``, ...) and a number of lanes; one lane is LLVM's scalar.  Nothing here knows a
+  processor, so that the same emitter serves vector units and the scalar lanes of a GPU.
+* In a checked build every access to memory goes through :meth:`Builder.load` and :meth:`Builder.store` with the bounds of
+  its buffer; an offence is recorded once, the address is clamped and the work goes on.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+ELEMENT_BYTES = {"i1": 1, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "half": 2, "float": 4, "double": 8, "ptr": 8}
+MANTISSA_BITS = {"half": 10, "float": 23, "double": 52}
+INTEGER_OF = {"half": "i16", "float": "i32", "double": "i64"}
+"""The integer element of the same width as a floating one."""
+
+
+class Type(NamedTuple):
+    """An element name and a number of lanes."""
+
+    element: str
+    lanes: int = 1
+
+    @property
+    def text(self) -> str:
+        return _type_text(self.element, self.lanes)
+
+    @property
+    def is_float(self) -> bool:
+        return self.element in INTEGER_OF
+
+    @property
+    def bits(self) -> int:
+        return 1 if self.element == "i1" else 8 * ELEMENT_BYTES[self.element]
+
+    def of(self, element: str) -> Type:
+        """The type with the same lanes and another element."""
+        return Type(element, self.lanes)
+
+
+@lru_cache(maxsize=1024)
+def _type_text(element: str, lanes: int) -> str:
+    return element if lanes == 1 else f"<{lanes} x {element}>"
+
+
+class Value(NamedTuple):
+    """An SSA value (``%v7``) or a constant's text, with its type."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The first and the one-past-last address of a buffer, as i64 values; used by checked builds only."""
+
+    first: Value
+    end: Value
+
+
+I1, I8, I32, I64, PTR = Type("i1"), Type("i8"), Type("i32"), Type("i64"), Type("ptr")
+VOID = "void"
+
+
+@lru_cache(maxsize=4096)
+def constant(type: Type, value: float | int | bool) -> Value:
+    """A constant, the same in every lane.  Integers wrap into the width; NaN is the quiet NaN."""
+    if type.is_float:
+        text = _float_text(type.element, float(value))
+    elif type.element == "i1":
+        text = "true" if value else "false"
+    else:
+        bits = type.bits
+        number = int(value) & ((1 << bits) - 1)
+        text = str(number - (1 << bits) if number >> (bits - 1) else number)
+    if type.lanes > 1:
+        text = "<" + ", ".join([f"{type.element} {text}"] * type.lanes) + ">"
+    return Value(text, type)
+
+
+def _float_text(element: str, value: float) -> str:
+    """LLVM writes half in its own bits and float with the bits of the equal double."""
+    if element == "half":
+        return f"0xH{int.from_bytes(struct.pack('>e', value), 'big'):04X}"
+    if element == "float":
+        try:
+            value = struct.unpack(">f", struct.pack(">f", value))[0]
+        except OverflowError:
+            value = float("inf") if value > 0 else float("-inf")
+    return f"0x{int.from_bytes(struct.pack('>d', value), 'big'):016X}"
+
+
+def vector_constant(type: Type, values: Sequence[float | int]) -> Value:
+    """A constant with its own number in every lane."""
+    if type.lanes == 1:
+        return constant(type, values[0])
+    single = Type(type.element)
+    return Value("<" + ", ".join(f"{type.element} {constant(single, v).name}" for v in values) + ">", type)
+
+
+class Module:
+    """The text of one module: functions, declarations of intrinsics, constant tables."""
+
+    def __init__(self, attributes: str = "nounwind") -> None:
+        self.attributes = attributes
+        self._functions: list[str] = []
+        self._declarations: dict[str, str] = {}
+        self._globals: list[str] = []
+
+    def declare(self, name: str, result: str, arguments: Sequence[str]) -> None:
+        self._declarations[name] = f"declare {result} @{name}({', '.join(arguments)})"
+
+    def constant_table(self, name: str, type: Type, values: Sequence[float | int]) -> Value:
+        """A read-only table in the module; returns its address."""
+        body = ", ".join(f"{type.element} {constant(type, v).name}" for v in values)
+        self._globals.append(
+            f"@{name} = private unnamed_addr constant [{len(values)} x {type.element}] [{body}], align 64"
+        )
+        return Value(f"@{name}", PTR)
+
+    def function(
+        self, name: str, arguments: Sequence[tuple[str, Type]], result: str = VOID, *, internal: bool = False
+    ) -> Builder:
+        return Builder(self, name, arguments, result, internal)
+
+    def add_function(self, text: str) -> None:
+        self._functions.append(text)
+
+    def text(self) -> str:
+        parts = [
+            *self._globals,
+            *self._declarations.values(),
+            *self._functions,
+            f"attributes #0 = {{ {self.attributes} }}",
+        ]
+        return "\n".join(parts) + "\n"
+
+
+class Builder:
+    """Writes one function.  Blocks are straight; :meth:`loop` and :meth:`when` make the control flow."""
+
+    def __init__(
+        self, module: Module, name: str, arguments: Sequence[tuple[str, Type]], result: str, internal: bool
+    ) -> None:
+        self.module = module
+        self.arguments = [Value(f"%{n}", t) for n, t in arguments]
+        signature = ", ".join(f"{t.text} %{n}" for n, t in arguments)
+        self._head = f"define {'internal ' if internal else ''}{result} @{name}({signature}) #0 {{\nentry:"
+        self._entry: list[str] = []
+        self._lines: list[str] = []
+        self._count = 0
+        self._block = "body"
+        self._scopes: list[dict[tuple[object, ...], Value]] = [{}]
+        self.offence: Callable[[Value], None] | None = None
+
+    # -- bookkeeping -------------------------------------------------------------------------------------------------
+
+    def fresh(self, type: Type) -> Value:
+        self._count += 1
+        return Value(f"%v{self._count}", type)
+
+    def line(self, text: str) -> None:
+        self._lines.append("  " + text)
+
+    def _label(self) -> str:
+        self._count += 1
+        return f"b{self._count}"
+
+    def _open(self, label: str) -> None:
+        self._lines.append(f"{label}:")
+        self._block = label
+
+    def remember(self, key: tuple[object, ...], make: Callable[[], Value]) -> Value:
+        """The value known under `key` in a dominating block, or a new one."""
+        for scope in reversed(self._scopes):
+            found = scope.get(key)
+            if found is not None:
+                return found
+        value = make()
+        self._scopes[-1][key] = value
+        return value
+
+    def finish(self, result: Value | None = None) -> None:
+        """Ends the function and adds it to the module."""
+        self.line("ret void" if result is None else f"ret {result.type.text} {result.name}")
+        body = "\n".join([self._head, *self._entry, "  br label %body", "body:", *self._lines, "}"])
+        self.module.add_function(body)
+
+    # -- pure operations ---------------------------------------------------------------------------------------------
+
+    def op(self, opcode: str, type: Type, *operands: Value) -> Value:
+        """``opcode type a, b`` where all operands have the type of the first, the result is of `type`."""
+        return self.remember((opcode, type, *operands), lambda: self._emit_op(opcode, type, operands))
+
+    def _emit_op(self, opcode: str, type: Type, operands: tuple[Value, ...]) -> Value:
+        result = self.fresh(type)
+        names = ", ".join(o.name for o in operands)
+        self.line(f"{result.name} = {opcode} {operands[0].type.text} {names}")
+        return result
+
+    def binary(self, opcode: str, a: Value, b: Value) -> Value:
+        return self.op(opcode, a.type, a, b)
+
+    def add(self, a: Value, b: Value) -> Value:
+        """Integer sum, which wraps."""
+        return b if a.name == "0" else a if b.name == "0" else self.binary("add", a, b)
+
+    def sub(self, a: Value, b: Value) -> Value:
+        return a if b.name == "0" else self.binary("sub", a, b)
+
+    def mul(self, a: Value, b: Value) -> Value:
+        return b if a.name == "1" else a if b.name == "1" else self.binary("mul", a, b)
+
+    def fadd(self, a: Value, b: Value) -> Value:
+        return self.binary("fadd", a, b)
+
+    def fsub(self, a: Value, b: Value) -> Value:
+        return self.binary("fsub", a, b)
+
+    def fmul(self, a: Value, b: Value) -> Value:
+        return self.binary("fmul", a, b)
+
+    def fdiv(self, a: Value, b: Value) -> Value:
+        return self.binary("fdiv", a, b)
+
+    def fneg(self, a: Value) -> Value:
+        return self.op("fneg", a.type, a)
+
+    def icmp(self, predicate: str, a: Value, b: Value) -> Value:
+        """eq ne slt sle sgt sge ult ule ugt uge"""
+        return self.op(f"icmp {predicate}", a.type.of("i1"), a, b)
+
+    def fcmp(self, predicate: str, a: Value, b: Value) -> Value:
+        """oeq one olt ole ogt oge ord uno ueq une ult ule ugt uge"""
+        return self.op(f"fcmp {predicate}", a.type.of("i1"), a, b)
+
+    def select(self, condition: Value, a: Value, b: Value) -> Value:
+        if a == b:
+            return a
+        return self.remember(("select", condition, a, b), lambda: self._emit_select(condition, a, b))
+
+    def _emit_select(self, condition: Value, a: Value, b: Value) -> Value:
+        result = self.fresh(a.type)
+        text = f"{condition.type.text} {condition.name}, {a.type.text} {a.name}, {b.type.text} {b.name}"
+        self.line(f"{result.name} = select {text}")
+        return result
+
+    def convert(self, opcode: str, a: Value, to: Type) -> Value:
+        """zext sext trunc fpext fptrunc sitofp uitofp fptosi fptoui bitcast ptrtoint inttoptr (the last two scalar)"""
+        if a.type == to:
+            return a
+        return self.remember((opcode, to, a), lambda: self._emit_convert(opcode, a, to))
+
+    def _emit_convert(self, opcode: str, a: Value, to: Type) -> Value:
+        result = self.fresh(to)
+        self.line(f"{result.name} = {opcode} {a.type.text} {a.name} to {to.text}")
+        return result
+
+    def bitcast(self, a: Value, element: str) -> Value:
+        """The same bits as another element of the same width."""
+        return self.convert("bitcast", a, a.type.of(element))
+
+    def intrinsic(self, name: str, type: Type, *operands: Value) -> Value:
+        """A pure LLVM intrinsic, overloaded on `type`: ``intrinsic("fma", t, a, b, c)`` calls ``llvm.fma.<t>``."""
+        return self.remember((name, type, *operands), lambda: self._emit_intrinsic(name, type, operands))
+
+    def _emit_intrinsic(self, name: str, type: Type, operands: tuple[Value, ...]) -> Value:
+        full = f"llvm.{name}.{mangled(type)}"
+        self.module.declare(full, type.text, [o.type.text for o in operands])
+        result = self.fresh(type)
+        arguments = ", ".join(f"{o.type.text} {o.name}" for o in operands)
+        self.line(f"{result.name} = call {type.text} @{full}({arguments})")
+        return result
+
+    def splat(self, a: Value, lanes: int) -> Value:
+        """A scalar in every lane."""
+        if lanes == 1 or a.type.lanes == lanes:
+            return a
+        return self.remember(("splat", lanes, a), lambda: self._emit_splat(a, lanes))
+
+    def _emit_splat(self, a: Value, lanes: int) -> Value:
+        if a.name[0] not in "%@":
+            return Value("<" + ", ".join([f"{a.type.text} {a.name}"] * lanes) + ">", Type(a.type.element, lanes))
+        wide = Type(a.type.element, lanes)
+        first, result = self.fresh(wide), self.fresh(wide)
+        self.line(f"{first.name} = insertelement {wide.text} poison, {a.type.text} {a.name}, i64 0")
+        zeros = f"<{lanes} x i32> zeroinitializer"
+        self.line(f"{result.name} = shufflevector {wide.text} {first.name}, {wide.text} poison, {zeros}")
+        return result
+
+    def iota(self, type: Type) -> Value:
+        """0, 1, 2, ... over the lanes."""
+        return vector_constant(type, range(type.lanes))
+
+    # -- memory ------------------------------------------------------------------------------------------------------
+
+    def offset(self, pointer: Value, bytes: Value | int) -> Value:
+        """`pointer` moved by a number of bytes."""
+        if isinstance(bytes, int):
+            bytes = constant(I64, bytes)
+        if bytes.name == "0":
+            return pointer
+        return self.remember(("offset", pointer, bytes), lambda: self._emit_offset(pointer, bytes))
+
+    def _emit_offset(self, pointer: Value, bytes: Value) -> Value:
+        result = self.fresh(PTR)
+        self.line(f"{result.name} = getelementptr i8, ptr {pointer.name}, i64 {bytes.name}")
+        return result
+
+    def load(self, type: Type, pointer: Value, bounds: Bounds | None = None) -> Value:
+        """Reads memory (again, at each call); `bounds` are used in a checked build, None is trusted memory of ours."""
+        pointer = self._checked_pointer(pointer, type, bounds)
+        result = self.fresh(type)
+        self.line(f"{result.name} = load {type.text}, ptr {pointer.name}, align {self._alignment(type)}")
+        return result
+
+    def load_constant(self, type: Type, pointer: Value, bounds: Bounds | None = None) -> Value:
+        """Reads memory that nobody writes while the function runs: the value is numbered like a pure operation."""
+        return self.remember(("load", type, pointer), lambda: self.load(type, pointer, bounds))
+
+    def store(self, value: Value, pointer: Value, bounds: Bounds | None = None) -> None:
+        pointer = self._checked_pointer(pointer, value.type, bounds)
+        self.line(f"store {value.type.text} {value.name}, ptr {pointer.name}, align {self._alignment(value.type)}")
+
+    @staticmethod
+    def _alignment(type: Type) -> int:
+        return 8 if type.element == "ptr" else 1
+
+    def _checked_pointer(self, pointer: Value, type: Type, bounds: Bounds | None) -> Value:
+        if self.offence is None or bounds is None:
+            return pointer
+        address = self.convert("ptrtoint", pointer, I64)
+        last = self.sub(bounds.end, constant(I64, ELEMENT_BYTES[type.element] * type.lanes))
+        low = self.icmp("uge", address, bounds.first)
+        inside = self.binary("and", low, self.icmp("ule", address, last))
+        report = self.offence
+        self.when(self.binary("xor", inside, constant(I1, 1)), lambda: report(address))
+        clamped = self.select(inside, address, bounds.first)
+        return self.convert("inttoptr", clamped, PTR)
+
+    def local(self, type: Type, count: int = 1) -> Value:
+        """Memory of the function's frame: a variable, or an array of `count`."""
+        result = self.fresh(PTR)
+        self._entry.append(f"  {result.name} = alloca {type.text}, i64 {count}, align 64")
+        return result
+
+    # -- control flow ------------------------------------------------------------------------------------------------
+
+    def loop(
+        self,
+        start: Value,
+        stop: Value,
+        step: int,
+        initial: Sequence[Value],
+        body: Callable[[Value, list[Value]], Sequence[Value]],
+        *,
+        never_empty: bool = False,
+    ) -> list[Value]:
+        """``for i in range(start, stop, step)`` with values carried from turn to turn; returns their last state."""
+        before, head, after = self._block, self._label(), self._label()
+        if never_empty:
+            self.line(f"br label %{head}")
+        else:
+            enter = self.icmp("slt", start, stop)
+            self.line(f"br i1 {enter.name}, label %{head}, label %{after}")
+        index, carried = self.fresh(I64), [self.fresh(v.type) for v in initial]
+        mark = len(self._lines)
+        self._open(head)
+        self._scopes.append({})
+        following = list(body(index, carried))
+        advanced = self.add(index, constant(I64, step))
+        again = self.icmp("slt", advanced, stop)
+        latch = self._block
+        self._scopes.pop()
+        self.line(f"br i1 {again.name}, label %{head}, label %{after}")
+        phis = [self._phi(p, (a, before), (b, latch)) for p, a, b in zip(carried, initial, following, strict=True)]
+        phis.insert(0, self._phi(index, (start, before), (advanced, latch)))
+        self._lines[mark + 1 : mark + 1] = phis
+        self._open(after)
+        if never_empty:
+            return following
+        results = [self.fresh(v.type) for v in initial]
+        for result, first, last in zip(results, initial, following, strict=True):
+            self._lines.append(self._phi(result, (first, before), (last, latch)))
+        return results
+
+    def _phi(self, result: Value, *incoming: tuple[Value, str]) -> str:
+        pairs = ", ".join(f"[ {value.name}, %{block} ]" for value, block in incoming)
+        return f"  {result.name} = phi {result.type.text} {pairs}"
+
+    def when(self, condition: Value, then: Callable[[], None], otherwise: Callable[[], None] | None = None) -> None:
+        """Runs `then` where the scalar condition holds, else `otherwise`; they pass results on through memory."""
+        yes, no, after = self._label(), self._label(), self._label()
+        target = no if otherwise is not None else after
+        self.line(f"br i1 {condition.name}, label %{yes}, label %{target}")
+        for label, act in ((yes, then), (no, otherwise)):
+            if act is None:
+                continue
+            self._open(label)
+            self._scopes.append({})
+            act()
+            self._scopes.pop()
+            self.line(f"br label %{after}")
+        self._open(after)
+
+    def repeat(self, condition: Callable[[], Value], body: Callable[[], None]) -> None:
+        """``while condition(): body()``; state lives in locals."""
+        head, inside, after = self._label(), self._label(), self._label()
+        self.line(f"br label %{head}")
+        self._open(head)
+        self._scopes.append({})
+        go_on = condition()
+        self.line(f"br i1 {go_on.name}, label %{inside}, label %{after}")
+        self._open(inside)
+        body()
+        self._scopes.pop()
+        self.line(f"br label %{head}")
+        self._open(after)
+
+
+def mangled(type: Type) -> str:
+    """A type as LLVM writes it in the name of an overloaded intrinsic."""
+    element = {"half": "f16", "float": "f32", "double": "f64", "ptr": "p0"}.get(type.element, type.element)
+    return element if type.lanes == 1 else f"v{type.lanes}{element}"

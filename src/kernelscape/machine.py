@@ -1,0 +1,84 @@
+"""What the generated code may assume of a processor, as data.
+
+A target is a table of differences from its parent (``x86-64`` knows SSE2 only).  Everything above asks for facts
+(`vector_bytes`, `fma`), never for a processor's name, so that a GPU or another architecture is one more row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from kernelscape.errors import unknown_name
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One kind of processor.
+
+    Attributes
+    ----------
+    name : str
+        What a user writes in ``configure(target=...)``.
+    cpu, features : str
+        LLVM's names.
+    vector_bytes : int
+        Width of the vector registers that the emitter fills.
+    registers : int
+        Number of vector registers.
+    fma : bool
+        Fused multiply-add exists; otherwise sums of products are rounded twice.
+    rounding : bool
+        ``floor``, ``ceil``, ``trunc`` and ``roundeven`` are instructions (SSE4.1); otherwise they are library calls, which
+        generated code must not contain, and are written in other operations.
+    half : bool
+        Conversions between float16 and float32 are instructions (F16C).
+    cache_bytes : int
+        Second-level cache of one core.
+    """
+
+    name: str
+    cpu: str
+    features: str
+    vector_bytes: int
+    registers: int
+    fma: bool
+    rounding: bool
+    half: bool
+    cache_bytes: int = 1 << 20
+
+
+X86_64 = Target("x86-64", "x86-64", "", 16, 16, fma=False, rounding=False, half=False)
+X86_64_V2 = replace(X86_64, name="x86-64-v2", cpu="x86-64-v2", rounding=True)
+X86_64_V3 = replace(X86_64_V2, name="x86-64-v3", cpu="x86-64-v3", vector_bytes=32, fma=True, half=True)
+X86_64_V4 = replace(X86_64_V3, name="x86-64-v4", cpu="x86-64-v4", vector_bytes=64, registers=32)
+GENERIC = Target("generic", "generic", "", 16, 32, fma=True, rounding=True, half=True)
+"""Any 64-bit ARM or other architecture with 16-byte vectors: what every such processor can do."""
+
+TARGETS = {target.name: target for target in (X86_64, X86_64_V2, X86_64_V3, X86_64_V4)}
+
+
+def named_target(name: str) -> Target:
+    """The portable target called `name`."""
+    try:
+        return TARGETS[name]
+    except KeyError:
+        raise unknown_name("target", name, sorted(TARGETS)) from None
+
+
+def describe_host(cpu: str, features: dict[str, bool], is_x86: bool) -> Target:
+    """The target of this machine, from what LLVM reports of it."""
+    flags = ",".join(f"{'+' if on else '-'}{name}" for name, on in sorted(features.items()))
+    if not is_x86:
+        return replace(GENERIC, name="host", cpu=cpu, features=flags)
+    wide = all(features.get(f, False) for f in ("avx512f", "avx512bw", "avx512vl", "avx512dq"))
+    avx2 = features.get("avx2", False) and features.get("fma", False)
+    return Target(
+        name="host",
+        cpu=cpu,
+        features=flags,
+        vector_bytes=64 if wide else 32 if avx2 else 16,
+        registers=32 if wide else 16,
+        fma=features.get("fma", False),
+        rounding=features.get("sse4.1", False),
+        half=features.get("f16c", False),
+    )
