@@ -1,0 +1,91 @@
+"""The command `python -m benchmarks`: measure, or with `--check` only compare results."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.harness import Result, check_job, describe, measure_job
+from benchmarks.jobs import JOBS
+from benchmarks.latency import Latency, measure_latencies
+from benchmarks.report import as_text, latency_rows, machine_lines, remarks, rows_of, write_markdown
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Kernelscape beside its peers.")
+    parser.add_argument("--size", type=int, default=2048, help="extent of the square images (default: 2048)")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", help="jobs whose name contains this; may be repeated"
+    )
+    parser.add_argument("--repeat", type=int, default=15, metavar="N", help="runs that are timed (default: 15)")
+    parser.add_argument("--check", action="store_true", help="compare results on small images; take no times")
+    parser.add_argument("--output", type=Path, metavar="FILE.md", help="write the tables as Markdown, too")
+    parser.add_argument("--list", action="store_true", help="print the names of the jobs")
+    options = parser.parse_args(arguments)
+    if options.size < 64:
+        parser.error(f"--size: expected at least 64, given {options.size}: whole tiles of every peer have to fit")
+    if options.repeat < 1:
+        parser.error(f"--repeat: expected at least 1, given {options.repeat}")
+    return options
+
+
+LATENCY = "latency"
+
+
+def is_wanted(name: str, only: Sequence[str] | None) -> bool:
+    return not only or any(part.lower() in name.lower() for part in only)
+
+
+def check(only: Sequence[str] | None) -> int:
+    """Compare everything; give the number of contestants that failed."""
+    failed = 0
+    for job in (job for job in JOBS if is_wanted(job.name, only)):
+        start = time.perf_counter()
+        failures = check_job(job)
+        verdict = "; ".join(f"{name} FAILED: {text}" for name, text in failures.items()) or "all agree"
+        print(f"{job.name}: {', '.join(job.contestants)}: {verdict} ({time.perf_counter() - start:.1f} s)", flush=True)
+        failed += len(failures)
+    if is_wanted(LATENCY, only):
+        try:
+            number = len(list(measure_latencies(processes=1, calls=1)))
+            print(f"{LATENCY}: {number} measurements run, with right results")
+        except (RuntimeError, OSError) as error:
+            print(f"{LATENCY} FAILED: {describe(error)}")
+            failed += 1
+    return failed
+
+
+def measure(options: argparse.Namespace) -> int:
+    results: list[Result] = []
+    for job in (job for job in JOBS if is_wanted(job.name, options.only)):
+        print(f"... {job.name}", file=sys.stderr, flush=True)
+        results.append(measure_job(job, options.size, options.repeat))
+    latencies: list[Latency] = []
+    failed = sum(len(result.failures) for result in results)
+    if is_wanted(LATENCY, options.only):
+        try:
+            latencies.extend(measure_latencies())
+        except (RuntimeError, OSError) as error:
+            print(f"{LATENCY} FAILED: {describe(error)}")
+            failed += 1
+    print("\n".join(machine_lines()), end="\n\n")
+    if results:
+        print(as_text(rows_of(results)), *remarks(results), sep="\n", end="\n\n")
+    if latencies:
+        print(as_text(latency_rows(latencies)))
+    if options.output:
+        write_markdown(options.output, results, latencies)
+    return failed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    if options.list:
+        print(*(job.name for job in JOBS), LATENCY, sep="\n")
+        return 0
+    return 1 if (check(options.only) if options.check else measure(options)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""Halide's side of the table: the jobs written as a Halide user would write them, with several schedules, the fastest kept.
+
+The reductions are unrolled, borders come from Halide's own `mirror_image`, and the target is the machine itself (AVX-512
+where it has it). The schedules tried are those that pay for stencils on a CPU: parallel strips of rows, whole vectors in x,
+register tiles of one to four rows and one or two vectors, the bordered input (or the row-wise part of a sum) computed once per
+strip instead of at each tap.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import halide as hl
+import numpy as np
+
+from benchmarks.harness import Array, Run, clock
+
+SIDE = 5
+CENTRE = SIDE // 2
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the output is walked, and which stages get their own storage."""
+
+    strip: int
+    rows: int
+    vectors: int
+    store: tuple[str, ...]  # names of the stages computed once per strip; the others are inlined
+
+    def __str__(self) -> str:
+        stored = f", {'+'.join(self.store)} per strip" if self.store else ""
+        return f"strips of {self.strip}, tile {self.rows} rows x {self.vectors} vectors{stored}"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline before scheduling: its output, and the stages a schedule may store, consumers after producers."""
+
+    output: "hl.Func"
+    stages: dict[str, "hl.Func"]
+    parameters: Sequence["hl.ImageParam"]
+
+
+x, y = hl.Var("x"), hl.Var("y")
+
+
+def total(terms: Sequence["hl.Expr"]) -> "hl.Expr":
+    return functools.reduce(lambda a, b: a + b, terms)
+
+
+def taps() -> list[tuple[int, int]]:
+    return [(i, j) for j in range(SIDE) for i in range(SIDE)]
+
+
+def inputs(number: int) -> tuple[list["hl.ImageParam"], list["hl.Func"]]:
+    parameters = [hl.ImageParam(hl.Float(32), 2, f"input{n}") for n in range(number)]
+    bordered = []
+    for n, parameter in enumerate(parameters):
+        func = hl.Func(f"bordered{n}")
+        func[x, y] = hl.BoundaryConditions.mirror_image(parameter)[x, y]
+        bordered.append(func)
+    return parameters, bordered
+
+
+def max_product(constants: Array | None = None) -> Pipeline:
+    """max(w*k); with the kernel as data, or as constants of the program."""
+    (image,), (window,) = inputs(1)
+    kernel = hl.ImageParam(hl.Float(32), 2, "kernel")
+    output = hl.Func("max_product")
+    terms = [
+        window[x + i - CENTRE, y + j - CENTRE] * (kernel[i, j] if constants is None else hl.f32(float(constants[j, i])))
+        for i, j in taps()
+    ]
+    output[x, y] = functools.reduce(hl.max, terms)
+    return Pipeline(output, {"border": window}, [image, kernel] if constants is None else [image])
+
+
+def difference_of_squares(separable: bool) -> Pipeline:
+    """sum(A² - B²); all taps at once, or columns first and then rows (the sum's order differs, nothing else)."""
+    parameters, (a, b) = inputs(2)
+    difference, columns, output = hl.Func("difference"), hl.Func("columns"), hl.Func("difference_of_squares")
+    difference[x, y] = a[x, y] * a[x, y] - b[x, y] * b[x, y]
+    if separable:
+        columns[x, y] = total([difference[x, y + j - CENTRE] for j in range(SIDE)])
+        output[x, y] = total([columns[x + i - CENTRE, y] for i in range(SIDE)])
+        return Pipeline(output, {"difference": difference, "columns": columns}, parameters)
+    output[x, y] = total([difference[x + i - CENTRE, y + j - CENTRE] for i, j in taps()])
+    return Pipeline(output, {"difference": difference}, parameters)
+
+
+def local_std(one_pass: bool, separable: bool) -> Pipeline:
+    """sqrt(mean((w - mean)²)), as NumPy has it; `one_pass` is E[w²] - E[w]², which cancels where the mean is large."""
+    parameters, (window,) = inputs(1)
+    output, mean, columns = hl.Func("local_std"), hl.Func("mean"), hl.Func("columns")
+    scale = hl.f32(1.0 / SIDE**2)
+    values = [window[x + i - CENTRE, y + j - CENTRE] for i, j in taps()]
+    if not one_pass:
+        mean[x, y] = total(values) * scale
+        output[x, y] = hl.sqrt(total([(v - mean[x, y]) * (v - mean[x, y]) for v in values]) * scale)
+        return Pipeline(output, {"border": window, "mean": mean}, parameters)
+    if not separable:
+        average = total(values) * scale
+        output[x, y] = hl.sqrt(hl.max(total([v * v for v in values]) * scale - average * average, hl.f32(0.0)))
+        return Pipeline(output, {"border": window}, parameters)
+    squares = hl.Func("squares")
+    columns[x, y] = total([window[x, y + j - CENTRE] for j in range(SIDE)])
+    squares[x, y] = total([window[x, y + j - CENTRE] * window[x, y + j - CENTRE] for j in range(SIDE)])
+    average = total([columns[x + i - CENTRE, y] for i in range(SIDE)]) * scale
+    power = total([squares[x + i - CENTRE, y] for i in range(SIDE)]) * scale
+    output[x, y] = hl.sqrt(hl.max(power - average * average, hl.f32(0.0)))
+    return Pipeline(output, {"border": window, "columns": columns, "squares": squares}, parameters)
+
+
+def bilateral(spatial: Array, sharpness: float, exponential: Callable[["hl.Expr"], "hl.Expr"]) -> Pipeline:
+    """sum(w g e) / sum(g e) with e = exp(-(w - centre)² c); the spatial kernel g is constant, as in the Python lambda."""
+    parameters, (window,) = inputs(1)
+    output = hl.Func("bilateral")
+    weighted, weights = [], []
+    for i, j in taps():
+        value = window[x + i - CENTRE, y + j - CENTRE]
+        distance = value - window[x, y]
+        weight = hl.f32(float(spatial[j, i])) * exponential(-(distance * distance) * hl.f32(sharpness))
+        weights.append(weight)
+        weighted.append(weight * value)
+    output[x, y] = total(weighted) / total(weights)
+    return Pipeline(output, {"border": window}, parameters)
+
+
+def compile_with(pipeline: Pipeline, schedule: Schedule) -> "hl.Func":
+    target = hl.get_host_target()
+    lanes = target.natural_vector_size(hl.Float(32))
+    strips, rows, xi, yi = hl.Var("strips"), hl.Var("rows"), hl.Var("xi"), hl.Var("yi")
+    output = pipeline.output
+    output.split(y, strips, rows, schedule.strip).parallel(strips)
+    output.tile(x, rows, x, rows, xi, yi, lanes * schedule.vectors, schedule.rows)
+    output.vectorize(xi, lanes).unroll(xi).unroll(yi)
+    for name in schedule.store:
+        pipeline.stages[name].compute_at(output, strips).vectorize(x, lanes)
+    output.compile_jit(target)
+    return output
+
+
+def schedules_for(stages: Sequence[str]) -> list[Schedule]:
+    stores = [tuple(stages[:number]) for number in range(len(stages) + 1)]
+    if len(stages) > 1:
+        stores.append((stages[-1],))
+    tiles = [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1)]
+    return [Schedule(32, rows, vectors, store) for store in stores for rows, vectors in tiles]
+
+
+@dataclass
+class Search:
+    """The fastest of all variants and schedules for a job, found once per image size and then kept."""
+
+    variants: dict[str, Callable[[], Pipeline]]
+    found: dict[tuple[int, ...], tuple[str, Callable[[], Pipeline], Schedule]]
+
+    def contestant(self, *arrays: Array) -> Run:
+        """Prepare the job: search for the schedule if this size is new (small images take the first that works)."""
+        shape = arrays[0].shape
+        if shape not in self.found:
+            self.found[shape] = self.search(arrays)
+        label, make, schedule = self.found[shape]
+        return runner(make(), schedule, arrays, f"{label}: {schedule}")
+
+    def search(self, arrays: Sequence[Array]) -> tuple[str, Callable[[], Pipeline], Schedule]:
+        best, fastest = float("inf"), None
+        for label, make in self.variants.items():
+            for schedule in schedules_for(list(make().stages)):
+                if fastest is not None and arrays[0].size < 2**18:
+                    continue
+                run = runner(make(), schedule, arrays, label)
+                run()
+                seconds = min(clock(run) for _ in range(5))
+                if seconds < best:
+                    best, fastest = seconds, (label, make, schedule)
+        assert fastest is not None
+        return fastest
+
+
+def runner(pipeline: Pipeline, schedule: Schedule, arrays: Sequence[Array], detail: str) -> Run:
+    func = compile_with(pipeline, schedule)
+    for parameter, array in zip(pipeline.parameters, arrays, strict=False):  # a constant kernel has no parameter
+        parameter.set(hl.Buffer(array))
+    result = np.empty_like(arrays[0])
+    buffer = hl.Buffer(result)
+
+    def run() -> Array:
+        func.realize(buffer)
+        return result
+
+    return Run(run, detail)
