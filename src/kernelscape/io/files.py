@@ -197,9 +197,9 @@ def _temporary_beside(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """Open a new file in the folder of the target, and remove it unless it has been renamed away."""
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
     # Not `tempfile`: it makes private files, and the result should have the permissions that the user's umask gives.
-    descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    file = temporary.open("x+b")
     try:
-        with os.fdopen(descriptor, "w+b") as file:
+        with file:
             yield temporary, file
     finally:
         temporary.unlink(missing_ok=True)

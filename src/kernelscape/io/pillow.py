@@ -7,6 +7,7 @@ filtering inks one by one is meaningless to everything downstream; the CMYK prof
 
 from __future__ import annotations
 
+import copy
 import io
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,8 @@ def pillow() -> ModuleType:
 
 def to_image(picture: Picture) -> Image:
     """Decode an opened picture."""
+    orientation = orientation_of(picture)
     metadata = metadata_of(picture)
-    orientation = picture.getexif().get(_ORIENTATION, 1)
     if picture.mode == "CMYK":
         picture = _rgb_from_cmyk(picture)
         metadata.pop("icc_profile", None)
@@ -69,6 +70,11 @@ def _rgb_from_cmyk(picture: Picture) -> Picture:
     return picture.convert("RGB")
 
 
+def orientation_of(picture: Picture) -> object:
+    """Give the number of the orientation tag, 1 when there is none."""
+    return picture.getexif().get(_ORIENTATION, 1)
+
+
 def metadata_of(picture: Picture) -> dict[str, Any]:
     """Collect what travels with the picture; the orientation does not, because it is applied to the samples."""
     found: dict[str, Any] = {}
@@ -78,9 +84,9 @@ def metadata_of(picture: Picture) -> dict[str, Any]:
     dpi = picture.info.get("dpi")
     if dpi and all(float(value) > 0 for value in dpi):
         found["dpi"] = (float(dpi[0]), float(dpi[1]))
-    exif = picture.getexif()
+    exif = copy.copy(picture.getexif())
+    exif.pop(_ORIENTATION, None)
     if exif:
-        exif.pop(_ORIENTATION, None)
         found["exif"] = exif.tobytes()
     return found
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import ImageFileError, missing_dependency
 from .image import Image, upright
-from .pillow import metadata_of, pillow, profile_fits, save_options, to_image, to_picture
+from .pillow import metadata_of, orientation_of, pillow, profile_fits, save_options, to_image, to_picture
 
 DTYPES = ("bool", "uint16", "uint8")
 
@@ -43,7 +43,7 @@ def read(path: Path) -> Image:
         if data[_BIT_DEPTH] < 16 or data[_COLOUR_TYPE] == _GREY:
             return to_image(picture)
         metadata = metadata_of(picture)
-        orientation = picture.getexif().get(0x0112, 1)
+        orientation = orientation_of(picture)
     samples = _imagecodecs().png_decode(data)
     return Image(upright(samples, "yxc", orientation), "yxc", samples.shape[-1] in (2, 4), metadata)
 

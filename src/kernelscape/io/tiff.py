@@ -113,6 +113,8 @@ def write(image: Image, file: BinaryIO) -> None:
     if axes.endswith("c") and samples.shape[-1] == 1:
         samples, axes = samples[..., 0], axes[:-1]
     colours = samples.shape[-1] if axes.endswith("c") else 1
+    if colours > 1:
+        samples = black_and_white(samples)  # few readers know one bit with several colours
     rgb = colours - image.alpha == 3
     extra = colours - (3 if rgb else 1)
     kinds = ["unspecified"] * (extra - 1) + ["unassalpha" if image.alpha else "unspecified"] if extra else None
