@@ -1,9 +1,10 @@
 """Kernelscape beside its peers: the same job, the same image, the same output dtype, in the same run.
 
-`python -m benchmarks` measures, `python -m benchmarks --check` only compares results, on small images. Rules that keep the numbers
-fair: everybody gets two threads, preallocated outputs where the peer has a way to take one, borders included, warmed up first; and
-the contestants of a job take turns, so that a busy moment of the machine hits all of them. Whoever is too slow for the full
-image works on a smaller one and is scaled by its number of pixels; the table says so.
+`python -m benchmarks` measures, `python -m benchmarks --check` only compares results, on small images. Rules that keep
+the numbers fair: everybody gets two threads, preallocated outputs where the peer has a way to take one, borders
+included, warmed up first; and the contestants of a job take turns, so that a busy moment of the machine hits all of
+them. Whoever is too slow for the full image works on a smaller one and is scaled by its number of pixels; the table
+says so.
 """
 
 import os

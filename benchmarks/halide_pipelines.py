@@ -1,9 +1,9 @@
-"""Halide's side of the table: the jobs written as a Halide user would write them, with several schedules, the fastest kept.
+"""Halide's side of the table: the jobs as a Halide user would write them, with several schedules, the fastest kept.
 
-The reductions are unrolled, borders come from Halide's own `mirror_image`, and the target is the machine itself (AVX-512
-where it has it). The schedules tried are those that pay for stencils on a CPU: parallel strips of rows, whole vectors in x,
-register tiles of one to four rows and one or two vectors, the bordered input (or the row-wise part of a sum) computed once per
-strip instead of at each tap.
+The reductions are unrolled, borders come from Halide's own `mirror_image`, and the target is the machine itself
+(AVX-512 where it has it). The schedules tried are those that pay for stencils on a CPU: parallel strips of rows, whole
+vectors in x, register tiles of one to four rows and one or two vectors, the bordered input (or the row-wise part of a
+sum) computed once per strip instead of at each tap.
 """
 
 import functools
@@ -113,7 +113,7 @@ def local_std(one_pass: bool, separable: bool) -> Pipeline:
 
 
 def bilateral(spatial: Array, sharpness: float, exponential: Callable[["hl.Expr"], "hl.Expr"]) -> Pipeline:
-    """sum(w g e) / sum(g e) with e = exp(-(w - centre)² c); the spatial kernel g is constant, as in the Python lambda."""
+    """sum(w g e) / sum(g e) with e = exp(-(w - centre)² c); the spatial kernel g is constant."""
     parameters, (window,) = inputs(1)
     output = hl.Func("bilateral")
     weighted, weights = [], []

@@ -1,8 +1,8 @@
 """What a job is, and how it is checked and timed.
 
-A job knows its contestants by name. Each is a factory: it receives the input arrays, prepares whatever a user would prepare once
-(output, compiled pipeline, stencil object) and returns a function that does the job once and returns the output. The oracle
-is one of the contestants; every other one has to agree with it before a single number is taken.
+A job knows its contestants by name. Each is a factory: it receives the input arrays, prepares whatever a user would
+prepare once (output, compiled pipeline, stencil object) and returns a function that does the job once and returns the
+output. The oracle is one of the contestants; every other one has to agree with it before a single number is taken.
 """
 
 import time

@@ -28,7 +28,7 @@ Inputs = Callable[[tuple[int, int], np.random.Generator], tuple[Array, ...]]
 
 
 def images(number: int, dtype: type[np.generic] = np.float32, *extra: Array) -> Inputs:
-    """Give a maker of `number` random images (floats in [0, 1), all values of an integer type), with further arrays behind."""
+    """Give a maker of `number` random images (floats in [0, 1), or all values of an integer) and further arrays."""
 
     def make(shape: tuple[int, int], rng: np.random.Generator) -> tuple[Array, ...]:
         if np.issubdtype(dtype, np.integer):
@@ -189,8 +189,8 @@ WINDOW_FUNCTIONS = [
                 ),
                 SIDE,
             ),
-            "halide": halide(exp=lambda: bilateral(SPATIAL, float(SHARPNESS), hl.exp)),
-            "halide fast_exp": halide(fast_exp=lambda: bilateral(SPATIAL, float(SHARPNESS), hl.fast_exp)),
+            "halide": halide(exp=functools.partial(bilateral, SPATIAL, float(SHARPNESS), hl.exp)),
+            "halide fast_exp": halide(fast_exp=functools.partial(bilateral, SPATIAL, float(SHARPNESS), hl.fast_exp)),
             "scipy": scipy_vectorized(vectorized_bilateral),
         },
         oracle="scipy",

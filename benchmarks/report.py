@@ -1,4 +1,4 @@
-"""The tables, as text and as Markdown: the same rows, because a number is quoted only with the machine and the command."""
+"""The tables, as text and as Markdown, each with the machine and the command that made the numbers."""
 
 import os
 import platform
