@@ -20,39 +20,39 @@ import kernelscape
 
 PACKAGE = Path(kernelscape.__file__).parent
 
-# A folder stands for all files in it; files of one folder may import each other. The package's own face sits between
-# what it gathers and the command line, its first user.
+# A name stands for a file, or for the folder that it became and all files in it, which may import each other. The
+# package's own face sits between what it gathers and the command line, its first user.
 LAYERS: dict[str, float] = {
-    "__main__.py": 16,
-    "cli/": 15,
-    "__init__.py": 14.5,
-    "filters/": 14,
-    "ndimage.py": 14,
-    "plot.py": 14,
-    "io/": 14,
-    "testing.py": 14,
-    "api.py": 13,
-    "adapters/": 12,
-    "execute.py": 11,
-    "backends/": 10,
-    "cache.py": 9,
-    "pool.py": 9,
-    "plan.py": 8,
-    "methods/": 7,
-    "loops.py": 6,
-    "networks.py": 6,
-    "reference.py": 5,
-    "kernels/": 4,
-    "trace.py": 3,
-    "rewrite.py": 3,
-    "geometry.py": 2,
-    "boundary.py": 2,
-    "reductions.py": 2,
-    "expression.py": 1,
-    "semantics.py": 1,
-    "machine.py": 1,
-    "errors.py": 0,
-    "config.py": 0,
+    "__main__": 16,
+    "cli": 15,
+    "__init__": 14.5,
+    "filters": 14,
+    "ndimage": 14,
+    "plot": 14,
+    "io": 14,
+    "testing": 14,
+    "api": 13,
+    "adapters": 12,
+    "execute": 11,
+    "backends": 10,
+    "cache": 9,
+    "pool": 9,
+    "plan": 8,
+    "methods": 7,
+    "loops": 6,
+    "networks": 6,
+    "reference": 5,
+    "kernels": 4,
+    "trace": 3,
+    "rewrite": 3,
+    "geometry": 2,
+    "boundary": 2,
+    "reductions": 2,
+    "expression": 1,
+    "semantics": 1,
+    "machine": 1,
+    "errors": 0,
+    "config": 0,
 }
 
 # (file, imported file): why this import may point sideways or upwards.
@@ -79,11 +79,9 @@ def name_of(path: Path, package: Path) -> str:
 
 
 def group_of(name: str, layers: dict[str, float]) -> str | None:
-    """Give the row of the table that a file falls under: the file itself, else its outermost folder."""
-    if name in layers:
-        return name
-    folder = name.split("/", maxsplit=1)[0] + "/"
-    return folder if "/" in name and folder in layers else None
+    """Give the row of the table that a file falls under: its own name, or that of its outermost folder."""
+    outermost = name.split("/", maxsplit=1)[0].removesuffix(".py")
+    return outermost if outermost in layers else None
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ def layer_offences(
             continue
         for entry in imports_of(path, package):
             target_group = entry.target and group_of(entry.target, layers)
-            if not target_group or (target_group == group and group.endswith("/")):
+            if not target_group or target_group == group:
                 continue
             if (name, entry.target) in allowed:
                 used.add((name, entry.target))
