@@ -2,14 +2,29 @@
 
 Below the friendly layer a job is always this: every input is a view of shape ``batch + window axes``; the outputs form a
 grid whose *anchors* are ``first + stride * o`` along each window axis; sample ``i`` of a window lies at
-``anchor + dilation * (i - centre)``.  `padding`, `origin` and the like are gone by then.
+``anchor + dilation * (i - centre)``.  `padding`, `origin` and the like are gone by then: the functions of this file turn
+the user's words into these parts, once, and refuse what has no meaning.
+
+Several windows share the anchor.  Padding then refers to their *hull*, the smallest interval of offsets from the anchor
+that holds all of them.  So ``"valid"``, which is a padding of 0, keeps the outputs for which every window is inside;
+``"full"`` has every output for which the hull touches the array; an explicit padding says how far the hull may reach out;
+and the order of the inputs does not matter.  For one window the hull is the window.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
+from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
 from kernelscape.expression import DType, Node, Shape
+
+Padding: TypeAlias = Literal["same", "valid", "full"] | tuple[int, int]
+"""The padding along one axis: a word, or how far the windows may begin before and end behind the array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +103,300 @@ class Job:
     grid: tuple[OutputAxis, ...]
     min_count: int = 1
     invalid: float | int = float("nan")
+
+
+# -- the user's words made canonical -----------------------------------------------------------------------------------
+
+
+def canonical_size(size: object, ndim: int, extents: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Give the window's size along each axis, from an integer or a sequence of one per axis.
+
+    Parameters
+    ----------
+    size : int or sequence of int or None
+        None stands for the whole axis.
+    ndim : int
+        Number of window axes.
+    extents : sequence of int, optional
+        Extents of the window axes; needed where a size is None.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError
+        A size is below 1 or no integer, or there are too few or too many of them.
+    """
+    given = tuple(size) if isinstance(size, (tuple, list, np.ndarray)) else (size,) * ndim
+    if len(given) != ndim:
+        raise ShapeError(f"size must be one integer, or one for each of the {ndim} window axes; got {size!r}.")
+    whole = [axis for axis, entry in enumerate(given) if entry is None]
+    if whole and extents is None:
+        raise ArgumentError(f"size must be an integer along each axis; got {size!r}.")
+    sizes = [_integer("size", e, size) if e is not None else (extents or ())[axis] for axis, e in enumerate(given)]
+    if any(s < 1 and axis not in whole for axis, s in enumerate(sizes)):
+        raise ArgumentError(
+            f"size must be at least 1 along each axis, as an empty window has no samples; got {size!r}."
+        )
+    return tuple(sizes)
+
+
+def canonical_footprint(footprint: object, ndim: int) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """Give the box around a footprint and the positions of its True samples in the box, in C order.
+
+    Parameters
+    ----------
+    footprint : array_like
+        True (or not zero) where the window has a sample; one axis for each of the `ndim` window axes.
+
+    Returns
+    -------
+    sizes : tuple of int
+        The shape of the box, which is that of `footprint`: the anchor follows from it, also where its margin is False.
+    taps : tuple of tuple of int
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError
+        It has another number of axes, is not made of truth values or numbers, or has no True sample.
+    """
+    array = np.asarray(footprint)
+    if array.dtype.kind not in "biuf":
+        raise ArgumentTypeError(f"footprint must be an array of bool; got {footprint!r}.")
+    if array.ndim != ndim:
+        raise ShapeError(
+            f"footprint must have one axis for each of the {ndim} window axes; got an array of shape {array.shape}. "
+            f"Give it more axes, or name the window axes with axes=."
+        )
+    if not array.any():
+        raise ArgumentError(
+            f"footprint must have at least one True sample; got an array of shape {array.shape} with none."
+        )
+    return array.shape, tuple(tuple(map(int, tap)) for tap in np.argwhere(array))
+
+
+def canonical_centre(origin: object, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Give the index of the window's sample that lies on the anchor: ``size // 2 + origin`` along each axis.
+
+    Parameters
+    ----------
+    origin : int or sequence of int
+        With SciPy's sign: a positive origin moves the window to smaller coordinates.
+    sizes : sequence of int
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError
+        The anchor would be outside the window, an entry is no integer, or there are too few or too many of them.
+
+    Examples
+    --------
+    >>> canonical_centre((0, -1), (3, 4))
+    (1, 1)
+    """
+    centres = []
+    for size, shift in zip(sizes, _integers("origin", origin, len(sizes)), strict=True):
+        least, most = -(size // 2), (size - 1) // 2
+        if not least <= shift <= most and size > 0:
+            raise ArgumentError(
+                f"origin must be in {least} .. {most} for a window of size {size}, so that the anchor is one of its "
+                f"samples; got {origin!r}."
+            )
+        centres.append(size // 2 + shift)
+    return tuple(centres)
+
+
+def canonical_stride(stride: object, ndim: int) -> tuple[int, ...]:
+    """Give the distance between outputs along each axis, from an integer or a sequence; at least 1."""
+    return _positive_integers("stride", stride, ndim)
+
+
+def canonical_dilation(dilation: object, ndim: int) -> tuple[int, ...]:
+    """Give the distance between the samples of a window along each axis, from an integer or a sequence; at least 1."""
+    return _positive_integers("dilation", dilation, ndim)
+
+
+def canonical_padding(padding: object, ndim: int) -> tuple[Padding, ...]:
+    """Give the padding along each axis.
+
+    Parameters
+    ----------
+    padding : str, int, pair of int, or a sequence of one of these per axis
+        ``"same"``, ``"valid"``, ``"full"``; how far the windows may begin before and end behind the array.  Two integers
+        are always such a pair, for all axes, and never one integer for each of two axes.
+
+    Raises
+    ------
+    UnknownNameError, ArgumentError, ArgumentTypeError, ShapeError
+        An unknown word, a negative number, no integer, or too few or too many entries.
+
+    Examples
+    --------
+    >>> canonical_padding((1, 2), 3)
+    ((1, 2), (1, 2), (1, 2))
+    >>> canonical_padding([(0, 1), "same"], 2)
+    ((0, 1), 'same')
+    """
+    if isinstance(padding, np.ndarray):
+        padding = padding.tolist()
+    if not isinstance(padding, (tuple, list)) or _is_pair(padding):
+        return (_padding_of_axis(padding, padding),) * ndim
+    if len(padding) != ndim:
+        raise ShapeError(
+            f"padding must be a word, an integer, a pair (before, after), or one of these for each of the {ndim} window "
+            f"axes; got {padding!r}."
+        )
+    return tuple(_padding_of_axis(entry, padding) for entry in padding)
+
+
+def _is_pair(entry: object) -> bool:
+    return isinstance(entry, (tuple, list)) and len(entry) == 2 and all(hasattr(n, "__index__") for n in entry)
+
+
+def _padding_of_axis(entry: object, given: object) -> Padding:
+    if isinstance(entry, str):
+        if entry == "same" or entry == "valid" or entry == "full":
+            return entry
+        raise unknown_name("padding", entry, ("same", "valid", "full"))
+    if isinstance(entry, (tuple, list)):
+        if len(entry) != 2:
+            raise ShapeError(
+                f"padding along one axis must be a word, an integer or a pair (before, after); got {given!r}."
+            )
+        before, after = (_integer("padding", n, given) for n in entry)
+    else:
+        before = after = _integer("padding", entry, given)
+    if before < 0 or after < 0:
+        raise ArgumentError(f"padding must not be negative; got {given!r}. To leave out outputs, slice the result.")
+    return before, after
+
+
+def canonical_cval(cval: object, dtype: DType) -> float | int:
+    """Give the sample outside the array under mode ``constant`` as a number that `dtype` holds.
+
+    Raises
+    ------
+    ArgumentTypeError
+        Not a real number.
+    ArgumentError
+        An integer or bool dtype that does not hold the number; converting it silently would hide a mistake.
+    """
+    if not isinstance(cval, (bool, int, float, np.bool_, np.integer, np.floating)):
+        raise ArgumentTypeError(f"cval must be a real number; got {cval!r}.")
+    number: float | int = int(cval) if isinstance(cval, (bool, int, np.bool_, np.integer)) else float(cval)
+    if dtype.kind == "f":
+        return number
+    low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    if not math.isfinite(number) or number != int(number) or not low <= number <= high:
+        raise ArgumentError(
+            f"cval must be a value of the window's dtype {dtype}; got {cval!r}. Convert the windows with dtype=, for "
+            f"example dtype=np.float32."
+        )
+    return int(number)
+
+
+def _positive_integers(name: str, value: object, ndim: int) -> tuple[int, ...]:
+    numbers = _integers(name, value, ndim)
+    if any(n < 1 for n in numbers):
+        raise ArgumentError(f"{name} must be at least 1 along each axis; got {value!r}.")
+    return numbers
+
+
+def _integers(name: str, value: object, ndim: int) -> tuple[int, ...]:
+    """One integer for all axes, or a sequence of one per axis."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        value = value.tolist()
+    if not isinstance(value, (tuple, list)):
+        return (_integer(name, value, value),) * ndim
+    if len(value) != ndim:
+        raise ShapeError(f"{name} must be one integer, or one for each of the {ndim} window axes; got {value!r}.")
+    return tuple(_integer(name, entry, value) for entry in value)
+
+
+def _integer(name: str, entry: Any, given: object) -> int:
+    # NumPy integers are welcome, True is not: it is far more often a mistake than a count.
+    if isinstance(entry, (bool, np.bool_)) or not hasattr(entry, "__index__"):
+        raise ArgumentTypeError(f"{name} must be made of integers; got {given!r}.")
+    return int(entry.__index__())
+
+
+# -- grids ---------------------------------------------------------------------------------------------------------------
+
+
+def output_axis(extent: int, windows: Sequence[tuple[int, int, int]], stride: int, padding: Padding) -> OutputAxis:
+    """Lay out the anchors along one axis.
+
+    With padding (b, a), output o sees the input positions ``o*stride - b + dilation*i`` for i < size, and there are
+    ``(extent + b + a - dilation*(size - 1) - 1)//stride + 1`` outputs.  ``"same"`` has its anchors at ``o*stride``, as
+    many as are in the array; ``"valid"`` is (0, 0) and ``"full"`` is ``dilation*(size - 1)`` on both sides.
+
+    Parameters
+    ----------
+    extent : int
+        Number of samples of the inputs along the axis.
+    windows : sequence of (size, dilation, centre)
+        The windows of all inputs; padding refers to their hull (see the top of this module).
+    stride : int
+    padding : Padding
+
+    Returns
+    -------
+    OutputAxis
+        With a count of 0 where the input is empty.
+
+    Raises
+    ------
+    ShapeError
+        The input is not empty and too short for a single output.
+
+    Examples
+    --------
+    >>> output_axis(5, [(2, 1, 1)], 2, "valid")
+    OutputAxis(first=1, stride=2, count=2)
+    >>> output_axis(5, [(3, 2, 1)], 1, "full")
+    OutputAxis(first=-2, stride=1, count=9)
+    """
+    if padding == "same":
+        return OutputAxis(0, stride, -(-extent // stride))
+    # Offsets from the anchor of the first and the last sample of the hull; the anchor itself belongs to it.
+    low = min((-dilation * centre for size, dilation, centre in windows), default=0)
+    high = max((dilation * (size - 1 - centre) for size, dilation, centre in windows), default=0)
+    if padding == "valid":
+        before = after = 0
+    elif padding == "full":
+        before = after = high - low
+    else:
+        before, after = padding
+    first = -low - before
+    if extent == 0:
+        return OutputAxis(first, stride, 0)
+    room = extent + before + after - (high - low) - 1
+    if room < 0:
+        raise ShapeError(
+            f"The windows reach over {high - low + 1} samples along an axis of {extent} with padding {padding!r}, so that "
+            f"no output remains; expected at most {extent + before + after}. Use a smaller window or padding='same'."
+        )
+    return OutputAxis(first, stride, room // stride + 1)
+
+
+def anchors(axis: OutputAxis) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Give the coordinates of the anchors along one axis."""
+    return axis.first + axis.stride * np.arange(axis.count, dtype=np.int64)
+
+
+def positions(output: OutputAxis, window: WindowAxis) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Give the coordinates of all samples along one axis, in an array of shape ``(output.count, window.size)``."""
+    offsets = window.dilation * (np.arange(window.size, dtype=np.int64) - window.centre)
+    return anchors(output)[:, None] + offsets
+
+
+def window_taps(source: Input) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Give the box positions of the samples that the function sees, in order: an array of shape ``(samples, axes)``."""
+    box = [axis.size for axis in source.axes]
+    taps = source.taps if source.taps is not None else tuple(np.ndindex(*box))
+    return np.array(taps, np.int64).reshape(len(taps), len(box))
+
+
+def window_offsets(source: Input) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Give the offsets of these samples from the anchor: an array of shape ``(samples, axes)``."""
+    centre = np.array([axis.centre for axis in source.axes], np.int64)
+    dilation = np.array([axis.dilation for axis in source.axes], np.int64)
+    return (window_taps(source) - centre) * dilation
