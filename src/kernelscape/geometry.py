@@ -1,14 +1,14 @@
 """Where the samples of a window lie: output grids, windows, and the canonical statement of one job.
 
-Below the friendly layer a job is always this: every input is a view of shape ``batch + window axes``; the outputs form a
-grid whose *anchors* are ``first + stride * o`` along each window axis; sample ``i`` of a window lies at
+Below the friendly layer a job is always this: every input is a view of shape ``batch + window axes``; the outputs form
+a grid whose *anchors* are ``first + stride * o`` along each window axis; sample ``i`` of a window lies at
 ``anchor + dilation * (i - centre)``.  `padding`, `origin` and the like are gone by then: the functions of this file turn
 the user's words into these parts, once, and refuse what has no meaning.
 
 Several windows share the anchor.  Padding then refers to their *hull*, the smallest interval of offsets from the anchor
 that holds all of them.  So ``"valid"``, which is a padding of 0, keeps the outputs for which every window is inside;
-``"full"`` has every output for which the hull touches the array; an explicit padding says how far the hull may reach out;
-and the order of the inputs does not matter.  For one window the hull is the window.
+``"full"`` has every output for which the hull touches the array; an explicit padding says how far the hull may reach
+out; and the order of the inputs does not matter.  For one window the hull is the window.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from kernelscape.expression import DType, Node, Shape
 Padding: TypeAlias = Literal["same", "valid", "full"] | tuple[int, int]
 """The padding along one axis: a word, or how far the windows may begin before and end behind the array."""
 
+_PADDING_WORDS: dict[str, Literal["same", "valid", "full"]] = {"same": "same", "valid": "valid", "full": "full"}
+
 
 @dataclass(frozen=True, slots=True)
 class OutputAxis:
@@ -38,7 +40,7 @@ class OutputAxis:
 
 @dataclass(frozen=True, slots=True)
 class WindowAxis:
-    """A window along one axis of an input with `extent` samples: sample i lies at ``anchor + dilation * (i - centre)``."""
+    """A window along one axis of an input with `extent` samples; sample i is at ``anchor + dilation * (i - centre)``."""
 
     extent: int
     size: int
@@ -220,8 +222,8 @@ def canonical_padding(padding: object, ndim: int) -> tuple[Padding, ...]:
     Parameters
     ----------
     padding : str, int, pair of int, or a sequence of one of these per axis
-        ``"same"``, ``"valid"``, ``"full"``; how far the windows may begin before and end behind the array.  Two integers
-        are always such a pair, for all axes, and never one integer for each of two axes.
+        ``"same"``, ``"valid"``, ``"full"``; how far the windows may begin before and end behind the array.  Two
+        integers are always such a pair, for all axes, and never one integer for each of two axes.
 
     Raises
     ------
@@ -241,8 +243,8 @@ def canonical_padding(padding: object, ndim: int) -> tuple[Padding, ...]:
         return (_padding_of_axis(padding, padding),) * ndim
     if len(padding) != ndim:
         raise ShapeError(
-            f"padding must be a word, an integer, a pair (before, after), or one of these for each of the {ndim} window "
-            f"axes; got {padding!r}."
+            f"padding must be a word, an integer, a pair (before, after), or one of these for each of the {ndim} "
+            f"window axes; got {padding!r}."
         )
     return tuple(_padding_of_axis(entry, padding) for entry in padding)
 
@@ -253,9 +255,9 @@ def _is_pair(entry: object) -> bool:
 
 def _padding_of_axis(entry: object, given: object) -> Padding:
     if isinstance(entry, str):
-        if entry == "same" or entry == "valid" or entry == "full":
-            return entry
-        raise unknown_name("padding", entry, ("same", "valid", "full"))
+        if entry not in _PADDING_WORDS:
+            raise unknown_name("padding", entry, _PADDING_WORDS)
+        return _PADDING_WORDS[entry]
     if isinstance(entry, (tuple, list)):
         if len(entry) != 2:
             raise ShapeError(
@@ -318,7 +320,7 @@ def _integer(name: str, entry: Any, given: object) -> int:
     return int(entry.__index__())
 
 
-# -- grids ---------------------------------------------------------------------------------------------------------------
+# -- grids -------------------------------------------------------------------------------------------------------------
 
 
 def output_axis(extent: int, windows: Sequence[tuple[int, int, int]], stride: int, padding: Padding) -> OutputAxis:
@@ -371,8 +373,8 @@ def output_axis(extent: int, windows: Sequence[tuple[int, int, int]], stride: in
     room = extent + before + after - (high - low) - 1
     if room < 0:
         raise ShapeError(
-            f"The windows reach over {high - low + 1} samples along an axis of {extent} with padding {padding!r}, so that "
-            f"no output remains; expected at most {extent + before + after}. Use a smaller window or padding='same'."
+            f"The windows reach over {high - low + 1} samples along an axis of {extent} with padding {padding!r}, so "
+            f"that no output remains; expected at most {extent + before + after}. Use a smaller window or padding='same'."
         )
     return OutputAxis(first, stride, room // stride + 1)
 
