@@ -17,6 +17,7 @@ because a signal handler, which runs in the main thread between any two steps, m
 
 from __future__ import annotations
 
+import _thread
 import math
 import os
 import sys
@@ -35,7 +36,6 @@ _MOST_THREADS = 256
 # An upper bound on how long an interruption may go unnoticed where the system does not end the wait by itself: on
 # Windows, and where a signal is delivered to another thread than the main one.
 _WAKE_SECONDS = 0.1
-_START_SECONDS = 1.0
 
 
 class _Job:
@@ -63,11 +63,12 @@ class _Job:
 class _Pool:
     """Threads and the queue that they all read; a job stands in the queue once for each of its calls."""
 
-    __slots__ = ("largest", "load", "queue", "retired", "threads")
+    __slots__ = ("largest", "load", "queue", "retired", "starting", "threads")
 
     def __init__(self) -> None:
         self.queue: SimpleQueue[_Job | None] = SimpleQueue()
         self.threads: list[threading.Thread] = []
+        self.starting = 0  # threads that are about to be listed
         self.load = 0  # calls in the queue or running
         self.largest = 1
         self.retired = False
@@ -145,9 +146,8 @@ def _submit(job: _Job) -> bool:
         pool.load += job.count
         pool.largest = max(pool.largest, job.count)
         wanted = min(pool.load, max(_available_cpus(), pool.largest), _MOST_THREADS)
-        while len(pool.threads) < wanted and _start_thread(pool):
-            pass
-        if not pool.threads:
+        missing = wanted - len(pool.threads) - pool.starting
+        if missing > 0 and not _grow(pool, missing) and not pool.threads and not pool.starting:
             _drop_waiting_calls(pool, job)
             return False
         for _ in range(job.count):
@@ -155,17 +155,32 @@ def _submit(job: _Job) -> bool:
     return True
 
 
-def _start_thread(pool: _Pool) -> bool:
-    thread = threading.Thread(target=_work, args=(pool,), name=f"kernelscape-worker-{len(pool.threads)}", daemon=True)
-    # Listed before it starts: an interruption inside start() must not hide a thread from the one who joins them.
-    pool.threads.append(thread)
+def _grow(pool: _Pool, number: int) -> bool:
+    """Have threads started, by a thread in which no signal handler can interrupt that; the lock is held."""
     try:
-        thread.start()
+        pool.starting += number
+        _thread.start_new_thread(_start_threads, (pool, number))
     except RuntimeError:
         # The system has no thread left, or the interpreter is shutting down: go on with those that exist.
-        pool.threads.remove(thread)
+        pool.starting -= number
         return False
     return True
+
+
+def _start_threads(pool: _Pool, number: int) -> None:
+    started: list[threading.Thread] = []
+    with suppress(RuntimeError):
+        for _ in range(number):
+            thread = threading.Thread(target=_work, args=(pool,), name="kernelscape-worker", daemon=True)
+            thread.start()
+            started.append(thread)
+    with _lock:
+        pool.threads += started
+        pool.starting -= number
+        alone = not pool.threads
+    if alone:
+        # This one was the last that the system had to give.
+        _work(pool)
 
 
 def _work(pool: _Pool) -> None:
@@ -284,17 +299,10 @@ def _join(pool: _Pool) -> None:
         busy = pool.load > 0
     if busy:
         return
-    deadline = time.monotonic() + _START_SECONDS
+    while pool.starting:
+        time.sleep(0.0005)
     for thread in pool.threads:
-        while True:
-            try:
-                thread.join()
-                break
-            except RuntimeError:
-                # Its start() was interrupted, so the thread is about to begin.
-                if time.monotonic() > deadline:
-                    break
-                time.sleep(0.001)
+        thread.join()
 
 
 def _forget_after_fork() -> None:
