@@ -17,8 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import heapify, heappop, heappush
+
+from kernelscape.errors import ArgumentError
 
 Pair = tuple[int, int]
+_Candidate = tuple[list[Pair], list[int]]  # comparators, and the wires of the wanted ranks
 
 # Fewest known comparators for each size (Knuth 5.3.4 and the lists that followed it); 14 and 15 are Green's 16 without its last wires.
 _SMALL_TEXT = {
@@ -43,6 +47,63 @@ _SMALL_TEXT = {
 _SMALL = {
     size: tuple((int(pair[0], 16), int(pair[1], 16)) for pair in text.split()) for size, text in _SMALL_TEXT.items()
 }
+
+# tables begin
+# Found by simulated annealing over comparator sequences, judged on all 0/1 inputs whose number of ones is next to a threshold (that is enough,
+# because networks are monotone); proven exhaustively in the tests. Text: wires as digits of `_DIGITS`, two per comparator, then the outputs.
+_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+,-./:;<=>?@^_~"
+
+# (size, ranks): networks on unsorted values. Mirrored ranks use the mirrored network.
+_SELECTIONS: dict[tuple[int, tuple[int, ...]], str] = {
+    (3, (2,)): "0212 2",
+    (4, (1, 2)): "0213012312 12",
+    (5, (1, 2, 3)): "031402130124123423 123",
+    (5, (2,)): "34101304232030 3",
+    (5, (2, 3, 4)): "0302130124123423 234",
+    (5, (3, 4)): "03140212342343 43",
+    (6, (2, 3)): "5024124304512421201310 10",
+    (6, (3,)): "05132412340325234534 3",
+    (7, (1, 2, 3, 4, 5)): "06234502143601253412462345123456 12345",
+    (7, (2, 3, 4, 5, 6)): "601324041035546332505261130235 35024",
+    (7, (3,)): "25060336140124233456135131 3",
+    (7, (3, 4, 5, 6)): "062345021436012534124623453456 3456",
+    (7, (4, 5, 6)): "153445622064315021451541 150",
+    (8, (3, 4)): "0213465704152637012345672435143634 34",
+    (8, (4,)): "74421513735063327503506550155440 4",
+    (9, (1, 2, 3, 4, 5, 6, 7)): "03172548072438560213457814365701243568234567123456 1234567",
+    (9, (3, 4, 5, 6, 7, 8)): "0317254807243856021345781436572435682345673456 345678",
+    (9, (4,)): "60847635218306238036155451201057137371 1",
+    (9, (4, 5, 6, 7, 8)): "70845241423646614702836057732167327802308535 35021",
+    (9, (5, 6, 7, 8)): "031725480724385602134578143657243568456756 5678",
+    (10, (4, 5)): "947081627928152791400531818064378493637387030407 07",
+    (10, (5,)): "38795135698157198683204610527147612306030773 7",
+    (11, (1, 2, 3, 4, 5, 6, 7, 8, 9)): (
+        "091624375801354A69781325478A0412375968012645789A2436578912345678234567 123456789"
+    ),
+    (11, (3, 4, 5, 6, 7, 8, 9, 10)): "5236896A92352A01854740179661367A5043217072019557398969027909655768 8570921A",
+    (11, (4, 5, 6, 7, 8, 9, 10)): "091624375801354A69781325478A04123759682645789A243657893456784567 456789A",
+    (11, (5,)): "751326405063122909746085814105136771A01024A7414717 1",
+    (11, (5, 6, 7, 8, 9, 10)): "0325A5319848670485173926181A57691606A45849A25423638943564683 468397",
+    (11, (6, 7, 8, 9, 10)): "091624375801354A69781325478A043759682645789A365789567867 6789A",
+    (12, (5, 6)): "6473A02B586591B0579B1384402A597B9762A8B429718189A73B37973898 98",
+    (12, (6,)): "3A512964A96541230734B304B09137A593260A57348A68983A35A58A38 8",
+    (13, (6,)): "38C02154BA5C049693591AC1A4682B0B6030A810B3BC9271A3CA621AC7727121 2",
+}
+# side: the median of a square grid whose rows and columns are sorted, from the cells that can be the median, row by row.
+_BANDS: dict[int, str] = {
+    3: "012010 1",
+    5: "CAB3156535C32086B6494704C4C664 6",
+    7: "I89NRE1DFODQBQM40JGL24BNGN68KS6DBD8F9B5E5P2CB3KAK3D84RCK7RK4J5RG3RJH58D3DKHKK43543K4 4",
+    9: (
+        "DjM1YET96UG9N7CWOC5L7dE6eI1eaP0ZN6KA4e7O8aJaFXLgL3X7BciJVch1kA13Of8iZDGRDH1NkhO6hZ8V3Ve3BRDbORZD8O3d6D6U2Xe9Q7OL"
+        "Z6SXQNZQci3V9cLeC3XQeR6NeXCUNCNQRQXhR69NR99L6NLh6LLh L"
+    ),
+}
+# (columns, rows): the median of a grid whose columns are sorted, wire ``c * rows + r``.
+_COLUMNS: dict[tuple[int, int], str] = {
+    (5, 5): "9OFAIDGBK5L605I361B1CH8N8BL0H7MCG8H2EJ5A1N2C683J1DA28KI0B3HM7O742701BKB050K1K9MA9EC9KAC2A7A20FKCACAFFC F",
+}
+# tables end
 
 _LOW, _HIGH = -1, -2  # what stands on a wire whose value is known to be too small or too large to be wanted
 
@@ -101,7 +162,6 @@ def sorting_network(size: int) -> Network:
     return _network(size, pairs, order)
 
 
-@lru_cache(maxsize=512)
 def selection_network(size: int, ranks: tuple[int, ...]) -> Network:
     """Return the cheapest network we know that finds the given ranks of `size` values.
 
@@ -124,13 +184,14 @@ def selection_network(size: int, ranks: tuple[int, ...]) -> Network:
     """
     _check_size(size, "size")
     _check_ranks(ranks, size)
-    return min(
-        (_network(size, *candidate) for candidate in _candidates(size, ranks)),
-        key=lambda network: network.operations,
-    )
+    return _selection(size, ranks)
 
 
 @lru_cache(maxsize=512)
+def _selection(size: int, ranks: tuple[int, ...]) -> Network:
+    return _cheapest(size, _candidates(size, ranks))
+
+
 def column_selection_network(columns: int, rows: int, ranks: tuple[int, ...]) -> tuple[Network, Network]:
     """Return the network that sorts one column, and the one that selects `ranks` of a window of sorted columns.
 
@@ -153,25 +214,47 @@ def column_selection_network(columns: int, rows: int, ranks: tuple[int, ...]) ->
     _check_size(columns, "columns")
     _check_size(rows, "rows")
     _check_ranks(ranks, columns * rows)
-    size = columns * rows
-    found = min(
-        (_network(size, *candidate) for candidate in _column_candidates(columns, rows, ranks)),
-        key=lambda network: network.operations,
-    )
-    return sorting_network(rows), found
+    return sorting_network(rows), _column_selection(columns, rows, ranks)
+
+
+@lru_cache(maxsize=512)
+def _column_selection(columns: int, rows: int, ranks: tuple[int, ...]) -> Network:
+    return _cheapest(columns * rows, _column_candidates(columns, rows, ranks))
 
 
 def _check_size(value: object, name: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}; a network needs a wire to work on")
+        raise ArgumentError(
+            f"{name} must be an integer of at least 1, got {value!r}; a network needs a wire to work on"
+        )
 
 
 def _check_ranks(ranks: object, size: int) -> None:
     if not isinstance(ranks, tuple) or not ranks:
-        raise ValueError(f"ranks must be a tuple of at least one rank, got {ranks!r}; write (rank,) for one rank")
+        raise ArgumentError(f"ranks must be a tuple of at least one rank, got {ranks!r}; write (rank,) for one rank")
     for rank in ranks:
         if isinstance(rank, bool) or not isinstance(rank, int) or not 0 <= rank < size:
-            raise ValueError(f"each rank must be an integer in 0..{size - 1} for {size} values, got {rank!r}; ranks count from 0, the smallest")
+            raise ArgumentError(
+                f"each rank must be an integer in 0..{size - 1} for {size} values, got {rank!r}; ranks count from 0, the smallest"
+            )
+
+
+@lru_cache(maxsize=None)
+def _decode(text: str) -> tuple[tuple[Pair, ...], tuple[int, ...]]:
+    """The comparators and the outputs of a network written as text."""
+    body, outputs = text.split()
+    wires = [_DIGITS.index(digit) for digit in body]
+    return tuple(zip(wires[::2], wires[1::2], strict=True)), tuple(_DIGITS.index(digit) for digit in outputs)
+
+
+def _tabulated(size: int, ranks: tuple[int, ...]) -> Iterable[_Candidate]:
+    """The network that a table holds for these ranks or for their mirror image."""
+    if text := _SELECTIONS.get((size, ranks)):
+        pairs, outputs = _decode(text)
+        yield list(pairs), list(outputs)
+    if text := _SELECTIONS.get((size, tuple(size - 1 - rank for rank in reversed(ranks)))):
+        pairs, outputs = _decode(text)
+        yield [(high, low) for low, high in pairs], list(reversed(outputs))
 
 
 # ---- sorting and merging -------------------------------------------------------------------------------------------------
@@ -247,11 +330,9 @@ class _Poset:
     been consumed stay in those sets: they carry knowledge (the maximum of a and b is at most x when a and b are).
     """
 
-    def __init__(
-        self, wires: Sequence[int], below: list[int], above: list[int], wanted: tuple[int, int], gone: tuple[int, int]
-    ) -> None:
+    def __init__(self, below: list[int], above: list[int], wanted: tuple[int, int], gone: tuple[int, int]) -> None:
         """Start from value i on wire i, wanting the ranks `wanted` (first, last) where `gone` values too small, too large exist besides."""
-        self.wires = list(wires)
+        self.wires = list(range(len(below)))
         self.below, self.above = below, above
         self.place = list(range(len(below)))  # value -> the physical wire that holds it
         self.parents: list[int] = [0] * len(below)
@@ -348,22 +429,36 @@ def _rename(pairs: Iterable[Pair], wires: list[int]) -> list[Pair]:
 
 # ---- selection -----------------------------------------------------------------------------------------------------------
 
-_Candidate = tuple[list[Pair], list[int]]
-
 
 def _candidates(size: int, ranks: tuple[int, ...]) -> Iterable[_Candidate]:
+    yield from _tabulated(size, ranks)
     pairs, order = _sort(range(size))
     yield pairs, [order[rank] for rank in ranks]
-    if size > 4:
-        rows = max(2, round(size**0.5))
-        columns = -(-size // rows)
+    if size < 2:
+        return
+    reach = min(max(ranks) + 1, size - min(ranks))
+    if size <= 24 or reach <= 8:  # near an end few values stay candidates, and merging from the start drops the others
+        poset = _Poset([0] * size, [0] * size, (min(ranks), max(ranks)), (0, 0))
+        merged = _merge_all(poset, [[wire] for wire in range(size)])
+        yield poset.pairs, _read(poset, merged, ranks)
+    for columns, rows in _shapes(size):
         yield _grid(size, columns, rows, ranks)
+
+
+def _shapes(size: int) -> set[tuple[int, int]]:
+    """Grids (columns, rows) worth trying: nearly square ones, and the smallest squares with a table that hold `size` cells."""
+    if size < 7:
+        return set()
+    side = round(size**0.5)
+    shapes = {(-(-size // rows), rows) for rows in ({side - 1, side, side + 1} if size <= 60 else {side}) if rows > 1}
+    squares = [s for s in sorted(_BANDS) if s * s >= size]
+    return shapes | {(s, s) for s in squares[:2] if s * s <= 2 * size + 2}
 
 
 def _grid(size: int, columns: int, rows: int, ranks: tuple[int, ...]) -> _Candidate:
     """Sort the columns of a grid, then select from the sorted columns. Cells beyond `size` hold infinities."""
     spare = columns * rows - size
-    low = min(spare, max(0, (columns * rows - 1 - min(ranks) - max(ranks)) // 2))  # keeps the wanted ranks central
+    low = min(spare, max(0, (columns * rows - min(ranks) - max(ranks)) // 2))  # keeps the wanted ranks central
     cells = [_LOW] * low + list(range(size)) + [_HIGH] * (spare - low)
     flat = [cells[r * columns + c] for c in range(columns) for r in range(rows)]
     pairs: list[Pair] = []
@@ -381,6 +476,10 @@ def _sort_rows(flat: list[int], columns: int, rows: int, ranks: tuple[int, ...])
     only the part in the band has to be found.
     """
     total, first, last = columns * rows, min(ranks), max(ranks)
+    if (text := _COLUMNS.get((columns, rows))) and set(ranks) == {total // 2}:
+        table, outputs = _decode(text)
+        wires = list(flat)
+        return _rename(table, wires), [wires[outputs[0]]] * len(ranks)
     pairs: list[Pair] = []
     cells: list[tuple[int, int]] = []
     holders: list[int] = []
@@ -395,17 +494,41 @@ def _sort_rows(flat: list[int], columns: int, rows: int, ranks: tuple[int, ...])
         found = range(max(small, low), min(columns - large, low + len(wires)))
         below_all += max(small, low)
         if found:
-            network = selection_network(len(wires), tuple(c - low for c in found))
+            network = _selection(len(wires), tuple(c - low for c in found))
             pairs += [(wires[c.low], wires[c.high]) for c in network.comparators]
             lists.append(list(range(len(cells), len(cells) + len(found))))
             cells += [(r, c) for c in found]
             holders += [wires[wire] for wire in network.outputs]
-    below = [sum(1 << j for j, (s, d) in enumerate(cells) if s <= r and d <= c) & ~(1 << i) for i, (r, c) in enumerate(cells)]
-    above = [sum(1 << j for j, (s, d) in enumerate(cells) if s >= r and d >= c) & ~(1 << i) for i, (r, c) in enumerate(cells)]
-    poset = _Poset(range(len(cells)), below, above, (first, last), (below_all, total - below_all - len(cells)))
+    if columns == rows and columns in _BANDS and set(ranks) == {total // 2}:
+        more, output = _finish_square(columns, cells, holders, flat)
+        return pairs + more, [output] * len(ranks)
+    below, above = _grid_order(cells)
+    poset = _Poset(below, above, (first, last), (below_all, total - below_all - len(cells)))
     poset.place = holders
     order = _merge_all(poset, lists)
     return pairs + poset.pairs, _read(poset, order, ranks)
+
+
+def _finish_square(side: int, cells: list[Pair], holders: list[int], flat: list[int]) -> tuple[list[Pair], int]:
+    """The median of a square grid sorted both ways; `holders` are the wires of `cells`, the other cells hold infinities."""
+    held = dict(zip(cells, holders, strict=True))
+    middle = side * side // 2
+    wires = []
+    for r in range(side):
+        low = [flat[c * side + r] for c in range(side)].count(_LOW)
+        for c in range(side):
+            if (r + 1) * (c + 1) - 1 <= middle and (side - r) * (side - c) - 1 <= middle:
+                wires.append(held.get((r, c), _LOW if c < low else _HIGH))
+    pairs, outputs = _decode(_BANDS[side])
+    kept = _rename(pairs, wires)
+    return kept, wires[outputs[0]]
+
+
+def _grid_order(cells: list[Pair]) -> tuple[list[int], list[int]]:
+    """Which of these cells of a grid sorted both ways are below and above each, as bit sets."""
+    below = [sum(1 << j for j, (s, d) in enumerate(cells) if s <= r and d <= c and (s, d) != (r, c)) for r, c in cells]
+    above = [sum(1 << j for j, (s, d) in enumerate(cells) if s >= r and d >= c and (s, d) != (r, c)) for r, c in cells]
+    return below, above
 
 
 def _merge_all(poset: _Poset, lists: list[list[int]]) -> list[int]:
@@ -429,10 +552,12 @@ def _read(poset: _Poset, order: list[int], ranks: tuple[int, ...]) -> list[int]:
 def _column_candidates(columns: int, rows: int, ranks: tuple[int, ...]) -> Iterable[_Candidate]:
     size = columns * rows
     yield _sort_rows(list(range(size)), columns, rows, ranks)
+    if columns == rows and columns in _BANDS and ranks == (size // 2,):
+        return  # merging whole columns is far behind
     chains = [list(range(c * rows, (c + 1) * rows)) for c in range(columns)]
     below = [sum(1 << w for w in chain[:i]) for chain in chains for i in range(rows)]
     above = [sum(1 << w for w in chain[i + 1 :]) for chain in chains for i in range(rows)]
-    poset = _Poset(range(size), below, above, (min(ranks), max(ranks)), (0, 0))
+    poset = _Poset(below, above, (min(ranks), max(ranks)), (0, 0))
     order = _merge_all(poset, chains)
     yield poset.pairs, _read(poset, order, ranks)
 
@@ -440,8 +565,16 @@ def _column_candidates(columns: int, rows: int, ranks: tuple[int, ...]) -> Itera
 # ---- finishing -----------------------------------------------------------------------------------------------------------
 
 
+def _cheapest(size: int, candidates: Iterable[_Candidate]) -> Network:
+    """The candidate with the fewest operations, ordered for few live values."""
+    networks = [_network(size, *candidate) for candidate in candidates]
+    fewest = min(network.operations for network in networks)
+    best = [_scheduled(network) for network in networks if network.operations == fewest]
+    return min(best, key=lambda network: network.live_values)
+
+
 def _network(size: int, pairs: Sequence[Pair], outputs: Sequence[int]) -> Network:
-    """Drop what nobody reads, mark which results are read, and order the comparators for few live values."""
+    """Drop what nobody reads, and mark which results are read."""
     wanted = set(outputs)
     kept: list[Comparator] = []
     for low, high in reversed(pairs):
@@ -451,6 +584,67 @@ def _network(size: int, pairs: Sequence[Pair], outputs: Sequence[int]) -> Networ
             wanted |= {low, high}
     kept.reverse()
     return Network(size, tuple(kept), tuple(outputs))
+
+
+def _scheduled(network: Network) -> Network:
+    """The same comparators in the order, of those tried, that keeps the fewest values alive."""
+    orders = [network.comparators, _greedy_order(network.comparators), _depth_first_order(network.comparators)]
+    return Network(network.size, min(orders, key=lambda order: _peak(order, network.outputs)), network.outputs)
+
+
+def _sources(comparators: Sequence[Comparator]) -> list[list[int]]:
+    """For each comparator those that wrote its two wires last."""
+    writer: dict[int, int] = {}
+    sources = []
+    for index, c in enumerate(comparators):
+        sources.append([writer[wire] for wire in (c.low, c.high) if wire in writer])
+        writer[c.low] = writer[c.high] = index
+    return sources
+
+
+def _greedy_order(comparators: Sequence[Comparator]) -> tuple[Comparator, ...]:
+    """Always take the ready comparator that adds the fewest live values; among equals, the first."""
+    sources = _sources(comparators)
+    readers: list[list[int]] = [[] for _ in comparators]
+    for index, found in enumerate(sources):
+        for source in found:
+            readers[source].append(index)
+    waiting = [len(found) for found in sources]
+    ready = [
+        (2 - len(found) - (not c.need_low) - (not c.need_high), index)
+        for index, (c, found) in enumerate(zip(comparators, sources, strict=True))
+        if not found
+    ]
+    heapify(ready)
+    order = []
+    while ready:
+        index = heappop(ready)[1]
+        order.append(comparators[index])
+        for reader in readers[index]:
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                c = comparators[reader]
+                heappush(ready, (2 - len(sources[reader]) - (not c.need_low) - (not c.need_high), reader))
+    return tuple(order)
+
+
+def _depth_first_order(comparators: Sequence[Comparator]) -> tuple[Comparator, ...]:
+    """Each comparator just after what it needs, so that inputs are loaded as late as the results that want them."""
+    sources = _sources(comparators)
+    done: set[int] = set()
+    order = []
+    stack = list(range(len(comparators)))
+    while stack:
+        index = stack[-1]
+        missing = [source for source in sources[index] if source not in done]
+        if index in done or not missing:
+            stack.pop()
+            if index not in done:
+                done.add(index)
+                order.append(comparators[index])
+        else:
+            stack += missing
+    return tuple(order)
 
 
 def _peak(comparators: Sequence[Comparator], outputs: Sequence[int]) -> int:
