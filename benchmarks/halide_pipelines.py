@@ -172,7 +172,7 @@ class Search:
                     continue
                 run = runner(make(), schedule, arrays, label)
                 run()
-                seconds = min(clock(run) for _ in range(5))
+                seconds = min(clock(run) for _ in range(12))
                 if seconds < best:
                     best, fastest = seconds, (label, make, schedule)
         assert fastest is not None

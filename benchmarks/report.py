@@ -26,8 +26,9 @@ def processor() -> str:
 def machine_lines() -> list[str]:
     bytes_copied, seconds = clock_copy()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = f"load average {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else "load unknown"
     return [
-        f"{processor()}, {cores} cores, {THREADS} threads each; {platform.system()} {platform.release()}",
+        f"{processor()}, {cores} cores, {THREADS} threads each, {load}; {platform.system()} {platform.release()}",
         f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in PACKAGES),
         f"copy of {bytes_copied / 1e6:.1f} MB into reused memory, one thread: {seconds * 1e3:.2f} ms",
         f"command: python -m benchmarks {' '.join(sys.argv[1:])}".rstrip(),
