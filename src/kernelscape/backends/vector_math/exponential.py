@@ -1,0 +1,138 @@
+"""Exponentials and hyperbolic functions.
+
+exp(x) = 2^n · exp(r) with n = round(x / ln 2) and |r| <= ln(2)/2 (Cody & Waite, Software Manual for the Elementary
+Functions, 1980).  n comes from the addition of a large number, so that it stands in the low bits of the sum and builds
+powers of two without a conversion.  A power of two is applied in two halves: no half leaves the normal range, and a
+subnormal result is rounded once.  Arguments are clamped to where the result is 0 or infinite anyway; clamps keep NaN.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kernelscape.backends.vector_math.lanes import Lanes, fma, larger, magic, polynomial, smaller
+
+LN2_PARTS = {
+    "float": (0.693145751953125, 1.428606765330187e-06),
+    "double": (0.6931471805598903, 5.497923018708371e-14),
+}
+"""ln 2 in two parts; the first has so few digits that n times it is exact."""
+LOG2_E = 1.4426950408889634
+
+# Above and below, exp is infinite or rounds to zero; the same for 2^x, expm1 and sinh.
+EXP_RANGE = {"float": (-104.0, 89.0), "double": (-746.0, 710.0)}
+EXP2_RANGE = {"float": (-151.0, 129.0), "double": (-1076.0, 1025.0)}
+EXPM1_RANGE = {"float": (-18.0, 89.0), "double": (-40.0, 710.0)}
+SINH_LIMIT = {"float": 90.0, "double": 711.0}
+TANH_LIMIT = {"float": 10.0, "double": 20.0}
+TINY = {"float": 2.0**-13, "double": 2.0**-28}
+"""Below, x + x³/6 rounds to x."""
+
+
+class Reduced(NamedTuple):
+    """x = n·ln 2 + r; the low bits of `shifted` hold n + offset."""
+
+    n: Lanes
+    r: Lanes
+    shifted: Lanes
+
+
+def reduced(x: Lanes, offset: int, tail: Lanes | None = None) -> Reduced:
+    """The argument reduction of exp of x + tail, for |x| that is not larger than some hundreds."""
+    high, low = LN2_PARTS[x.element]
+    shift = magic(x) + offset
+    shifted = fma(x, LOG2_E, shift)
+    n = shifted - shift
+    exact = fma(n, -high, x)
+    r = fma(n, -low, exact) if tail is None else exact + fma(n, -low, tail)
+    return Reduced(n, r, shifted)
+
+
+def scaled(p: Lanes, shifted: Lanes) -> Lanes:
+    """p·2^n where the low bits of `shifted` hold n + 2·bias."""
+    field = shifted.bits()
+    half = field.shift_right(1)
+    other = field - half
+    width = p.mantissa_bits
+    return (p * (half << width).real()) * (other << width).real()
+
+
+def _power(shifted: Lanes) -> Lanes:
+    """2^n where the low bits of `shifted` hold n + bias and 2^n is a normal number."""
+    return (shifted.bits() << shifted.mantissa_bits).real()
+
+
+def _clamped(x: Lanes, limits: tuple[float, float]) -> Lanes:
+    return larger(smaller(x, limits[1]), limits[0])
+
+
+def exp_of_reduced(r: Lanes) -> Lanes:
+    return fma(fma(polynomial(r, "exp"), r, 1.0), r, 1.0)
+
+
+def exp(x: Lanes) -> Lanes:
+    """e^x."""
+    parts = reduced(_clamped(x, EXP_RANGE[x.element]), 2 * x.exponent_bias)
+    return scaled(exp_of_reduced(parts.r), parts.shifted)
+
+
+def exp2(x: Lanes) -> Lanes:
+    """2^x, exact for integers."""
+    x = _clamped(x, EXP2_RANGE[x.element])
+    shift = magic(x) + 2 * x.exponent_bias
+    shifted = x + shift
+    r = x - (shifted - shift)
+    return scaled(fma(polynomial(r, "exp2"), r, 1.0), shifted)
+
+
+def expm1(x: Lanes) -> Lanes:
+    """e^x - 1, without cancellation near 0: 2^n·(e^r - 1) + (2^n - 1)."""
+    parts = reduced(_clamped(x, EXPM1_RANGE[x.element]), x.exponent_bias - 1)
+    q = fma(parts.r * parts.r, polynomial(parts.r, "expm1"), parts.r)
+    half = _power(parts.shifted)
+    result = fma(half, q, half - 0.5) * 2.0
+    return parts.n.equals(0.0).choose(q, result).with_sign_of(x)
+
+
+class _Halves(NamedTuple):
+    """A quarter of (2^n - 2^-n)/2 and of (2^n + 2^-n)/2, with sinh(r) and cosh(r) - 1."""
+
+    difference: Lanes
+    total: Lanes
+    sinh: Lanes
+    cosh_less_one: Lanes
+
+
+def _hyperbolic(x: Lanes) -> _Halves:
+    """What sinh and cosh of |x| = n·ln 2 + r are made of; no part overflows before the result does."""
+    width, bias = x.mantissa_bits, x.exponent_bias
+    parts = reduced(smaller(abs(x), SINH_LIMIT[x.element]), bias - 3)
+    field = parts.shifted.bits() << width
+    up = field.real()
+    down = larger(((2 * bias - 6) << width) - field, 1 << width).real()
+    square = parts.r * parts.r
+    sinh_of_rest = fma(square * parts.r, polynomial(square, "sinh"), parts.r)
+    return _Halves(up - down, up + down, sinh_of_rest, square * polynomial(square, "cosh"))
+
+
+def sinh(x: Lanes) -> Lanes:
+    """Sinh(n·ln 2 + r) = sinh(n·ln 2) cosh(r) + cosh(n·ln 2) sinh(r)."""
+    h = _hyperbolic(x)
+    result = (h.difference + fma(h.cosh_less_one, h.difference, h.sinh * h.total)) * 4.0
+    return (abs(x) < TINY[x.element]).choose(x, result.with_sign_of(x))
+
+
+def cosh(x: Lanes) -> Lanes:
+    """Cosh(n·ln 2 + r) = cosh(n·ln 2) cosh(r) + sinh(n·ln 2) sinh(r)."""
+    h = _hyperbolic(x)
+    return (h.total + fma(h.cosh_less_one, h.total, h.sinh * h.difference)) * 4.0
+
+
+def tanh(x: Lanes) -> Lanes:
+    """A polynomial up to 9/16, above 1 - 2/(e^2|x| + 1), where the rounding of the fraction hardly matters."""
+    size = abs(x)
+    parts = reduced(smaller(size, TANH_LIMIT[x.element]) * 2.0, x.exponent_bias)
+    large = 1.0 - 2.0 / fma(exp_of_reduced(parts.r), _power(parts.shifted), 1.0)
+    square = size * size
+    small = fma(square * size, polynomial(square, "tanh"), size)
+    return (size < 0.5625).choose(small, large).with_sign_of(x)
