@@ -2,8 +2,8 @@
 
 Below the friendly layer a job is always this: every input is a view of shape ``batch + window axes``; the outputs form
 a grid whose *anchors* are ``first + stride * o`` along each window axis; sample ``i`` of a window lies at
-``anchor + dilation * (i - centre)``.  `padding`, `origin` and the like are gone by then: the functions of this file turn
-the user's words into these parts, once, and refuse what has no meaning.
+``anchor + dilation * (i - centre)``.  `padding`, `origin` and the like are gone by then: the functions of this file
+turn the user's words into these parts, once, and refuse what has no meaning.
 
 Several windows share the anchor.  Padding then refers to their *hull*, the smallest interval of offsets from the anchor
 that holds all of them.  So ``"valid"``, which is a padding of 0, keeps the outputs for which every window is inside;
@@ -40,7 +40,7 @@ class OutputAxis:
 
 @dataclass(frozen=True, slots=True)
 class WindowAxis:
-    """A window along one axis of an input with `extent` samples; sample i is at ``anchor + dilation * (i - centre)``."""
+    """A window along one axis of `extent` samples; its sample i is at ``anchor + dilation * (i - centre)``."""
 
     extent: int
     size: int
@@ -374,7 +374,8 @@ def output_axis(extent: int, windows: Sequence[tuple[int, int, int]], stride: in
     if room < 0:
         raise ShapeError(
             f"The windows reach over {high - low + 1} samples along an axis of {extent} with padding {padding!r}, so "
-            f"that no output remains; expected at most {extent + before + after}. Use a smaller window or padding='same'."
+            f"that no output remains; expected at most {extent + before + after}. "
+            f"Use a smaller window or padding='same'."
         )
     return OutputAxis(first, stride, room // stride + 1)
 
