@@ -1,9 +1,9 @@
 """Compiled operators and conversions against the table in ``semantics.py``.
 
-Compared: every operator that is exact, for every dtype that NumPy has a loop for, and every conversion, bit for bit (one
-NaN is as good as another, zeros have signs), for code of three targets with 1, 4 and 16 lanes; all 65,536 pairs for 8-bit
-operands, and the product of edge values, then random ones, for the others.  Elementary functions are only checked to
-arrive at the right one; their accuracy is the matter of ``test_vector_math.py``.
+Compared: every operator that is exact, for every dtype that NumPy has a loop for, and every conversion, bit for bit
+(one NaN is as good as another, zeros have signs), for code of three targets with 1, 4 and 16 lanes; all 65,536 pairs
+for 8-bit operands, and the product of edge values, then random ones, for the others.  Elementary functions are only
+checked to arrive at the right one; their accuracy is the matter of ``test_vector_math.py``.
 """
 
 from __future__ import annotations
@@ -184,7 +184,8 @@ def operands_of(dtypes: tuple[np.dtype[Any], ...]) -> tuple[np.ndarray, ...]:
     """The product of the edge values of the operands, then random ones."""
     thin = [edges(d) if len(dtypes) < 3 or d.kind == "b" else edges(d)[::5] for d in dtypes]
     grids = np.meshgrid(*thin, indexing="ij")
-    return tuple(np.concatenate([g.ravel(), samples(d, 1000)[::step]]) for g, d, step in zip(grids, dtypes, (1, -1, 1)))
+    pairs = zip(grids, dtypes, strict=True)
+    return tuple(np.concatenate([g.ravel(), np.roll(samples(d, 1000), 7 * i)]) for i, (g, d) in enumerate(pairs))
 
 
 def held(values: np.ndarray) -> np.ndarray:

@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 Dtype = np.dtype[Any]
+_BOOL: Dtype = np.dtype(bool)
 
 
 def apply_operator(
@@ -73,26 +74,28 @@ def apply_operator(
     if name == "cast":
         return cast(builder, target, operands[0], operand_dtypes[0], result_dtype)
     dtype = operand_dtypes[0]
+    if name.startswith("logical_"):
+        truths = [cast(builder, target, v, d, _BOOL) for v, d in zip(operands, operand_dtypes, strict=True)]
+        return _from_table(builder, name, truths, _BOOL, integer.BOOLEAN)
     if dtype.kind == "f":
         return _floating(builder, target, name, operands)
     if dtype.kind == "b":
-        return _from_table(builder, name, operands, dtype, integer.BOOLEAN_UNARY, integer.BOOLEAN_BINARY)
+        return _from_table(builder, name, operands, dtype, integer.BOOLEAN)
     if name in integer.PREDICATES:
-        return integer.compare(builder, integer.PREDICATES[name], *operands, *operand_dtypes)
-    return _from_table(builder, name, operands, dtype, integer.UNARY, integer.BINARY)
+        a, b = operands
+        return integer.compare(builder, integer.PREDICATES[name], a, b, dtype, operand_dtypes[1])
+    return _from_table(builder, name, operands, dtype, integer.INTEGER)
 
 
 def _floating(builder: Builder, target: Target, name: str, operands: Sequence[Value]) -> Value:
     if name in floating.PREDICATES:
         return builder.fcmp(floating.PREDICATES[name], *operands)
-    if name in floating.UNARY:
-        return floating.UNARY[name](builder, target, *operands)
-    if name in floating.BINARY:
-        return floating.BINARY[name](builder, target, *operands)
-    elementary = vector_math.FUNCTIONS.get("power" if name == "float_power" else name)
-    if elementary is None:
+    known = floating.FLOATING.get(name)
+    if known is None:
+        known = vector_math.FUNCTIONS.get("power" if name == "float_power" else name)
+    if known is None:
         raise _unknown(name, "floating values")
-    return elementary(builder, target, *operands)
+    return known(builder, target, *operands)
 
 
 def _from_table(
@@ -100,14 +103,11 @@ def _from_table(
     name: str,
     operands: Sequence[Value],
     dtype: Dtype,
-    unary: dict[str, integer.Unary],
-    binary: dict[str, integer.Binary],
+    table: integer.Table,
 ) -> Value:
-    if name in unary:
-        return unary[name](builder, *operands, dtype)
-    if name in binary:
-        return binary[name](builder, *operands, dtype)
-    raise _unknown(name, str(dtype))
+    if name not in table:
+        raise _unknown(name, str(dtype))
+    return table[name](builder, *operands, dtype)
 
 
 def _unknown(name: str, kind: str) -> NotYetSupportedError:

@@ -1,7 +1,7 @@
-"""Conversions between dtypes: between memory and registers, casts (``astype``), and the saturating conversion of a store.
+"""Conversions between dtypes: memory to registers and back, casts (``astype``), the saturating conversion of a store.
 
-Rules: LLVM's ``fptosi`` and ``fptoui`` see only values inside the integer's range; what lies outside is the constant that
-``semantics.convert`` states.  Clamps are written as compare and select in the operand order that x86 has as one
+Rules: LLVM's ``fptosi`` and ``fptoui`` see only values inside the integer's range; what lies outside is the constant
+that ``semantics.convert`` states.  Clamps are written as compare and select in the operand order that x86 has as one
 instruction (``maxps(x, low)`` gives ``low`` for a NaN x).  Conversions of float16 are library calls where the processor
 has none, so they are then written in integer arithmetic.
 """
@@ -20,7 +20,10 @@ from kernelscape.machine import Target
 Dtype = np.dtype[Any]
 
 REGISTER_ELEMENT = {
-    **{"bool": "i1", "float16": "float", "float32": "float", "float64": "double"},
+    "bool": "i1",
+    "float16": "float",
+    "float32": "float",
+    "float64": "double",
     **{f"{kind}int{bits}": f"i{bits}" for kind in ("", "u") for bits in (8, 16, 32, 64)},
 }
 MEMORY_ELEMENT = {**REGISTER_ELEMENT, "bool": "i8", "float16": "i16"}
@@ -87,7 +90,8 @@ def float_to_half(builder: Builder, target: Target, value: Value) -> Value:
     negative = both(builder, bits, constant(wide, 1 << 31))
     magnitude = exclusive(builder, bits, negative)
     odd = both(builder, builder.binary("lshr", magnitude, constant(wide, 13)), constant(wide, 1))
-    # Adding just below half of the last place, and the last place's own bit, rounds half to even; a carry is a new exponent.
+    # Adding just below half of the last place, and that place's own bit, rounds half to even; a carry
+    # moves the exponent.
     rounded = builder.add(builder.add(magnitude, constant(wide, 0xFFF - (112 << 23))), odd)
     normal = builder.binary("lshr", rounded, constant(wide, 13))
     # Next to 0.5 a float's last place is 2^-24, the unit of subnormal float16, so that the addition does the rounding.

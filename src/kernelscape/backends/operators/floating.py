@@ -131,8 +131,8 @@ def _reduce(builder: Builder, dividend: Value, divisor: Value, step: Callable[[V
 def _rest_of_floats(builder: Builder, dividend: Value, divisor: Value) -> Value:
     """Remainder of two floats held as doubles.
 
-    The divisor is scaled by a power of two until the quotient has at most 28 bits; its product with the divisor's 24 bits
-    is then exact, and so is the difference.  Eleven steps suffice for any pair.
+    The divisor is scaled by a power of two until the quotient has at most 28 bits; its product with the divisor's 24
+    bits is then exact, and so is the difference.  Eleven steps suffice for any pair.
     """
     wide = dividend.type.of("i64")
     own = _exponent(builder, divisor)
@@ -181,7 +181,7 @@ def _scaled(builder: Builder, a: Value, exponent: Value) -> Value:
 
 
 def _rest_by_long_division(builder: Builder, dividend: Value, divisor: Value) -> Value:
-    """Remainder of two doubles in integers, eleven bits of the quotient at a time, for processors without fused steps."""
+    """Remainder of two doubles in integers, eleven bits of the quotient at a time, where there is no fused product."""
     integer = dividend.type.of("i64")
     (high, top), (low, bottom) = (_decomposed(builder, v) for v in (dividend, divisor))
     rest, places = builder.local(integer), builder.local(integer)
@@ -277,15 +277,10 @@ def _times(factor: Callable[[Any], Any]) -> Callable[[Builder, Target, Value], V
     return product
 
 
-def truth(builder: Builder, a: Value) -> Value:
-    """Whether a value is not zero; NaN is true."""
-    return builder.fcmp("une", a, like(a, 0.0))
-
-
 _TO_DEGREES = _times(lambda kind: kind(180) / kind(math.pi))
 _TO_RADIANS = _times(lambda kind: kind(math.pi) / kind(180))
 
-UNARY: dict[str, Callable[[Builder, Target, Value], Value]] = {
+FLOATING: dict[str, Callable[..., Value]] = {
     "negative": lambda builder, target, a: builder.fneg(a),
     "absolute": lambda builder, target, a: magnitude(builder, a),
     "fabs": lambda builder, target, a: magnitude(builder, a),
@@ -305,11 +300,7 @@ UNARY: dict[str, Callable[[Builder, Target, Value], Value]] = {
     "isinf": lambda builder, target, a: builder.fcmp("oeq", magnitude(builder, a), like(a, math.inf)),
     "isfinite": lambda builder, target, a: builder.fcmp("olt", magnitude(builder, a), like(a, math.inf)),
     "signbit": lambda builder, target, a: signbit(builder, a),
-    "logical_not": lambda builder, target, a: builder.fcmp("oeq", a, like(a, 0.0)),
     **{name: lambda builder, target, a: a for name in ("positive", "conjugate", "real")},
-}
-
-BINARY: dict[str, Callable[[Builder, Target, Value, Value], Value]] = {
     "add": lambda builder, target, a, b: builder.fadd(a, b),
     "subtract": lambda builder, target, a, b: builder.fsub(a, b),
     "multiply": lambda builder, target, a, b: builder.fmul(a, b),
@@ -323,9 +314,6 @@ BINARY: dict[str, Callable[[Builder, Target, Value, Value], Value]] = {
     "maximum": lambda builder, target, a, b: maximum(builder, a, b),
     "fmin": lambda builder, target, a, b: _passing_nan(minimum)(builder, a, b),
     "fmax": lambda builder, target, a, b: _passing_nan(maximum)(builder, a, b),
-    "logical_and": lambda builder, target, a, b: both(builder, truth(builder, a), truth(builder, b)),
-    "logical_or": lambda builder, target, a, b: either(builder, truth(builder, a), truth(builder, b)),
-    "logical_xor": lambda builder, target, a, b: exclusive(builder, truth(builder, a), truth(builder, b)),
 }
 
 PREDICATES = {

@@ -1,10 +1,10 @@
 """Operators on integers and booleans, with every case that LLVM leaves undefined taken away before the operation.
 
-Rules: divisors are never 0 or (signed) -1 when a division is written, shift counts are below the width, and nothing says
-that a result does not wrap.  No vector unit divides integers: up to 16 bits the quotient is taken in float32 and for 32
-bits in float64.  That needs no correction: if a/b is not whole, it differs from the next whole number n by at least 1/b,
-which relative to n is about 1/a >= 2^-16 (2^-32), far more than the rounding of 2^-24 (2^-53).  Divisions by a constant
-are left to LLVM, which multiplies by a reciprocal.
+Rules: divisors are never 0 or (signed) -1 when a division is written, shift counts are below the width, and nothing
+says that a result does not wrap.  No vector unit divides integers: up to 16 bits the quotient is taken in float32 and
+for 32 bits in float64.  That needs no correction: if a/b is not whole, it differs from the next whole number n by at
+least 1/b, which relative to n is about 1/a >= 2^-16 (2^-32), far more than the rounding of 2^-24 (2^-53).  Divisions by
+a constant are left to LLVM, which multiplies by a reciprocal.
 """
 
 from __future__ import annotations
@@ -282,30 +282,32 @@ def compare(builder: Builder, predicate: str, a: Value, b: Value, left: Dtype, r
 
 # -- the tables --------------------------------------------------------------------------------------------------------
 
-Unary = Callable[[Builder, Value, Dtype], Value]
-Binary = Callable[[Builder, Value, Value, Dtype], Value]
+Table = dict[str, Callable[..., Value]]
 
 
-def truth(builder: Builder, a: Value) -> Value:
-    """Whether an integer is not zero."""
-    return a if a.type.element == "i1" else builder.icmp("ne", a, like(a, 0))
+def _unchanged(builder: Builder, a: Value, dtype: Dtype) -> Value:
+    return a
 
 
-UNARY: dict[str, Unary] = {
+def _and_not(builder: Builder, a: Value, b: Value, dtype: Dtype) -> Value:
+    return both(builder, negate(builder, a), b)
+
+
+def _implies(builder: Builder, a: Value, b: Value, dtype: Dtype) -> Value:
+    return either(builder, negate(builder, a), b)
+
+
+INTEGER: Table = {
     "negative": lambda builder, a, dtype: negative(builder, a),
     "absolute": absolute,
     "sign": sign,
     "square": lambda builder, a, dtype: builder.mul(a, a),
     "reciprocal": reciprocal,
     "invert": lambda builder, a, dtype: negate(builder, a),
-    "logical_not": lambda builder, a, dtype: builder.icmp("eq", a, like(a, 0)),
     "isnan": lambda builder, a, dtype: constant(a.type.of("i1"), 0),
     "isinf": lambda builder, a, dtype: constant(a.type.of("i1"), 0),
     "isfinite": lambda builder, a, dtype: constant(a.type.of("i1"), 1),
-    **{name: lambda builder, a, dtype: a for name in ("positive", "conjugate", "real", "floor", "ceil", "trunc")},
-}
-
-BINARY: dict[str, Binary] = {
+    **dict.fromkeys(("positive", "conjugate", "real", "floor", "ceil", "trunc"), _unchanged),
     "add": lambda builder, a, b, dtype: builder.add(a, b),
     "subtract": lambda builder, a, b, dtype: builder.sub(a, b),
     "multiply": lambda builder, a, b, dtype: builder.mul(a, b),
@@ -322,28 +324,19 @@ BINARY: dict[str, Binary] = {
     "bitwise_xor": lambda builder, a, b, dtype: exclusive(builder, a, b),
     "left_shift": left_shift,
     "right_shift": right_shift,
-    "logical_and": lambda builder, a, b, dtype: both(builder, truth(builder, a), truth(builder, b)),
-    "logical_or": lambda builder, a, b, dtype: either(builder, truth(builder, a), truth(builder, b)),
-    "logical_xor": lambda builder, a, b, dtype: exclusive(builder, truth(builder, a), truth(builder, b)),
 }
 
-_AND_NOT: Binary = lambda builder, a, b, dtype: both(builder, negate(builder, a), b)  # noqa: E731
-_IMPLIES: Binary = lambda builder, a, b, dtype: either(builder, negate(builder, a), b)  # noqa: E731
-
-BOOLEAN_UNARY: dict[str, Unary] = {
-    **{name: UNARY[name] for name in ("invert", "isnan", "isinf", "isfinite")},
-    "logical_not": UNARY["invert"],
-    **{name: UNARY["real"] for name in ("absolute", "real", "floor", "ceil", "trunc")},
-}
-
-BOOLEAN_BINARY: dict[str, Binary] = {
-    **{name: BINARY["bitwise_or"] for name in ("add", "maximum", "fmax", "bitwise_or", "logical_or")},
-    **{name: BINARY["bitwise_and"] for name in ("multiply", "minimum", "fmin", "bitwise_and", "logical_and")},
-    **{name: BINARY["bitwise_xor"] for name in ("bitwise_xor", "logical_xor", "not_equal")},
+BOOLEAN: Table = {
+    **{name: INTEGER[name] for name in ("invert", "isnan", "isinf", "isfinite")},
+    "logical_not": INTEGER["invert"],
+    **dict.fromkeys(("absolute", "real", "floor", "ceil", "trunc"), _unchanged),
+    **dict.fromkeys(("add", "maximum", "fmax", "bitwise_or", "logical_or"), INTEGER["bitwise_or"]),
+    **dict.fromkeys(("multiply", "minimum", "fmin", "bitwise_and", "logical_and"), INTEGER["bitwise_and"]),
+    **dict.fromkeys(("bitwise_xor", "logical_xor", "not_equal"), INTEGER["bitwise_xor"]),
     "equal": lambda builder, a, b, dtype: negate(builder, exclusive(builder, a, b)),
-    "less": _AND_NOT,
-    "less_equal": _IMPLIES,
-    "greater": lambda builder, a, b, dtype: _AND_NOT(builder, b, a, dtype),
-    "greater_equal": lambda builder, a, b, dtype: _IMPLIES(builder, b, a, dtype),
+    "less": _and_not,
+    "less_equal": _implies,
+    "greater": lambda builder, a, b, dtype: _and_not(builder, b, a, dtype),
+    "greater_equal": lambda builder, a, b, dtype: _implies(builder, b, a, dtype),
 }
 """Booleans of Python's order: False is less than True."""
