@@ -1,8 +1,8 @@
-"""Comparator networks against sorting, on what decides them: zeros and ones exhaustively where that is possible, random data with ties elsewhere.
+"""Comparator networks against sorting: zeros and ones exhaustively where possible, random data with ties elsewhere.
 
-Bits of big integers stand for many 0/1 inputs at once: on zeros and ones the minimum is AND, the maximum OR. `run` computes only the results that a
-comparator says it needs and poisons the others, so that every check here also checks the flags. Operation counts are pinned from above: a change
-that makes a network dearer has to say so here.
+Bits of big integers stand for many 0/1 inputs at once: on zeros and ones the minimum is AND, the maximum OR. `run`
+computes only the results that a comparator says it needs and poisons the others, so that every check here also checks
+the flags. Operation counts are pinned from above: a change that makes a network dearer has to say so here.
 """
 
 import itertools
@@ -13,8 +13,14 @@ from typing import Any
 
 import pytest
 
-from kernelscape import networks
-from kernelscape.networks import Comparator, Network, column_selection_network, selection_network, sorting_network
+from kernelscape.networks import (
+    Comparator,
+    Network,
+    column_selection_network,
+    selection,
+    selection_network,
+    sorting_network,
+)
 
 SIZES = [*range(1, 131)]
 
@@ -46,7 +52,7 @@ def run(
     assert len(wires) == network.size
     for c in network.comparators:
         a, b = wires[c.low], wires[c.high]
-        assert a is not None and b is not None, f"{c} reads a result that was not computed"
+        assert None not in (a, b), f"{c} reads a result that was not computed"
         wires[c.low] = minimum(a, b) if c.need_low else None
         wires[c.high] = maximum(a, b) if c.need_high else None
     found = [wires[output] for output in network.outputs]
@@ -77,16 +83,15 @@ def random_inputs(size: int, seed: int) -> list[list[int]]:
     share = source.random()
     inputs = [source.sample(range(size), size), [source.randrange(4) for _ in range(size)]]
     inputs.append([int(source.random() < share) for _ in range(size)])
-    for ones in (size // 2, (size + 1) // 2):
-        inputs.append(source.sample([1] * ones + [0] * (size - ones), size))
-    return inputs
+    halves = (size // 2, (size + 1) // 2)
+    return inputs + [source.sample([1] * ones + [0] * (size - ones), size) for ones in halves]
 
 
 def sorted_columns(values: Sequence[int], rows: int) -> list[int]:
     return [v for start in range(0, len(values), rows) for v in sorted(values[start : start + rows])]
 
 
-# ---- the helpers can fail ------------------------------------------------------------------------------------------------
+# ---- the helpers can fail ------------------------------------------------------------------------
 
 
 def test_assert_selects_fails_on_a_wrong_network() -> None:
@@ -104,7 +109,7 @@ def test_run_fails_when_a_flag_is_wrong() -> None:
         run(wrong, [1, 2])
 
 
-# ---- sorting -------------------------------------------------------------------------------------------------------------
+# ---- sorting -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", range(1, 17))
@@ -138,7 +143,7 @@ def test_sorting_networks_are_no_larger_than_known(size: int) -> None:
     assert network.operations == 2 * len(network.comparators)
 
 
-# ---- selection -----------------------------------------------------------------------------------------------------------
+# ---- selection -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", range(1, 13))
@@ -195,19 +200,19 @@ def test_dropping_any_comparator_of_a_median_breaks_it() -> None:
             assert_selects_all(Network(9, rest, network.outputs), (4,), states)
 
 
-# ---- sorted columns ------------------------------------------------------------------------------------------------------
+# ---- sorted columns ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("columns, rows", [(1, 1), (1, 5), (5, 1), (2, 3), (3, 3), (4, 3), (3, 5), (5, 5), (6, 4)])
+@pytest.mark.parametrize(("columns", "rows"), [(1, 1), (1, 5), (5, 1), (2, 3), (3, 3), (4, 3), (3, 5), (5, 5), (6, 4)])
 def test_column_networks_hold_for_all_sorted_columns(columns: int, rows: int) -> None:
     size = columns * rows
     options = [[0] * (rows - ones) + [1] * ones for ones in range(rows + 1)]
-    states = [sum(state, []) for state in itertools.product(options, repeat=columns)]
+    states = [[*itertools.chain(*state)] for state in itertools.product(options, repeat=columns)]
     for ranks in [(size // 2,), ((size - 1) // 2, size // 2), (0,), (size // 10, 3 * size // 4)]:
         assert_selects_all(column_selection_network(columns, rows, ranks)[1], ranks, states)
 
 
-@pytest.mark.parametrize("columns, rows", [(7, 7), (9, 9), (11, 11), (9, 5), (3, 11), (8, 8)])
+@pytest.mark.parametrize(("columns", "rows"), [(7, 7), (9, 9), (11, 11), (9, 5), (3, 11), (8, 8)])
 def test_column_networks_on_random_data(columns: int, rows: int) -> None:
     size = columns * rows
     for ranks in [(size // 2,), ((size - 1) // 2, size // 2), (size // 20,)]:
@@ -220,18 +225,19 @@ def test_column_networks_on_random_data(columns: int, rows: int) -> None:
 
 @pytest.mark.parametrize("side", [3, 5, 7, 9, 11])
 def test_square_medians_hold_for_all_grids_sorted_both_ways(side: int) -> None:
-    """After columns and rows are sorted only partitions remain as 0/1 inputs: the finish of a square median is proven on all of them."""
-    states = []
-    for ones in itertools.combinations_with_replacement(range(side + 1), side):  # ones per row, more further down
-        if sum(ones) in (side * side // 2, side * side // 2 + 1):  # monotone, so the two sides of the threshold decide
-            states.append([int(c >= side - ones[r]) for c in range(side) for r in range(side)])
+    """Sorted both ways only partitions remain as 0/1 inputs; being monotone, those next to the threshold decide."""
+    states = [
+        [int(c >= side - ones[r]) for c in range(side) for r in range(side)]
+        for ones in itertools.combinations_with_replacement(range(side + 1), side)  # ones per row, more further down
+        if sum(ones) in (side * side // 2, side * side // 2 + 1)
+    ]
     assert_selects_all(column_selection_network(side, side, (side * side // 2,))[1], (side * side // 2,), states)
 
 
-# ---- what it costs -------------------------------------------------------------------------------------------------------
+# ---- what it costs -------------------------------------------------------------------------------
 
-MEDIAN_OPERATIONS = {3: 4, 5: 10, 7: 20, 9: 30, 11: 40, 13: 52, 15: 76, 25: 168, 27: 190, 49: 460, 81: 936, 121: 1920}
-COLUMN_OPERATIONS = {3: 12, 5: 78, 7: 236, 9: 486, 11: 1150}
+MEDIAN_OPERATIONS = {3: 4, 5: 10, 7: 20, 9: 30, 11: 40, 13: 52, 15: 76, 25: 168, 27: 190, 49: 460, 81: 936, 121: 1630}
+COLUMN_OPERATIONS = {3: 12, 5: 78, 7: 236, 9: 486, 11: 860}
 OTHER_OPERATIONS = {(16, (7, 8)): 92, (25, (2,)): 96, (49, (0,)): 48, (64, (31, 32)): 760, (100, (99,)): 99}
 
 
@@ -247,7 +253,7 @@ def test_column_medians_cost_no_more_than_known(side: int) -> None:
     assert column_selection_network(side, side, (side * side // 2,))[1].operations <= COLUMN_OPERATIONS[side]
 
 
-@pytest.mark.parametrize("size, ranks", OTHER_OPERATIONS)
+@pytest.mark.parametrize(("size", "ranks"), OTHER_OPERATIONS)
 def test_other_ranks_cost_no_more_than_known(size: int, ranks: tuple[int, ...]) -> None:
     assert selection_network(size, ranks).operations <= OTHER_OPERATIONS[size, ranks]
 
@@ -258,7 +264,7 @@ def test_live_values_of_a_running_minimum() -> None:
     assert Network(1, (), (0,)).live_values == 1
 
 
-@pytest.mark.parametrize("size, seconds", [(49, 0.02), (121, 0.08)])
+@pytest.mark.parametrize(("size", "seconds"), [(49, 0.02), (121, 0.08)])
 def test_construction_is_quick(size: int, seconds: float) -> None:
     selection_network(
         size, (size // 2,)
@@ -266,13 +272,13 @@ def test_construction_is_quick(size: int, seconds: float) -> None:
 
     def once() -> float:
         start = time.process_time()
-        networks._selection.__wrapped__(size, (size // 2,))
+        selection.select.__wrapped__(size, (size // 2,))
         return time.process_time() - start
 
     assert min(once() for _ in range(5)) < seconds
 
 
-# ---- arguments -----------------------------------------------------------------------------------------------------------
+# ---- arguments -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", [0, -1, 2.0, True, None])
