@@ -51,6 +51,8 @@ class Expression:
         Those which it does use.
     positions : tuple of int
         The window axes whose coordinate it uses, increasing: further arguments of the function, after the inputs.
+    offsets : tuple of int
+        The window axes along which it uses the samples' distances from the centre: the last arguments.
     """
 
     text: str
@@ -58,16 +60,23 @@ class Expression:
     names: tuple[str, ...]
     used: frozenset[str]
     positions: tuple[int, ...]
+    offsets: tuple[int, ...]
+
+    @property
+    def is_truth(self) -> bool:
+        """Whether the result is true or false, as far as the expression alone tells."""
+        return _is_truth(self.body)
 
     def function(self) -> Function:
-        """Give the function of ``len(names) + len(positions)`` arguments that computes the expression.
+        """Give the function that computes the expression, of the inputs, then positions, then offsets.
 
         Examples
         --------
         >>> parse("np.median(w) + y", ["w"]).function()(np.array([1, 5, 2]), 10)
         np.float64(12.0)
         """
-        parameters = (*self.names, *(_position_name(axis) for axis in self.positions))
+        axes = [_position_name(axis) for axis in self.positions] + [_offset_name(axis) for axis in self.offsets]
+        parameters = (*self.names, *axes)
 
         def expression(*values: Any) -> Any:
             if len(values) != len(parameters):
@@ -110,7 +119,10 @@ def parse(text: str, names: Sequence[str]) -> Expression:
     checker = _Checker(line, frozenset(names))
     checker.check_depth(body)
     checker.check(body)
-    return Expression(line, body, tuple(names), frozenset(checker.used), tuple(sorted(checker.positions)))
+    if isinstance(body, (ast.Tuple, ast.List)):
+        raise _error(line, 0, "The expression gives several results; the command computes one: write one expression")
+    used, positions, offsets = frozenset(checker.used), sorted(checker.positions), sorted(checker.offsets)
+    return Expression(line, body, tuple(names), used, tuple(positions), tuple(offsets))
 
 
 def _syntax_tree(line: str) -> ast.expr:
@@ -149,6 +161,29 @@ def _position_name(axis: int) -> str:
     return f"index({axis})"
 
 
+def _offset_name(axis: int) -> str:
+    return f"offset({axis})"
+
+
+def _is_truth(node: ast.AST) -> bool:
+    match node:
+        case ast.Compare() | ast.UnaryOp(op=ast.Not()) | ast.Constant(value=True | False):
+            return True
+        case ast.UnaryOp(op=ast.Invert(), operand=operand):
+            return _is_truth(operand)
+        case ast.BinOp(op=ast.BitAnd() | ast.BitOr() | ast.BitXor(), left=left, right=right):
+            return _is_truth(left) and _is_truth(right)
+        case ast.BoolOp(values=values):
+            return all(_is_truth(value) for value in values)
+        case ast.IfExp(body=body, orelse=otherwise):
+            return _is_truth(body) and _is_truth(otherwise)
+        case ast.Subscript(value=value):
+            return _is_truth(value)
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name in words.TRUTHS
+    return False
+
+
 def _children(node: ast.AST) -> Iterator[ast.AST]:
     return (child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr_context))
 
@@ -161,6 +196,7 @@ class _Checker:
         self.names = names
         self.used: set[str] = set()
         self.positions: set[int] = set()
+        self.offsets: set[int] = set()
         self.rules: Mapping[type[ast.AST], Callable[[Any], None]] = {
             ast.BinOp: self._binary,
             ast.UnaryOp: self._unary,
@@ -239,12 +275,14 @@ class _Checker:
             self.used.add(name)
         elif name in words.POSITIONS:
             self.positions.add(words.POSITIONS[name])
+        elif name in words.OFFSETS:
+            self.offsets.add(words.OFFSETS[name])
         elif name == "np":
             raise self.refuse(node, "np alone is not a value; write np. and the name of a function")
         elif name in words.FUNCTIONS:
             raise self.refuse(node, f"{name!r} is a function of NumPy; write np.{name}")
         elif name not in words.CONSTANTS:
-            known = [*sorted(self.names), "np", "index", *words.POSITIONS, *words.CONSTANTS]
+            known = [*sorted(self.names), "np", "index", *words.POSITIONS, *words.OFFSETS, *words.CONSTANTS]
             raise self.refuse(node, str(unknown_name("name", name, known)))
 
     def _attribute(self, node: ast.Attribute) -> None:
@@ -456,6 +494,8 @@ class _Walk:
             return self.known[node.id]
         if node.id in words.POSITIONS:
             return self.known[_position_name(words.POSITIONS[node.id])]
+        if node.id in words.OFFSETS:
+            return self.known[_offset_name(words.OFFSETS[node.id])]
         return getattr(np, node.id)  # one of words.CONSTANTS
 
     def _attribute(self, node: ast.Attribute) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -61,6 +62,16 @@ CONSTANTS = ("pi", "e", "inf", "nan")
 
 # Words for the position of the pixel: the number says which of the window's axes.
 POSITIONS: Mapping[str, int] = {"y": 0, "x": 1}
+# Words for the distances of the window's samples from its centre, along an axis of the window.
+OFFSETS: Mapping[str, int] = {"dy": 0, "dx": 1}
+
+# Functions and methods whose result is true or false.
+TRUTHS = _words(
+    """
+    any all isnan isfinite isinf signbit equal not_equal less less_equal greater greater_equal
+    logical_and logical_or logical_xor logical_not
+    """
+)
 
 DTYPES = _words(
     """
@@ -146,3 +157,16 @@ REFUSED: Mapping[type[ast.AST], str] = {
     ast.Is: "'is' is not allowed; write ==",
     ast.IsNot: "'is' is not allowed; write !=",
 }
+
+
+def help_text() -> str:
+    """List the words that an expression may use, wrapped for a terminal."""
+    groups = {
+        "np functions": FUNCTIONS | {f"linalg.{word}" for word in LINALG_FUNCTIONS},
+        "np constants": NUMPY_CONSTANTS,
+        "methods": METHODS,
+        "attributes": ATTRIBUTES,
+        "dtypes": DTYPES,
+    }
+    paragraphs = [textwrap.fill(f"{name}: {' '.join(sorted(group))}", 78) for name, group in groups.items()]
+    return "\n" + "\n\n".join(paragraphs)

@@ -1,0 +1,8 @@
+"""``python -m kernelscape`` is the command ``kernelscape``."""
+
+import sys
+
+from .cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
