@@ -16,7 +16,7 @@ class Poset:
     """
 
     def __init__(self, below: list[int], above: list[int], wanted: tuple[int, int], gone: tuple[int, int]) -> None:
-        """Start from value i on wire i, wanting ranks first..last (`wanted`) beside values `gone` (too small, too large)."""
+        """Start from value i on wire i, wanting ranks `wanted` (first, last) beside values `gone` (small, large)."""
         self.wires = list(range(len(below)))
         self.below, self.above = below, above
         self.place = list(range(len(below)))  # value -> the physical wire that holds it

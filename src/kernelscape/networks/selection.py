@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from math import isqrt
 
 from kernelscape.networks.network import Candidate, Network, Pair, cheapest
 from kernelscape.networks.poset import HIGH, LOW, Poset, rename
@@ -22,7 +23,13 @@ def select_from_columns(columns: int, rows: int, ranks: tuple[int, ...]) -> Netw
 
 
 def _candidates(size: int, ranks: tuple[int, ...]) -> Iterable[Candidate]:
-    yield from tabulated(size, ranks)
+    known = [*tabulated(size, ranks)]
+    side = isqrt(size)
+    if side * side == size and side in BANDS and ranks == (size // 2,):
+        known.append(_grid(size, side, side, ranks))
+    if known:  # no construction below comes near, and the first call waits for this
+        yield from known
+        return
     pairs, order = sort(range(size))
     yield pairs, [order[rank] for rank in ranks]
     if size < 2:
