@@ -298,6 +298,19 @@ def test_select_resolves_as_numpys_where() -> None:
     assert ours("real", np.dtype(np.int8)) == np.int8
 
 
+@pytest.mark.parametrize("name", ["less", "less_equal", "greater", "greater_equal", "equal", "not_equal"])
+def test_comparisons_with_integers_that_do_not_fit_are_numpys(name: str) -> None:
+    for dtype in INTEGERS:
+        for value in (-(2**70), -1, 0, 127, 128, 300, 2**63, 2**64, 2**70):
+            actual = semantics.comparison_outside(name, dtype, value)
+            info = np.iinfo(dtype)
+            if info.min <= value <= info.max:
+                assert actual is None
+            else:
+                assert actual == getattr(np, name)(np.array([7], dtype), value)[0]
+        assert semantics.comparison_outside(name, np.dtype(np.float32), 2**70) is None
+
+
 def test_byte_order_does_not_matter_and_answers_are_remembered() -> None:
     swapped = np.dtype(">f4") if np.dtype("<f4").isnative else np.dtype("<f4")
     first = result_dtypes("add", [swapped, swapped])

@@ -52,6 +52,7 @@ Stores (`saturate`)
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -217,7 +218,7 @@ def _table() -> dict[str, Operator]:
     row("left_shift right_shift", 2, cost=3, guards=("wide shift",))
     row("select", 3, function=np.where)
     row("cast", 1, function=_identity, cost=1, guards=("range", "double rounding"))
-    return {operator.name: operator for operator in rows}
+    return {entry.name: entry for entry in rows}
 
 
 OPERATORS: dict[str, Operator] = _table()
@@ -264,11 +265,11 @@ def result_dtypes(name: str, operands: Sequence[OperandType]) -> tuple[tuple[Dty
 
 
 def _resolve(name: str, operands: Sequence[OperandType]) -> tuple[tuple[Dtype, ...], Dtype]:
-    operator = OPERATORS.get(name)
-    if operator is None:
+    known = OPERATORS.get(name)
+    if known is None:
         raise unknown_name("operator", name, OPERATORS)
-    if len(operands) != operator.arity:
-        raise ArgumentTypeError(f"{name} takes {operator.arity} operands, {len(operands)} were given.")
+    if len(operands) != known.arity:
+        raise ArgumentTypeError(f"{name} takes {known.arity} operands, {len(operands)} were given.")
     asked = tuple(t if t in _PYTHON_SCALARS else _native(t) for t in operands)
     try:
         *wanted, result = _ask_numpy(name, asked)
@@ -299,6 +300,46 @@ def _ask_numpy(name: str, asked: tuple[OperandType, ...]) -> tuple[Dtype, ...]:
 
 def _words(asked: Sequence[OperandType]) -> str:
     return " and ".join(f"a Python {t.__name__}" if isinstance(t, type) else str(t) for t in asked)
+
+
+_COMPARISONS: dict[str, Callable[[int, int], bool]] = {
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+}
+
+
+def comparison_outside(name: str, dtype: Dtype, value: int) -> bool | None:
+    """What any value of an integer dtype gives when compared with a Python integer that the dtype cannot hold.
+
+    NumPy compares such pairs by value, where other operators raise OverflowError.
+
+    Parameters
+    ----------
+    name : str
+        A comparison, with the value of `dtype` on the left.
+    dtype : numpy.dtype
+    value : int
+
+    Returns
+    -------
+    bool or None
+        None where the dtype can hold the number, so that the result depends on the data.
+
+    Examples
+    --------
+    >>> comparison_outside("less", np.dtype(np.uint8), 300)
+    True
+    """
+    if dtype.kind not in "iu":
+        return None
+    limits = np.iinfo(dtype)
+    if limits.min <= value <= limits.max:
+        return None
+    return _COMPARISONS[name](int(limits.min), value)
 
 
 def register_dtype(dtype: Dtype) -> Dtype:
