@@ -14,7 +14,8 @@ gives these nodes their meaning).
 ``Reduce(operation, axes, body,       a fold of `body` over `axes` (sum of a 31x31 window is one node); `where` says which
 where)``                              elements count
 ``ArgReduce(operation, axes, ...)``   position (C order, over the full axes) of the first extremum
-``Sort(axis, body, where)``           ascending along `axis`; NaN last; elements that do not count after them
+``Sort(axis, body, where, numbers)``  ascending along `axis`; NaN last; elements that do not count after them; `numbers`:
+                                      the result is not looked at where the body holds a NaN
 ``Take(axis, body, index)``           the element at a position computed at run time (clipped into the axis); drops `axis`
 ``Slice(body, starts, steps)``        ``start + step * i`` along each axis, as many as `shape` says
 ``Reshape(body)``                     the same elements in C order, another shape
@@ -158,6 +159,7 @@ class Sort(Node):
     axis: int
     body: Node
     where: Node | None = None
+    numbers: bool = False
 
     @property
     def children(self) -> tuple[Node, ...]:
@@ -167,7 +169,7 @@ class Sort(Node):
         return replace(self, body=children[0], where=children[1] if len(children) > 1 else None)
 
     def facts(self) -> tuple[Any, ...]:
-        return (self.axis,)
+        return (self.axis, self.numbers)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -297,8 +299,8 @@ def arg_reduce(operation: str, body: Node, axes: Iterable[int], where: Node | No
     return ArgReduce(_without(body.shape, axes), INT64, operation, axes, body, _as_broadcast(where, body.shape))
 
 
-def sort(body: Node, axis: int, where: Node | None = None) -> Node:
-    return Sort(body.shape, body.dtype, axis, body, _as_broadcast(where, body.shape))
+def sort(body: Node, axis: int, where: Node | None = None, *, numbers: bool = False) -> Node:
+    return Sort(body.shape, body.dtype, axis, body, _as_broadcast(where, body.shape), numbers)
 
 
 def take(body: Node, axis: int, index: Node) -> Node:

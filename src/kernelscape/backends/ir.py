@@ -19,7 +19,9 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
+
+_T = TypeVar("_T")
 
 ELEMENT_BYTES = {"i1": 1, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "half": 2, "float": 4, "double": 8, "ptr": 8}
 MANTISSA_BITS = {"half": 10, "float": 23, "double": 52}
@@ -74,9 +76,14 @@ I1, I8, I32, I64, PTR = Type("i1"), Type("i8"), Type("i32"), Type("i64"), Type("
 VOID = "void"
 
 
-@lru_cache(maxsize=4096)
 def constant(type: Type, value: float | int | bool) -> Value:
     """A constant, the same in every lane.  Integers wrap into the width; NaN is the quiet NaN."""
+    # The cache takes equal keys for one, and -0.0 == 0: the sign is part of the key.
+    return _constant(type, value, value == 0 and str(value)[0] == "-")
+
+
+@lru_cache(maxsize=4096)
+def _constant(type: Type, value: float | int | bool, is_negative_zero: bool) -> Value:
     if type.is_float:
         text = _float_text(type.element, float(value))
     elif type.element == "i1":
@@ -148,6 +155,15 @@ class Module:
         return "\n".join(parts) + "\n"
 
 
+@dataclass(slots=True)
+class _Region:
+    """Code in front of a loop that is still being written."""
+
+    lines: list[str]
+    block: str
+    scopes: list[dict[tuple[object, ...], Any]]
+
+
 class Builder:
     """Writes one function.  Blocks are straight; :meth:`loop` and :meth:`when` make the control flow."""
 
@@ -162,7 +178,8 @@ class Builder:
         self._lines: list[str] = []
         self._count = 0
         self._block = "body"
-        self._scopes: list[dict[tuple[object, ...], Value]] = [{}]
+        self._scopes: list[dict[tuple[object, ...], Any]] = [{}]
+        self._regions: list[_Region] = []
         self.offence: Callable[[Value], None] | None = None
 
     # -- bookkeeping -------------------------------------------------------------------------------------------------
@@ -182,12 +199,12 @@ class Builder:
         self._lines.append(f"{label}:")
         self._block = label
 
-    def remember(self, key: tuple[object, ...], make: Callable[[], Value]) -> Value:
+    def remember(self, key: tuple[object, ...], make: Callable[[], _T]) -> _T:
         """The value known under `key` in a dominating block, or a new one."""
         for scope in reversed(self._scopes):
             found = scope.get(key)
             if found is not None:
-                return found
+                return cast("_T", found)
         value = make()
         self._scopes[-1][key] = value
         return value
@@ -319,6 +336,15 @@ class Builder:
         self.line(f"{result.name} = getelementptr i8, ptr {pointer.name}, i64 {bytes.name}")
         return result
 
+    def element_pointer(self, pointer: Value, element: str, index: Value) -> Value:
+        """The address of element `index` of an array."""
+        return self.remember(("element", element, pointer, index), lambda: self._emit_element(pointer, element, index))
+
+    def _emit_element(self, pointer: Value, element: str, index: Value) -> Value:
+        result = self.fresh(PTR)
+        self.line(f"{result.name} = getelementptr {element}, ptr {pointer.name}, i64 {index.name}")
+        return result
+
     def load(self, type: Type, pointer: Value, bounds: Bounds | None = None) -> Value:
         """Reads memory (again, at each call); `bounds` are used in a checked build, None is trusted memory of ours."""
         pointer = self._checked_pointer(pointer, type, bounds)
@@ -350,6 +376,23 @@ class Builder:
         clamped = self.select(inside, address, bounds.first)
         return self.convert("inttoptr", clamped, PTR)
 
+    def fetch_add(self, pointer: Value, value: Value) -> Value:
+        """Adds to a counter that several threads share; returns what it was."""
+        result = self.fresh(value.type)
+        self.line(f"{result.name} = atomicrmw add ptr {pointer.name}, {value.type.text} {value.name} monotonic, align 8")
+        return result
+
+    def load_shared(self, pointer: Value) -> Value:
+        """Reads a 64-bit word that another thread may write meanwhile."""
+        result = self.fresh(I64)
+        self.line(f"{result.name} = load atomic i64, ptr {pointer.name} monotonic, align 8")
+        return result
+
+    def call(self, function: Value, *arguments: Value) -> None:
+        """Calls a function (an address or ``@name``) that returns nothing."""
+        text = ", ".join(f"{a.type.text} {a.name}" for a in arguments)
+        self.line(f"call void {function.name}({text})")
+
     def local(self, type: Type, count: int = 1) -> Value:
         """Memory of the function's frame: a variable, or an array of `count`."""
         result = self.fresh(PTR)
@@ -368,26 +411,34 @@ class Builder:
         *,
         never_empty: bool = False,
     ) -> list[Value]:
-        """``for i in range(start, stop, step)`` with values carried from turn to turn; returns their last state."""
-        before, head, after = self._block, self._label(), self._label()
+        """``for i in range(start, stop, step)`` with values carried from turn to turn; returns their last state.
+
+        What `body` emits under :meth:`hoisted` is placed in front of the loop, in a block that always runs.
+        """
+        region = _Region([], self._block, list(self._scopes))
+        outer_lines, self._lines = self._lines, []
+        self._regions.append(region)
+        head, after = self._label(), self._label()
+        index, carried = self.fresh(I64), [self.fresh(v.type) for v in initial]
+        self._block = head
+        self._scopes.append({})
+        following = list(body(index, carried))
+        advanced = self.add(index, constant(I64, step))
+        again = self.icmp("slt", advanced, stop)
+        self._scopes.pop()
+        self._regions.pop()
+        self.line(f"br i1 {again.name}, label %{head}, label %{after}")
+        inside, latch = self._lines, self._block
+        self._lines, self._block = region.lines, region.block
         if never_empty:
             self.line(f"br label %{head}")
         else:
             enter = self.icmp("slt", start, stop)
             self.line(f"br i1 {enter.name}, label %{head}, label %{after}")
-        index, carried = self.fresh(I64), [self.fresh(v.type) for v in initial]
-        mark = len(self._lines)
-        self._open(head)
-        self._scopes.append({})
-        following = list(body(index, carried))
-        advanced = self.add(index, constant(I64, step))
-        again = self.icmp("slt", advanced, stop)
-        latch = self._block
-        self._scopes.pop()
-        self.line(f"br i1 {again.name}, label %{head}, label %{after}")
-        phis = [self._phi(p, (a, before), (b, latch)) for p, a, b in zip(carried, initial, following, strict=True)]
-        phis.insert(0, self._phi(index, (start, before), (advanced, latch)))
-        self._lines[mark + 1 : mark + 1] = phis
+        before = self._block
+        phis = [self._phi(index, (start, before), (advanced, latch))]
+        phis += [self._phi(p, (a, before), (b, latch)) for p, a, b in zip(carried, initial, following, strict=True)]
+        self._lines = [*outer_lines, *self._lines, f"{head}:", *phis, *inside]
         self._open(after)
         if never_empty:
             return following
@@ -395,6 +446,19 @@ class Builder:
         for result, first, last in zip(results, initial, following, strict=True):
             self._lines.append(self._phi(result, (first, before), (last, latch)))
         return results
+
+    def hoisted(self, make: Callable[[], _T]) -> _T:
+        """Emits what `make` emits in front of the outermost loop; its operands must be known there."""
+        if not self._regions:
+            return make()
+        region = self._regions[0]
+        kept = (self._lines, self._block, self._scopes, self._regions)
+        self._lines, self._block, self._scopes, self._regions = region.lines, region.block, region.scopes, []
+        try:
+            return make()
+        finally:
+            region.block = self._block
+            self._lines, self._block, self._scopes, self._regions = kept
 
     def _phi(self, result: Value, *incoming: tuple[Value, str]) -> str:
         pairs = ", ".join(f"[ {value.name}, %{block} ]" for value, block in incoming)

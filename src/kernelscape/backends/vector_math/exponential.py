@@ -35,6 +35,12 @@ class Reduced(NamedTuple):
     n: Lanes
     r: Lanes
     shifted: Lanes
+    exact: Lanes
+    """x less n times the first part of ln 2."""
+
+    def r_low(self) -> Lanes:
+        """What rounding took from r."""
+        return fma(self.n, -LN2_PARTS[self.n.element][1], self.exact - self.r)
 
 
 def reduced(x: Lanes, offset: int, tail: Lanes | None = None) -> Reduced:
@@ -45,7 +51,7 @@ def reduced(x: Lanes, offset: int, tail: Lanes | None = None) -> Reduced:
     n = shifted - shift
     exact = fma(n, -high, x)
     r = fma(n, -low, exact) if tail is None else exact + fma(n, -low, tail)
-    return Reduced(n, r, shifted)
+    return Reduced(n, r, shifted, exact)
 
 
 def scaled(p: Lanes, shifted: Lanes) -> Lanes:
@@ -67,7 +73,9 @@ def _clamped(x: Lanes, limits: tuple[float, float]) -> Lanes:
 
 
 def exp_of_reduced(r: Lanes) -> Lanes:
-    return fma(fma(polynomial(r, "exp"), r, 1.0), r, 1.0)
+    """e^r; Horner's last steps round too much where products are rounded."""
+    p = polynomial(r, "exp")
+    return fma(fma(p, r, 1.0), r, 1.0) if r.target.fma else 1.0 + (r + r * r * p)
 
 
 def exp(x: Lanes) -> Lanes:
@@ -88,44 +96,51 @@ def exp2(x: Lanes) -> Lanes:
 def expm1(x: Lanes) -> Lanes:
     """e^x - 1, without cancellation near 0: 2^n·(e^r - 1) + (2^n - 1)."""
     parts = reduced(_clamped(x, EXPM1_RANGE[x.element]), x.exponent_bias - 1)
-    q = fma(parts.r * parts.r, polynomial(parts.r, "expm1"), parts.r)
+    r = parts.r
+    tail = fma(r * r, polynomial(r, "expm1"), parts.r_low())
     half = _power(parts.shifted)
-    result = fma(half, q, half - 0.5) * 2.0
-    return parts.n.equals(0.0).choose(q, result).with_sign_of(x)
+    result = fma(half, tail, fma(half, r, half - 0.5)) * 2.0
+    return parts.n.equals(0.0).choose(r + tail, result).with_sign_of(x)
 
 
-class _Halves(NamedTuple):
-    """A quarter of (2^n - 2^-n)/2 and of (2^n + 2^-n)/2, with sinh(r) and cosh(r) - 1."""
+class _Parts(NamedTuple):
+    """2^(n-3) and 2^(-n-3), a quarter of what sinh and cosh of n·ln 2 are made of; r, sinh(r) - r and cosh(r) - 1."""
 
-    difference: Lanes
-    total: Lanes
-    sinh: Lanes
+    up: Lanes
+    down: Lanes
+    r: Lanes
+    sinh_less_r: Lanes
     cosh_less_one: Lanes
 
 
-def _hyperbolic(x: Lanes) -> _Halves:
+def _hyperbolic(x: Lanes) -> _Parts:
     """What sinh and cosh of |x| = n·ln 2 + r are made of; no part overflows before the result does."""
     width, bias = x.mantissa_bits, x.exponent_bias
     parts = reduced(smaller(abs(x), SINH_LIMIT[x.element]), bias - 3)
     field = parts.shifted.bits() << width
     up = field.real()
     down = larger(((2 * bias - 6) << width) - field, 1 << width).real()
-    square = parts.r * parts.r
-    sinh_of_rest = fma(square * parts.r, polynomial(square, "sinh"), parts.r)
-    return _Halves(up - down, up + down, sinh_of_rest, square * polynomial(square, "cosh"))
+    r = parts.r
+    square = r * r
+    sinh_less_r = fma(square * r, polynomial(square, "sinh"), parts.r_low())
+    return _Parts(up, down, r, sinh_less_r, square * polynomial(square, "cosh"))
 
 
 def sinh(x: Lanes) -> Lanes:
     """Sinh(n·ln 2 + r) = sinh(n·ln 2) cosh(r) + cosh(n·ln 2) sinh(r)."""
     h = _hyperbolic(x)
-    result = (h.difference + fma(h.cosh_less_one, h.difference, h.sinh * h.total)) * 4.0
+    difference, total = h.up - h.down, h.up + h.down
+    tail = fma(h.cosh_less_one, difference, h.sinh_less_r * total)
+    result = (difference + fma(h.r, total, tail)) * 4.0
     return (abs(x) < TINY[x.element]).choose(x, result.with_sign_of(x))
 
 
 def cosh(x: Lanes) -> Lanes:
     """Cosh(n·ln 2 + r) = cosh(n·ln 2) cosh(r) + sinh(n·ln 2) sinh(r)."""
     h = _hyperbolic(x)
-    return (h.total + fma(h.cosh_less_one, h.total, h.sinh * h.difference)) * 4.0
+    difference, total = h.up - h.down, h.up + h.down
+    tail = fma(h.cosh_less_one, total, h.sinh_less_r * difference)
+    return (h.up + (h.down + fma(h.r, difference, tail))) * 4.0
 
 
 def tanh(x: Lanes) -> Lanes:

@@ -11,7 +11,7 @@ import struct
 from typing import NamedTuple
 
 from kernelscape.backends.ir import INTEGER_OF, MANTISSA_BITS, Builder, Type, Value, constant
-from kernelscape.backends.vector_math.coefficients import COEFFICIENTS
+from kernelscape.backends.vector_math.coefficients import POLYNOMIALS
 from kernelscape.machine import Target
 
 
@@ -198,7 +198,7 @@ def larger(a: Lanes, b: Lanes | float) -> Lanes:
 
 def polynomial(x: Lanes, name: str) -> Lanes:
     """The polynomial `name` of the table for this element, by Horner's rule."""
-    coefficients = COEFFICIENTS[name, x.element]
+    coefficients = POLYNOMIALS[name, x.element].coefficients
     result = x.constant(coefficients[-1])
     for coefficient in coefficients[-2::-1]:
         result = fma(result, x, coefficient)

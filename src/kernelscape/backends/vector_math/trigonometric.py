@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kernelscape.backends.vector_math.lanes import Lanes, Pair, fma, magic, polynomial, two_product, two_sum
+from kernelscape.backends.vector_math.lanes import (
+    Lanes,
+    Pair,
+    fast_two_sum,
+    fma,
+    magic,
+    polynomial,
+    two_product,
+    two_sum,
+)
 from kernelscape.backends.vector_math.reduction import reduce_huge, repaired
 
 TWO_OVER_PI = 0.6366197723675814
@@ -52,18 +61,28 @@ def _reduced(size: Lanes) -> Angle:
     return Angle(Pair(more.high, low), shifted.bits())
 
 
-def _sin(r: Pair) -> Lanes:
+def _sin_parts(r: Pair) -> Pair:
+    """The sine as a leading term and a small one."""
     square = r.high * r.high
-    return r.high + fma(square * r.high, polynomial(square, "sin"), r.low)
+    return Pair(r.high, fma(square * r.high, polynomial(square, "sin"), r.low))
 
 
-def _cos(r: Pair) -> Lanes:
+def _cos_parts(r: Pair) -> Pair:
     square = r.high * r.high
     half = square * 0.5
     head = 1.0 - half
     tail = (1.0 - head) - half
-    return head + (tail + fma(square * square, polynomial(square, "cos"), -(r.high * r.low)))
+    return Pair(head, tail + fma(square * square, polynomial(square, "cos"), -(r.high * r.low)))
 
+
+def _sin(r: Pair) -> Lanes:
+    high, low = _sin_parts(r)
+    return high + low
+
+
+def _cos(r: Pair) -> Lanes:
+    high, low = _cos_parts(r)
+    return high + low
 
 
 def _odd(quadrant: Lanes) -> Lanes:
@@ -90,8 +109,15 @@ def _cos_at(angle: Angle, x: Lanes) -> Lanes:
 
 
 def _tan_at(angle: Angle, x: Lanes) -> Lanes:
-    s, c, odd = _sin(angle.r), _cos(angle.r), _odd(angle.quadrant)
-    return _flipped(odd.choose(c, s) / odd.choose(s, c), _top(angle.quadrant, 0) ^ x.bits())
+    """The quotient of two pairs: sine and cosine rounded first would cost two more roundings."""
+    s, c = fast_two_sum(*_sin_parts(angle.r)), fast_two_sum(*_cos_parts(angle.r))
+    odd = _odd(angle.quadrant)
+    top, bottom = odd.choose(c.high, s.high), odd.choose(s.high, c.high)
+    top_low, bottom_low = odd.choose(c.low, s.low), odd.choose(s.low, c.low)
+    quotient = top / bottom
+    product = two_product(quotient, bottom)
+    residual = ((top - product.high) - product.low) + (top_low - quotient * bottom_low)
+    return _flipped(quotient + residual / bottom, _top(angle.quadrant, 0) ^ x.bits())
 
 
 def _function(at: Callable[[Angle, Lanes], Lanes], x: Lanes) -> Lanes:

@@ -1,0 +1,556 @@
+"""The native worker: pulls tiles from a shared counter, prepares tables of row pointers and calls the kernel.
+
+It is the same code for every stage (compiled once, kept on disk), so it is driven by tables of 64-bit words that
+``execute.py`` builds with NumPy; the names of the words are the enumerations below.  One call of ``worker`` is one thread's
+share of a sweep; nothing here knows a mode: a table of byte offsets says where the rows of an axis come from, and the entry
+`OUTSIDE` that a row is the constant row (or missing).
+
+A *tile* is a strip of output rows of one segment along x, over a few slabs (positions of the outer axes).  In a *direct*
+segment row pointers point into the caller's array; elsewhere rows are copied, converted and padded into a ring that belongs to
+the worker, each row once per strip.  A segment whose positions are not a multiple of the kernel's chunk writes into rows of
+its own, from which the outputs are copied: so the kernel has no tails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum, auto
+
+from kernelscape.backends.cpu import function_attributes
+from kernelscape.backends.ir import I1, I8, I64, PTR, Builder, Module, Type, Value, constant
+from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
+from kernelscape.machine import Target
+
+
+class _Words(IntEnum):
+    @staticmethod
+    def _generate_next_value_(name: str, start: int, count: int, last_values: list[int]) -> int:
+        return count
+
+
+class Sweep(_Words):
+    """What is the same for all calls of one executable."""
+
+    KERNEL = auto()
+    MASKED_KERNEL = auto()
+    INPUTS = auto()
+    PLANES = auto()
+    OUTER = auto()
+    ROWS = auto()
+    Y_COUNT = auto()
+    STRIP = auto()
+    STRIPS = auto()
+    SEGMENTS = auto()
+    SLABS_PER_TILE = auto()
+    SLABS = auto()
+    TILES = auto()
+    SEGMENT_TABLE = auto()
+    INPUT_TABLE = auto()
+    PLANE_TABLE = auto()
+    OUTER_EXTENTS = auto()
+    AXES = auto()
+    AXIS_TABLE = auto()
+    TOTAL_ROWS = auto()
+    ROWS_AT = auto()
+    FLAGS_AT = auto()
+    OUTPUTS_AT = auto()
+    LIMITS_AT = auto()
+    COORDINATES_AT = auto()
+    OUTER_AT = auto()
+    FILLED_AT = auto()
+    PLANE_BASE_AT = auto()
+
+
+class Call(_Words):
+    """What belongs to one call; COUNTER, CANCEL and ERROR are written while it runs."""
+
+    COUNTER = auto()
+    CANCEL = auto()
+    ERROR = auto()
+    ARGUMENTS = auto()
+    INPUT_BASES = auto()
+    PLANE_BASES = auto()
+    INPUT_LIMITS = auto()
+    PLANE_LIMITS = auto()
+
+
+class InputWord(_Words):
+    FILL = auto()
+    COMBINATIONS = auto()
+    Y_OFFSETS = auto()
+    Y_OFFSET_TABLE = auto()
+    PHASES = auto()
+    Y_STRIDE = auto()
+    Y_MAP = auto()
+    Y_LAST = auto()
+    COMBINATION_TABLE = auto()
+    OUTER_MAPS = auto()
+    OUTER_STRIDES = auto()
+    RING = auto()
+    RING_SLOTS = auto()
+    ROW_BYTES = auto()
+    RING_AT = auto()
+    CONSTANT_ROW = auto()
+    CONSTANT_BYTES = auto()
+    NO_FLAGS = auto()
+    FIRST_ROW = auto()
+    BASES_AT = auto()
+
+
+class Segment(_Words):
+    X0 = auto()
+    POSITIONS = auto()
+    COUNT = auto()
+    MISSING = auto()
+    INPUT_TABLE = auto()
+
+
+class SegmentInput(_Words):
+    DIRECT = auto()
+    OFFSET = auto()
+    PHASE_TABLE = auto()
+
+
+class Phase(_Words):
+    TABLE = auto()
+    COUNT = auto()
+    LOW = auto()
+    HIGH = auto()
+    START = auto()
+    STEP = auto()
+    FLAGS = auto()
+
+
+class Plane(_Words):
+    OUTER_STRIDES = auto()
+    Y_STEP = auto()
+    X_STEP = auto()
+    ITEM = auto()
+    ROWS_AT = auto()
+    ROW_BYTES = auto()
+
+
+class AxisWord(_Words):
+    """A window axis: KIND is the number of an outer axis, or Y or X as in ``loops.py``."""
+
+    KIND = auto()
+    FIRST = auto()
+    STRIDE = auto()
+
+
+def worker_text(target: Target, *, checked: bool) -> str:
+    """The module with ``void worker(ptr sweep, ptr call, ptr scratch)``."""
+    module = Module(function_attributes(target))
+    builder = module.function("worker", [("sweep", PTR), ("call", PTR), ("scratch", PTR)])
+    is_x86 = target.cpu.startswith(("x86", "znver", "sky", "ice", "cascade")) or "+sse2" in target.features
+    control = _FloatingControl(module, builder) if is_x86 else None
+    _Worker(builder, checked).write()
+    if control is not None:
+        control.restore()
+    builder.finish()
+    return module.text()
+
+
+class _FloatingControl:
+    """The default control word of SSE arithmetic while the worker runs (round to nearest, denormals kept, no traps)."""
+
+    def __init__(self, module: Module, builder: Builder) -> None:
+        self.builder = builder
+        for name in ("stmxcsr", "ldmxcsr"):
+            module.declare(f"llvm.x86.sse.{name}", "void", ["ptr"])
+        self.kept, ours = builder.local(Type("i32")), builder.local(Type("i32"))
+        builder.store(constant(Type("i32"), 0x1F80), ours)
+        builder.line(f"call void @llvm.x86.sse.stmxcsr(ptr {self.kept.name})")
+        builder.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {ours.name})")
+
+    def restore(self) -> None:
+        self.builder.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.kept.name})")
+
+
+class _Worker:
+    """Writes the body of the worker function."""
+
+    def __init__(self, builder: Builder, checked: bool) -> None:
+        self.b, self.checked = builder, checked
+        self.sweep, self.call, self.scratch = builder.arguments
+        self.y, self.masked = builder.local(I64), builder.local(I64)
+        self.tile, self.rest = builder.local(I64), builder.local(I64)
+        self.sum, self.outside = builder.local(I64), builder.local(I64)
+        self.kernel = builder.local(PTR)
+
+    # -- words -------------------------------------------------------------------------------------------------------
+
+    def word(self, table: Value, name: int, type: Type = I64) -> Value:
+        return self.b.load(type, self.b.offset(table, 8 * name))
+
+    def entry(self, table: Value, index: Value, type: Type = I64) -> Value:
+        return self.b.load(type, self.b.element_pointer(table, "i64", index))
+
+    def record(self, table: Value, index: Value, words: type[_Words]) -> Value:
+        return self.b.offset(table, self.b.mul(index, constant(I64, 8 * len(words))))
+
+    def room(self, name: Sweep) -> Value:
+        """A table of the worker's own, in its scratch memory."""
+        return self.b.offset(self.scratch, self.word(self.sweep, name))
+
+    def count(self, stop: Value, body: Callable[[Value], None]) -> None:
+        def run(i: Value, _: list[Value]) -> list[Value]:
+            body(i)
+            return []
+
+        self.b.loop(constant(I64, 0), stop, 1, [], run)
+
+    def put(self, table: Value, index: Value, value: Value) -> None:
+        self.b.store(value, self.b.element_pointer(table, "i64", index))
+
+    def number(self, value: int) -> Value:
+        return constant(I64, value)
+
+    # -- tiles -------------------------------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        b = self.b
+        tiles = self.word(self.sweep, Sweep.TILES)
+
+        def more() -> Value:
+            tile = b.fetch_add(b.offset(self.call, 8 * Call.COUNTER), self.number(1))
+            b.store(tile, self.tile)
+            return b.binary("and", b.icmp("slt", tile, tiles), self.wanted())
+
+        b.repeat(more, self.one_tile)
+
+    def wanted(self) -> Value:
+        """Nobody has cancelled."""
+        return self.b.icmp("eq", self.b.load_shared(self.b.offset(self.call, 8 * Call.CANCEL)), self.number(0))
+
+    def one_tile(self) -> None:
+        b = self.b
+        tile = b.load(I64, self.tile)
+        segments, strips = self.word(self.sweep, Sweep.SEGMENTS), self.word(self.sweep, Sweep.STRIPS)
+        segment = self.record(self.word(self.sweep, Sweep.SEGMENT_TABLE, PTR), b.binary("urem", tile, segments), Segment)
+        above = b.binary("udiv", tile, segments)
+        strip, group = b.binary("urem", above, strips), b.binary("udiv", above, strips)
+        height, per_tile = self.word(self.sweep, Sweep.STRIP), self.word(self.sweep, Sweep.SLABS_PER_TILE)
+        first = b.mul(strip, height)
+        last = b.intrinsic("smin", I64, b.add(first, height), self.word(self.sweep, Sweep.Y_COUNT))
+        slab = b.mul(group, per_tile)
+        end = b.intrinsic("smin", I64, b.add(slab, per_tile), self.word(self.sweep, Sweep.SLABS))
+
+        def one(number: Value, _: list[Value]) -> list[Value]:
+            self.one_slab(number, segment, first, last)
+            return []
+
+        b.loop(slab, end, 1, [], one)
+
+    def one_slab(self, slab: Value, segment: Value, first: Value, last: Value) -> None:
+        b = self.b
+        self.outer_index(slab)
+        self.count(self.word(self.sweep, Sweep.INPUTS), self.input_bases)
+        self.count(self.word(self.sweep, Sweep.PLANES), self.plane_base)
+        b.store(first, self.y)
+
+        def going() -> Value:
+            return b.binary("and", b.icmp("slt", b.load(I64, self.y), last), self.wanted())
+
+        def rows() -> None:
+            self.one_step(b.load(I64, self.y), segment, last)
+            b.store(b.add(b.load(I64, self.y), self.word(self.sweep, Sweep.ROWS)), self.y)
+
+        b.repeat(going, rows)
+
+    def outer_index(self, slab: Value) -> None:
+        """Position along each outer axis, the last one running fastest."""
+        b = self.b
+        outer, extents = self.word(self.sweep, Sweep.OUTER), self.word(self.sweep, Sweep.OUTER_EXTENTS, PTR)
+        places = self.room(Sweep.OUTER_AT)
+        b.store(slab, self.rest)
+
+        def one(i: Value) -> None:
+            axis = b.sub(b.sub(outer, self.number(1)), i)
+            extent, rest = self.entry(extents, axis), b.load(I64, self.rest)
+            self.put(places, axis, b.binary("urem", rest, extent))
+            b.store(b.binary("udiv", rest, extent), self.rest)
+
+        self.count(outer, one)
+
+    def input_bases(self, number: Value) -> None:
+        """For each combination of outer taps: the address of its slab, or OUTSIDE."""
+        b = self.b
+        record = self.record(self.word(self.sweep, Sweep.INPUT_TABLE, PTR), number, InputWord)
+        outer = self.word(self.sweep, Sweep.OUTER)
+        base = self.entry(self.word(self.call, Call.INPUT_BASES, PTR), number)
+        taps, maps = self.word(record, InputWord.COMBINATION_TABLE, PTR), self.word(record, InputWord.OUTER_MAPS, PTR)
+        strides, bases = self.word(record, InputWord.OUTER_STRIDES, PTR), self.word(record, InputWord.BASES_AT)
+        places = self.room(Sweep.OUTER_AT)
+
+        def combination(c: Value) -> None:
+            b.store(base, self.sum)
+            b.store(self.number(0), self.outside)
+
+            def axis(a: Value) -> None:
+                tap = self.entry(taps, b.add(b.mul(c, outer), a))
+                place = b.add(b.mul(self.entry(places, a), self.entry(strides, a)), tap)
+                found = self.entry(self.entry(maps, a, PTR), place)
+                outside = b.convert("zext", b.icmp("slt", found, self.number(LOWEST_OFFSET)), I64)
+                missing = b.convert("zext", b.icmp("eq", found, self.number(MISSING)), I64)
+                kind = b.add(outside, missing)
+                b.store(b.binary("or", b.load(I64, self.outside), kind), self.outside)
+                b.store(b.add(b.load(I64, self.sum), found), self.sum)
+
+            self.count(outer, axis)
+            kind = b.load(I64, self.outside)
+            missing = b.icmp("uge", kind, self.number(2))
+            value = b.select(missing, self.number(MISSING), self.number(OUTSIDE))
+            value = b.select(b.icmp("eq", kind, self.number(0)), b.load(I64, self.sum), value)
+            self.put(b.offset(self.scratch, bases), c, value)
+
+        self.count(self.word(record, InputWord.COMBINATIONS), combination)
+        self.put(self.room(Sweep.FILLED_AT), number, self.number(OUTSIDE))
+
+    def plane_base(self, number: Value) -> None:
+        b = self.b
+        record = self.record(self.word(self.sweep, Sweep.PLANE_TABLE, PTR), number, Plane)
+        strides, places = self.word(record, Plane.OUTER_STRIDES, PTR), self.room(Sweep.OUTER_AT)
+        b.store(self.entry(self.word(self.call, Call.PLANE_BASES, PTR), number), self.sum)
+
+        def axis(a: Value) -> None:
+            moved = b.mul(self.entry(places, a), self.entry(strides, a))
+            b.store(b.add(b.load(I64, self.sum), moved), self.sum)
+
+        self.count(self.word(self.sweep, Sweep.OUTER), axis)
+        self.put(self.room(Sweep.PLANE_BASE_AT), number, b.load(I64, self.sum))
+
+    # -- one tile of output rows ---------------------------------------------------------------------------------------
+
+    def one_step(self, y: Value, segment: Value, last: Value) -> None:
+        b = self.b
+        b.store(self.word(segment, Segment.MISSING), self.masked)
+        inputs = self.word(segment, Segment.INPUT_TABLE, PTR)
+
+        def one(number: Value) -> None:
+            record = self.record(self.word(self.sweep, Sweep.INPUT_TABLE, PTR), number, InputWord)
+            self.input_rows(number, record, self.record(inputs, number, SegmentInput), y)
+
+        self.count(self.word(self.sweep, Sweep.INPUTS), one)
+        self.count(self.word(self.sweep, Sweep.PLANES), lambda p: self.output_rows(p, y, segment, last))
+        self.coordinates(y, segment)
+        self.run_kernel(segment)
+        whole = b.icmp("eq", self.word(segment, Segment.POSITIONS), self.word(segment, Segment.COUNT))
+        self.count(self.word(self.sweep, Sweep.PLANES), lambda p: self.copy_out(p, y, segment, last, whole))
+
+    def input_rows(self, number: Value, record: Value, part: Value, y: Value) -> None:
+        b = self.b
+        start = b.mul(y, self.word(record, InputWord.Y_STRIDE))
+        offsets, ymap = self.word(record, InputWord.Y_OFFSET_TABLE, PTR), self.word(record, InputWord.Y_MAP, PTR)
+        rows, last = self.word(record, InputWord.Y_OFFSETS), self.word(record, InputWord.Y_LAST)
+        bases = b.offset(self.scratch, self.word(record, InputWord.BASES_AT))
+        filled_at = b.element_pointer(self.room(Sweep.FILLED_AT), "i64", number)
+        filled = b.load(I64, filled_at)
+        first_row, phases = self.word(record, InputWord.FIRST_ROW), self.word(record, InputWord.PHASES)
+
+        def combination(c: Value) -> None:
+            base = self.entry(bases, c)
+
+            def row(r: Value) -> None:
+                place = b.intrinsic("smin", I64, b.add(start, self.entry(offsets, r)), last)
+                found = self.entry(ymap, place)
+                lowest = self.number(LOWEST_OFFSET)
+                inside = b.binary("and", b.icmp("sge", found, lowest), b.icmp("sge", base, lowest))
+                missing = b.binary(
+                    "or", b.icmp("eq", found, self.number(MISSING)), b.icmp("eq", base, self.number(MISSING))
+                )
+                entry = b.add(first_row, b.mul(b.add(b.mul(c, rows), r), phases))
+                source = b.add(base, found)
+                b.when(
+                    inside,
+                    lambda: self.inside_row(number, record, part, entry, source, (c, r, place, filled)),
+                    lambda: self.outside_row(record, part, entry, missing),
+                )
+
+            self.count(rows, row)
+
+        self.count(self.word(record, InputWord.COMBINATIONS), combination)
+        newest = b.add(start, self.entry(offsets, b.sub(rows, self.number(1))))
+        ring = b.icmp("ne", self.word(record, InputWord.RING), self.number(0))
+        b.store(b.select(ring, newest, self.number(OUTSIDE)), filled_at)
+
+    def set_row(self, entry: Value, address: Value, flags: Value, first: Value, end: Value) -> None:
+        self.put(self.room(Sweep.ROWS_AT), entry, address)
+        self.put(self.room(Sweep.FLAGS_AT), entry, flags)
+        if self.checked:
+            self.set_limits(entry, first, end)
+
+    def set_limits(self, entry: Value, first: Value, end: Value) -> None:
+        limits, twice = self.room(Sweep.LIMITS_AT), self.b.mul(entry, self.number(2))
+        self.put(limits, twice, first)
+        self.put(limits, self.b.add(twice, self.number(1)), end)
+
+    def outside_row(self, record: Value, part: Value, entry: Value, is_missing: Value) -> None:
+        """A row outside the array: the constant row, with no flag set where it is missing."""
+        b = self.b
+        b.store(b.binary("or", b.load(I64, self.masked), b.convert("zext", is_missing, I64)), self.masked)
+        address = self.word(record, InputWord.CONSTANT_ROW)
+        end = b.add(address, self.word(record, InputWord.CONSTANT_BYTES))
+        phases = self.word(part, SegmentInput.PHASE_TABLE, PTR)
+
+        def phase(q: Value) -> None:
+            own = self.word(self.record(phases, q, Phase), Phase.FLAGS)
+            flags = b.select(is_missing, self.word(record, InputWord.NO_FLAGS), own)
+            self.set_row(b.add(entry, q), address, flags, address, end)
+
+        self.count(self.word(record, InputWord.PHASES), phase)
+
+    def inside_row(
+        self, number: Value, record: Value, part: Value, entry: Value, source: Value, where: tuple[Value, ...]
+    ) -> None:
+        b = self.b
+        phases = self.word(part, SegmentInput.PHASE_TABLE, PTR)
+        direct = b.icmp("ne", self.word(part, SegmentInput.DIRECT), self.number(0))
+
+        def point() -> None:
+            flags = self.word(phases, Phase.FLAGS)
+            limits = b.element_pointer(self.word(self.call, Call.INPUT_LIMITS, PTR), "i64", b.mul(number, self.number(2)))
+            first, end = self.word(limits, 0), self.word(limits, 1)
+            self.set_row(entry, b.add(source, self.word(part, SegmentInput.OFFSET)), flags, first, end)
+
+        b.when(direct, point, lambda: self.ring_row(number, record, phases, entry, source, where))
+
+    def ring_row(
+        self, number: Value, record: Value, phases: Value, entry: Value, source: Value, where: tuple[Value, ...]
+    ) -> None:
+        """A padded row in the worker's memory; filled when it is not there yet."""
+        b, (c, r, place, filled) = self.b, where
+        slots, count = self.word(record, InputWord.RING_SLOTS), self.word(record, InputWord.PHASES)
+        ring = b.icmp("ne", self.word(record, InputWord.RING), self.number(0))
+        slot = b.select(ring, b.binary("urem", place, slots), r)
+        bytes_ = self.word(record, InputWord.ROW_BYTES)
+        at = b.mul(b.mul(b.add(b.mul(c, slots), slot), count), bytes_)
+        home = b.add(b.convert("ptrtoint", b.offset(self.scratch, self.word(record, InputWord.RING_AT)), I64), at)
+        new = b.icmp("sgt", place, filled)
+
+        def phase(q: Value) -> None:
+            address = b.add(home, b.mul(q, bytes_))
+            plan = self.record(phases, q, Phase)
+            self.set_row(b.add(entry, q), address, self.word(plan, Phase.FLAGS), address, b.add(address, bytes_))
+            b.when(new, lambda: self.fill(number, record, plan, address, source))
+
+        self.count(count, phase)
+
+    def fill(self, number: Value, record: Value, plan: Value, address: Value, source: Value) -> None:
+        b = self.b
+        limits = b.element_pointer(self.word(self.call, Call.INPUT_LIMITS, PTR), "i64", b.mul(number, self.number(2)))
+        b.call(
+            self.word(record, InputWord.FILL, PTR),
+            b.convert("inttoptr", address, PTR),
+            b.convert("inttoptr", source, PTR),
+            self.word(plan, Phase.TABLE, PTR),
+            *(self.word(plan, w) for w in (Phase.COUNT, Phase.LOW, Phase.HIGH, Phase.START, Phase.STEP)),
+            self.word(record, InputWord.CONSTANT_ROW, PTR),
+            limits,
+            b.offset(self.call, 8 * Call.ERROR),
+        )
+
+    def output_rows(self, plane: Value, y: Value, segment: Value, last: Value) -> None:
+        """Pointers to the output rows: into the result, or into rows of our own (ragged segments, surplus rows)."""
+        b = self.b
+        record = self.record(self.word(self.sweep, Sweep.PLANE_TABLE, PTR), plane, Plane)
+        rows, item = self.word(self.sweep, Sweep.ROWS), self.word(record, Plane.ITEM)
+        step = self.word(record, Plane.X_STEP)
+        whole = b.icmp("eq", self.word(segment, Segment.POSITIONS), self.word(segment, Segment.COUNT))
+        direct = b.binary("and", whole, b.icmp("eq", step, item))
+        base = self.entry(self.room(Sweep.PLANE_BASE_AT), plane)
+        base = b.add(base, b.mul(self.word(segment, Segment.X0), step))
+        limits = b.element_pointer(self.word(self.call, Call.PLANE_LIMITS, PTR), "i64", b.mul(plane, self.number(2)))
+
+        def one(t: Value) -> None:
+            line = b.add(y, t)
+            final = b.add(base, b.mul(line, self.word(record, Plane.Y_STEP)))
+            own = self.own_row(record, t)
+            straight = b.binary("and", direct, b.icmp("slt", line, last))
+            entry = b.add(b.mul(plane, rows), t)
+            self.put(self.room(Sweep.OUTPUTS_AT), entry, b.select(straight, final, own))
+            if self.checked:
+                first = b.select(straight, self.word(limits, 0), own)
+                end = b.select(straight, self.word(limits, 1), b.add(own, self.word(record, Plane.ROW_BYTES)))
+                self.set_limits(b.add(self.word(self.sweep, Sweep.TOTAL_ROWS), entry), first, end)
+
+        self.count(rows, one)
+
+    def own_row(self, record: Value, t: Value) -> Value:
+        b = self.b
+        first = b.convert("ptrtoint", b.offset(self.scratch, self.word(record, Plane.ROWS_AT)), I64)
+        return b.add(first, b.mul(t, self.word(record, Plane.ROW_BYTES)))
+
+    def coordinates(self, y: Value, segment: Value) -> None:
+        """The anchors of the tile's first position, along every window axis."""
+        b = self.b
+        axes, room = self.word(self.sweep, Sweep.AXES), self.room(Sweep.COORDINATES_AT)
+
+        def one(axis: Value) -> None:
+            record = self.record(self.word(self.sweep, Sweep.AXIS_TABLE, PTR), axis, AxisWord)
+            kind, first = self.word(record, AxisWord.KIND), self.word(record, AxisWord.FIRST)
+            stride = self.word(record, AxisWord.STRIDE)
+            is_outer = b.icmp("sge", kind, self.number(0))
+            place = self.entry(self.room(Sweep.OUTER_AT), b.select(is_outer, kind, self.number(0)))
+            position = b.select(is_outer, place, b.select(b.icmp("eq", kind, self.number(-2)), y, self.number(0)))
+            self.put(room, axis, b.add(first, b.mul(position, stride)))
+
+        self.count(axes, one)
+        self.put(room, axes, self.word(segment, Segment.X0))
+
+    def run_kernel(self, segment: Value) -> None:
+        b = self.b
+        b.store(self.word(self.sweep, Sweep.KERNEL, PTR), self.kernel)
+        masked = b.icmp("ne", b.load(I64, self.masked), self.number(0))
+        b.when(masked, lambda: b.store(self.word(self.sweep, Sweep.MASKED_KERNEL, PTR), self.kernel))
+        rooms = (Sweep.ROWS_AT, Sweep.FLAGS_AT, Sweep.OUTPUTS_AT)
+        b.call(
+            b.load(PTR, self.kernel),
+            *(self.room(name) for name in rooms),
+            self.word(self.call, Call.ARGUMENTS, PTR),
+            self.room(Sweep.COORDINATES_AT),
+            self.room(Sweep.LIMITS_AT),
+            b.offset(self.call, 8 * Call.ERROR),
+            self.word(segment, Segment.COUNT),
+        )
+
+    def copy_out(self, plane: Value, y: Value, segment: Value, last: Value, whole: Value) -> None:
+        b = self.b
+        record = self.record(self.word(self.sweep, Sweep.PLANE_TABLE, PTR), plane, Plane)
+        step, item = self.word(record, Plane.X_STEP), self.word(record, Plane.ITEM)
+        straight = b.binary("and", whole, b.icmp("eq", step, item))
+        base = self.entry(self.room(Sweep.PLANE_BASE_AT), plane)
+        base = b.add(base, b.mul(self.word(segment, Segment.X0), step))
+        rows = b.intrinsic("smin", I64, self.word(self.sweep, Sweep.ROWS), b.sub(last, y))
+        positions = self.word(segment, Segment.POSITIONS)
+
+        def one(t: Value) -> None:
+            target = b.add(base, b.mul(b.add(y, t), self.word(record, Plane.Y_STEP)))
+            source = self.own_row(record, t)
+            for size in (1, 2, 4, 8):
+                fits = b.icmp("eq", item, self.number(size))
+                b.when(fits, lambda size=size: self.copy_elements(target, source, positions, step, size))  # type: ignore[misc]
+
+        b.when(b.binary("xor", straight, constant(I1, 1)), lambda: self.count(rows, one))
+
+    def copy_elements(self, target: Value, source: Value, positions: Value, step: Value, size: int) -> None:
+        b = self.b
+        target, source = b.convert("inttoptr", target, PTR), b.convert("inttoptr", source, PTR)
+        bytes_ = b.mul(positions, self.number(size))
+        b.module.declare("llvm.memcpy.p0.p0.i64", "void", ["ptr", "ptr", "i64", "i1"])
+
+        def block() -> None:
+            b.line(
+                f"call void @llvm.memcpy.p0.p0.i64(ptr {target.name}, ptr {source.name}, i64 {bytes_.name}, i1 false)"
+            )
+
+        def scatter() -> None:
+            element = I8.of(f"i{8 * size}")
+
+            def one(i: Value) -> None:
+                value = b.load(element, b.element_pointer(source, element.element, i))
+                b.store(value, b.offset(target, b.mul(i, step)))
+
+            self.count(positions, one)
+
+        b.when(b.icmp("eq", step, self.number(size)), block, scatter)

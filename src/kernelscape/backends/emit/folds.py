@@ -1,0 +1,284 @@
+"""Reductions: unrolled where small, else loops over taps; the order of a fold is the C order of its axes, always.
+
+A fold is computed for all vectors of the register tile together.  Unrolled, and where its axes are the window's own, source
+rows are gone through from top to bottom and each loaded row feeds every output row that needs it.  A product inside a sum of
+floating numbers is fused into it.  Elements that do not count leave the sum as it is, so that the masked code gives the same
+bits as the other wherever all samples are valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from kernelscape import expression as ex
+from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Position, as_value, project
+from kernelscape.backends.ir import I64, Type, Value, constant
+from kernelscape.backends.vector_math import fused
+from kernelscape.loops import Y
+from kernelscape.reductions import FOLDS
+
+UNROLL_LIMIT = 900
+"""Instructions up to which a fold is written out."""
+LOOP_LIMIT = 120
+"""Instructions of the unrolled part of a loop over taps."""
+
+Indices = tuple[Position, ...]
+
+
+class Folds:
+    """The rules of Reduce and ArgReduce, for one emitter."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self.emitter, self.builder, self.stage = emitter, emitter.builder, emitter.stage
+        emitter.add_rules({ex.Reduce: self._reduce, ex.ArgReduce: self._arg_reduce})
+
+    # -- reductions --------------------------------------------------------------------------------------------------
+
+    def _reduce(self, node: ex.Reduce, index: Index, lane: Lane) -> Element:
+        lanes = self.emitter.lanes_of(node, lane)
+        key = ("fold", id(node), index, lanes[0] if len(lanes) == 1 else None)
+        found = self.builder.remember(key, lambda: self._fold(node, index, lanes))
+        return found[lane]
+
+    def _fold(self, node: ex.Reduce, index: Index, lanes: list[Lane]) -> dict[Lane, Element]:
+        extents = [node.body.shape[a] for a in node.axes]
+        if 0 in extents:
+            return dict.fromkeys(lanes, Element(self._identity(node), None))
+        if self.fits_unrolled(node, len(lanes)):
+            return self._unrolled(node, index, lanes)
+        return self._looped(node, index, lanes, extents)
+
+    def fits_unrolled(self, node: ex.Reduce, lanes: int) -> bool:
+        taps = node.body.size // max(node.size, 1)
+        return taps <= 4 or taps * self._step_cost(node) * lanes <= UNROLL_LIMIT
+
+    def _step_cost(self, node: ex.Reduce) -> int:
+        """Instructions of one element of the body and its accumulation, roughly."""
+        body = [n for n in ex.walk([node.body]) if id(n) not in self.emitter.uniform]
+        total = self.emitter.cost([n for n in body if not isinstance(n, ex.Reduce | ex.Sort)])
+        inner = sum(n.body.size for n in body if isinstance(n, ex.Reduce | ex.Sort) and n.size > 1)
+        return 1 + (total + inner) // max(node.body.size, 1)
+
+    def _place(self, node: ex.Reduce, index: Index, taps: Indices) -> Index:
+        """The index into the body: `index` on the kept axes, `taps` on the folded ones."""
+        kept, folded = iter(index), iter(taps)
+        return tuple(next(folded) if axis in node.axes else next(kept) for axis in range(node.body.ndim))
+
+    def _unrolled(self, node: ex.Reduce, index: Index, lanes: list[Lane]) -> dict[Lane, Element]:
+        results: dict[Lane, Element] = {}
+        for taps, rows in self._schedule(node, lanes):
+            for lane in lanes:
+                if lane[0] in rows:
+                    results[lane] = self._accumulate(node, results.get(lane), self._place(node, index, taps), lane)
+        return results
+
+    def _schedule(self, node: ex.Reduce, lanes: list[Lane]) -> list[tuple[tuple[int, ...], set[int]]]:
+        """Taps in an order that meets each source row once; for each tap the output rows that take it then."""
+        extents = [node.body.shape[a] for a in node.axes]
+        rows = sorted({t for t, _ in lanes})
+        axis = self._y_axis(node)
+        every = list(product(*map(range, extents)))
+        if axis is None or len(rows) == 1:
+            return [(taps, set(rows)) for taps in every]
+        spec = next(i for i in self.stage.inputs if i.shape[axis[1]] == extents[axis[0]])
+        offset = spec.y_taps
+        plan: dict[tuple[int, tuple[int, ...]], set[int]] = {}
+        for taps in every:
+            for t in rows:
+                source = t * spec.y_stride + offset[taps[axis[0]]]
+                plan.setdefault((source, taps), set()).add(t)
+
+        def order(entry: tuple[int, tuple[int, ...]]) -> tuple[Any, ...]:
+            source, taps = entry
+            return (taps[: axis[0]], source, taps[axis[0] + 1 :])
+
+        # For one output row the source rows ascend as its taps do, so its own order stays the C order.
+        return [(entry[1], plan[entry]) for entry in sorted(plan, key=order)]
+
+    def _y_axis(self, node: ex.Reduce) -> tuple[int, int] | None:
+        """(place among the folded axes, window axis) of the tile's rows, when the fold runs over the whole window."""
+        roles = self.stage.roles
+        if Y not in roles or node.axes != tuple(range(len(roles))):
+            return None
+        axis = roles.index(Y)
+        if not any(i.shape == node.body.shape and i.taps is None for i in self.stage.inputs):
+            return None
+        return axis, axis
+
+    def _accumulate(self, node: ex.Reduce, so_far: Element | None, place: Index, lane: Lane) -> Element:
+        """One step of the fold."""
+        body = node.body
+        if so_far is None:
+            so_far = Element(self._identity(node), None)
+            first = True
+        else:
+            first = False
+        if self._is_product(node):
+            a, b = (self._operand(body, operand, place, lane) for operand in body.children)
+            new = fused(self.builder, self.emitter.target, a.value, b.value, so_far.value)
+            valid = self.emitter.both(a.flag, b.flag)
+        else:
+            element = self._wide(node, body, place, lane)
+            valid = element.flag
+            new = element.value if first else self._combine(node, so_far.value, element.value)
+        counts = valid
+        if node.where is not None:
+            counts = self.emitter.both(valid, self._wide(node, node.where, place, lane).value)
+            where_flag = self._wide(node, node.where, place, lane).flag
+            counts = self.emitter.both(counts, where_flag)
+        value = new if counts is None else self.builder.select(counts, new, so_far.value)
+        return Element(value, self._any_flag(node, first, so_far.flag, valid, counts))
+
+    def _any_flag(
+        self, node: ex.Reduce, first: bool, so_far: Value | None, valid: Value | None, counts: Value | None
+    ) -> Value | None:
+        """Whether something was there to fold: a sum over none selected is 0, a minimum over none selected is invalid."""
+        this = valid if FOLDS[node.operation].empty_is_identity else counts
+        if this is None or (not first and so_far is None):
+            return None
+        return this if so_far is None else self.builder.binary("or", so_far, this)
+
+    def _wide(self, node: ex.Node, part: ex.Node, place: Index, lane: Lane) -> Element:
+        emitter = self.emitter
+        return emitter.element(part, place, lane) if id(node) in emitter.uniform else emitter.spread(part, place, lane)
+
+    def _operand(self, body: ex.Node, operand: ex.Node, place: Index, lane: Lane) -> Element:
+        index = project(place, operand.shape, body.shape)
+        return self._wide(body, operand, index, lane)
+
+    def _is_product(self, node: ex.Reduce) -> bool:
+        body = node.body
+        return (
+            node.operation == "add"
+            and isinstance(body, ex.Elementwise)
+            and body.operator in ("multiply", "square")
+            and body.dtype.kind == "f"
+        )
+
+    def _combine(self, node: ex.Reduce, a: Value, b: Value) -> Value:
+        return self.emitter.operate(node.operation, [a, b], [node.body.dtype] * 2, node.body.dtype)
+
+    def _identity(self, node: ex.Reduce) -> Value:
+        type_ = self.emitter.type_of(node.dtype, self.emitter.width(node))
+        return constant(type_, FOLDS[node.operation].identity(node.dtype))
+
+    def _looped(self, node: ex.Reduce, index: Index, lanes: list[Lane], extents: Sequence[int]) -> dict[Lane, Element]:
+        """Loops over the folded axes; the innermost is unrolled in groups."""
+        first = self._identity(node)
+        flagged = self.emitter.masked or node.where is not None
+        none = constant(first.type.of("i1"), 0)
+
+        def step(taps: Indices, state: list[Element]) -> list[Element]:
+            place = self._place(node, index, taps)
+            return [self._accumulate(node, s, place, lane) for s, lane in zip(state, lanes, strict=True)]
+
+        start = [Element(first, none if flagged else None) for _ in lanes]
+        return dict(zip(lanes, self.nest(extents, start, step, self._step_cost(node) * len(lanes)), strict=True))
+
+    def nest(self, extents: Sequence[int], state: list[Element], step: Any, cost: int) -> list[Element]:
+        """Runs `step` for all taps in C order, carrying a list of elements."""
+
+        def run(taps: Indices, state: list[Element]) -> list[Element]:
+            if len(taps) == len(extents):
+                return list(step(taps, state))
+            extent = extents[len(taps)]
+            inner = len(taps) == len(extents) - 1
+            group = max(1, min(extent, LOOP_LIMIT // max(cost, 1))) if inner else 1
+            whole = extent - extent % group
+
+            def body(place: Value, carried: list[Value]) -> list[Value]:
+                now = _unpack(carried, state)
+                for k in range(group):
+                    now = run((*taps, self.emitter.affine(place, 1, k)), now)
+                return _pack(now, state)
+
+            if whole == group:
+                for k in range(whole):
+                    state = run((*taps, k), state)
+            else:
+                stop = constant(I64, whole)
+                zero = constant(I64, 0)
+                state = _unpack(self.builder.loop(zero, stop, group, _pack(state, state), body, never_empty=True), state)
+            for k in range(whole, extent):
+                state = run((*taps, k), state)
+            return state
+
+        return run((), state)
+
+    # -- positions of extrema ----------------------------------------------------------------------------------------
+
+    def _arg_reduce(self, node: ex.ArgReduce, index: Index, lane: Lane) -> Element:
+        """The first best element; a NaN beats all numbers, as in NumPy."""
+        extents = [node.body.shape[a] for a in node.axes]
+        width = self.emitter.width(node)
+        position = Type("i32", width)
+        body_type = self.emitter.type_of(node.body.dtype, width)
+        none = constant(Type("i1", width), 0)
+        start = [Element(constant(body_type, 0), none), Element(constant(position, 0), None)]
+
+        def step(taps: Indices, state: list[Element]) -> list[Element]:
+            return self._arg_step(node, self._place(node, index, taps), taps, extents, state, lane)
+
+        if node.body.size // max(node.size, 1) * 6 <= UNROLL_LIMIT:
+            state = start
+            for taps in product(*map(range, extents)):
+                state = step(taps, state)
+        else:
+            state = self.nest(extents, start, step, 6)
+        flagged = self.emitter.masked or node.where is not None
+        return Element(self.builder.convert("sext", state[1].value, position.of("i64")), state[0].flag if flagged else None)
+
+    def _arg_step(
+        self, node: ex.ArgReduce, place: Index, taps: Indices, extents: Sequence[int], state: list[Element], lane: Lane
+    ) -> list[Element]:
+        builder, (best, at) = self.builder, state
+        element = self._wide(node, node.body, place, lane)
+        counts = element.flag
+        if node.where is not None:
+            counts = self.emitter.both(counts, self._wide(node, node.where, place, lane).value)
+        assert best.flag is not None
+        better = builder.binary("or", self._beats(node, element.value, best.value), self._not(best.flag))
+        if counts is not None:
+            better = builder.binary("and", better, counts)
+        flat: Position = 0
+        for extent, tap in zip(extents, taps, strict=True):
+            flat = self.emitter.affine(flat, extent, tap)
+        number = builder.splat(builder.convert("trunc", as_value(flat), Type("i32")), at.value.type.lanes)
+        if isinstance(flat, int):
+            number = constant(at.value.type, flat)
+        there = constant(best.flag.type, 1) if counts is None else builder.binary("or", best.flag, counts)
+        value = builder.select(better, element.value, best.value)
+        return [Element(value, there), Element(builder.select(better, number, at.value), None)]
+
+    def _beats(self, node: ex.ArgReduce, a: Value, b: Value) -> Value:
+        dtype, bool_ = node.body.dtype, np.dtype(np.bool_)
+        name = "less" if node.operation == "minimum" else "greater"
+        better = self.emitter.operate(name, [a, b], [dtype, dtype], bool_)
+        if not a.type.is_float:
+            return better
+        builder = self.builder
+        nan_wins = builder.binary("and", builder.fcmp("uno", a, a), self._not(builder.fcmp("uno", b, b)))
+        still = self._not(builder.fcmp("uno", b, b))
+        return builder.binary("or", nan_wins, builder.binary("and", better, still))
+
+    def _not(self, flag: Value) -> Value:
+        return self.builder.binary("xor", flag, constant(flag.type, 1))
+
+
+def _pack(state: Sequence[Element], like: Sequence[Element]) -> list[Value]:
+    values: list[Value] = []
+    for element, pattern in zip(state, like, strict=True):
+        values.append(element.value)
+        if pattern.flag is not None:
+            values.append(element.flag if element.flag is not None else constant(pattern.flag.type, 1))
+    return values
+
+
+def _unpack(values: Sequence[Value], like: Sequence[Element]) -> list[Element]:
+    stream = iter(values)
+    return [Element(next(stream), next(stream) if p.flag is not None else None) for p in like]
+

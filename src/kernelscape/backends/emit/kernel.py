@@ -1,0 +1,117 @@
+"""The kernel function of a stage: for a tile of output rows, the loop over x and the stores.
+
+``void kernel(rows, flags, outputs, arguments, coordinates, limits, error, count)``; every argument but the last is the
+address of a table of 64-bit words, filled by ``driver.py``:
+
+* ``rows``: one pointer for each source row (``Stage.row_base`` and ``row_number`` say which); ``flags``: as many pointers to
+  rows of bytes, 1 where the sample exists (masked code only);
+* ``outputs``: for each output plane, one pointer for each row of the tile;
+* ``arguments``: (address, first, end) of each run-time number or array;
+* ``coordinates``: the anchor along each window axis (for x: of position 0), then the position along x at which rows start;
+* ``limits``: (first, end) of the buffer behind each pointer of ``rows`` and then of ``outputs`` (checked builds only);
+* ``error``: where a checked build notes the first offending address; ``count``: positions along x, a multiple of the chunk.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from kernelscape import expression as ex
+from kernelscape.backends import operators
+from kernelscape.backends.cpu import function_attributes
+from kernelscape.backends.emit.folds import Folds
+from kernelscape.backends.emit.order import Order
+from kernelscape.backends.emit.shapes import Shapes
+from kernelscape.backends.emit.values import Emitter, Frame, Index, report
+from kernelscape.backends.ir import I64, PTR, Bounds, Module, Value, constant
+from kernelscape.loops import Stage
+from kernelscape.machine import Target
+
+ARGUMENTS = (
+    ("rows", PTR),
+    ("flags", PTR),
+    ("outputs", PTR),
+    ("arguments", PTR),
+    ("coordinates", PTR),
+    ("limits", PTR),
+    ("error", PTR),
+    ("count", I64),
+)
+
+
+def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) -> str:
+    """The module of a stage, with one function ``kernel``."""
+    module = Module(function_attributes(target))
+    builder = module.function("kernel", ARGUMENTS)
+    rows, flags, outputs, arguments, coordinates, limits, error, count = builder.arguments
+    if checked:
+        builder.offence = lambda address: report(builder, error, address)
+
+    def body(x: Value, _: list[Value]) -> list[Value]:
+        emitter = Emitter(module, builder, stage, target, masked)
+        Folds(emitter), Shapes(emitter), Order(emitter)
+        emitter.frame = Frame(rows, flags, outputs, arguments, coordinates, limits, x)
+        _write_outputs(emitter)
+        return []
+
+    builder.loop(constant(I64, 0), count, stage.chunk, [], body, never_empty=True)
+    builder.finish()
+    return module.text()
+
+
+def _write_outputs(emitter: Emitter) -> None:
+    stage = emitter.stage
+    for t in range(stage.rows):
+        for u in range(stage.vectors):
+            for plane, (number, index) in enumerate(stage.planes()):
+                _write(emitter, number, index, plane, (t, u))
+
+
+def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: tuple[int, int]) -> None:
+    builder, stage, node = emitter.builder, emitter.stage, emitter.stage.outputs[number]
+    found = emitter.spread(node, index, lane)
+    value, flag = _converted(emitter, found.value, node.dtype, number), found.flag
+    if emitter.masked and stage.min_count > 1:
+        flag = emitter.both(flag, _enough(emitter, lane))
+    if flag is not None:
+        type_ = operators.register_type(stage.output_dtypes[number], stage.lanes)
+        value = builder.select(flag, value, constant(type_, stage.invalid))
+    stored = operators.to_memory(builder, emitter.target, value, stage.output_dtypes[number])
+    entry = plane * stage.rows + lane[0]
+    frame = emitter.frame
+    base = builder.hoisted(lambda: builder.load_constant(PTR, builder.offset(frame.outputs, 8 * entry)))
+    pointer = builder.element_pointer(base, stored.type.element, frame.x)
+    pointer = builder.offset(pointer, lane[1] * stage.lanes * (stored.type.bits // 8))
+    builder.store(stored, pointer, _output_bounds(emitter, entry))
+
+
+def _converted(emitter: Emitter, value: Value, dtype: ex.DType, number: int) -> Value:
+    wanted = emitter.stage.output_dtypes[number]
+    if wanted == dtype:
+        return value
+    return operators.convert_saturating(emitter.builder, emitter.target, value, dtype, wanted)
+
+
+def _output_bounds(emitter: Emitter, entry: int) -> Bounds | None:
+    if emitter.builder.offence is None:
+        return None
+    return emitter.row_bounds(emitter.stage.row_base[-1] + entry)
+
+
+def _enough(emitter: Emitter, lane: tuple[int, int]) -> Value:
+    """Whether the largest window has at least `min_count` valid samples."""
+    builder, stage = emitter.builder, emitter.stage
+    number = max(range(len(stage.inputs)), key=lambda i: _taps(stage, i))
+    spec = stage.inputs[number]
+    shape = (len(spec.taps),) if spec.taps is not None else spec.shape
+    window = ex.Window(shape, spec.dtype, number)
+    counted = ex.cast(ex.valid(window), ex.INT64)
+    total = ex.reduce("add", counted, range(len(shape)))
+    value = emitter.spread(total, (), lane).value
+    return builder.icmp("sge", value, constant(value.type, stage.min_count))
+
+
+def _taps(stage: Stage, number: int) -> int:
+    spec = stage.inputs[number]
+    return len(spec.taps) if spec.taps is not None else prod(spec.shape)
+

@@ -1,0 +1,377 @@
+"""The emitter: the value of one element of one node, for one vector of output positions.
+
+Rules:
+
+* ``element(node, index, lane)`` is the element of `node` at `index` for output row ``lane[0]`` and vector ``lane[1]`` of the
+  register tile.  An index entry is a number, or a scalar i64 value inside a loop over taps.
+* A node that reads no sample and no position along x is *uniform*: it is computed once, as a scalar, in front of the loop
+  over x, and spread over the lanes where it meets a vector.
+* The order of every fold depends on the window alone: never on the tile, the lanes or the border.
+* A flag of None means that the element is valid, always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from kernelscape import expression as ex
+from kernelscape.backends import operators
+from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Type, Value, constant, vector_constant
+from kernelscape.errors import NotYetSupportedError
+from kernelscape.loops import X, Y, RowInput, Stage
+from kernelscape.machine import Target
+from kernelscape.semantics import OPERATORS
+
+Position = int | Value
+Index = tuple[Position, ...]
+Lane = tuple[int, int]
+
+
+class Element(NamedTuple):
+    """A value and whether it is valid (None: always)."""
+
+    value: Value
+    flag: Value | None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The arguments of a kernel function."""
+
+    rows: Value
+    flags: Value
+    outputs: Value
+    arguments: Value
+    coordinates: Value
+    limits: Value
+    x: Value
+
+
+class Emitter:
+    """Emits the elements of a stage's expressions into one kernel function."""
+
+    def __init__(self, module: Module, builder: Builder, stage: Stage, target: Target, masked: bool) -> None:
+        self.module, self.builder, self.stage, self.target, self.masked = module, builder, stage, target, masked
+        self.frame: Frame
+        self._tables: dict[tuple[int, ...], Value] = {}
+        self._rules: dict[type[ex.Node], Callable[[Any, Index, Lane], Element]] = {}
+        nodes = list(ex.walk(stage.outputs))
+        self.uniform = _closed(nodes, self._is_varying_leaf)
+        self.row_free = _closed(nodes, lambda n: isinstance(n, ex.Index) and stage.roles[n.axis] == Y)
+        self.sample_free = _closed(nodes, lambda n: isinstance(n, ex.Window))
+        self.add_rules(
+            {
+                ex.Window: self._window,
+                ex.Pixel: lambda n, i, lane: self._sample(n.input, (0,) * len(stage.roles), lane),
+                ex.Index: self._index,
+                ex.Constant: lambda n, i, lane: Element(constant(self.type_of(n.dtype, 1), n.value), None),
+                ex.Argument: self._argument,
+                ex.Elementwise: self._elementwise,
+                ex.Valid: self._valid,
+            }
+        )
+
+    def add_rules(self, rules: dict[type[ex.Node], Callable[[Any, Index, Lane], Element]]) -> None:
+        self._rules.update(rules)
+
+    # -- elements ----------------------------------------------------------------------------------------------------
+
+    def element(self, node: ex.Node, index: Index, lane: Lane) -> Element:
+        """The element of `node` at `index`; scalar when the node is uniform."""
+        lane = self.canonical_lane(node, lane)
+        key = ("element", id(node), index, lane)
+        if isinstance(node, ex.Argument) and node.shape:
+            # Weights are read again for each output row: keeping all of them in registers would push out the sums.
+            return self._argument(node, index, lane)
+        rule = self._rules[type(node)]
+        if id(node) in self.uniform and all(isinstance(i, int) for i in index):
+            return self.builder.remember(key, lambda: self.builder.hoisted(lambda: rule(node, index, lane)))
+        return self.builder.remember(key, lambda: rule(node, index, lane))
+
+    def spread(self, node: ex.Node, index: Index, lane: Lane) -> Element:
+        """The element as a vector over the lanes."""
+        found = self.element(node, index, lane)
+        if id(node) not in self.uniform:
+            return found
+        return Element(self.splat(found.value), None if found.flag is None else self.splat(found.flag))
+
+    def splat(self, value: Value) -> Value:
+        return self.builder.splat(value, self.stage.lanes)
+
+    def width(self, node: ex.Node) -> int:
+        return 1 if id(node) in self.uniform else self.stage.lanes
+
+    def canonical_lane(self, node: ex.Node, lane: Lane) -> Lane:
+        """A uniform node is the same in all vectors of a row, and often in all rows."""
+        if id(node) not in self.uniform:
+            return lane
+        return (0, 0) if id(node) in self.row_free else (lane[0], 0)
+
+    def lanes_of(self, node: ex.Node, lane: Lane) -> list[Lane]:
+        """The vectors of the tile for which `node` is computed together."""
+        if id(node) in self.uniform:
+            return [lane]
+        return [(t, u) for t in range(self.stage.rows) for u in range(self.stage.vectors)]
+
+    @staticmethod
+    def type_of(dtype: ex.DType, lanes: int) -> Type:
+        return operators.register_type(dtype, lanes)
+
+    def apply(self, name: str, operands: Sequence[tuple[ex.Node, Value]], result: ex.DType) -> Value:
+        values = [value for _, value in operands]
+        dtypes = [node.dtype for node, _ in operands]
+        return self.operate(name, values, dtypes, result)
+
+    def operate(self, name: str, values: Sequence[Value], dtypes: Sequence[ex.DType], result: ex.DType) -> Value:
+        """An operator of ``semantics.py`` on values of the same number of lanes."""
+        if name == "cast":
+            return operators.cast(self.builder, self.target, values[0], dtypes[0], result)
+        return operators.apply_operator(self.builder, self.target, name, values, dtypes, result)
+
+    def both(self, a: Value | None, b: Value | None) -> Value | None:
+        """The conjunction of two flags."""
+        if a is None or b is None:
+            return b if a is None else a
+        lanes = max(a.type.lanes, b.type.lanes)
+        return self.builder.binary("and", self.builder.splat(a, lanes), self.builder.splat(b, lanes))
+
+    # -- leaves ------------------------------------------------------------------------------------------------------
+
+    def _is_varying_leaf(self, node: ex.Node) -> bool:
+        if isinstance(node, ex.Index):
+            return self.stage.roles[node.axis] == X
+        return isinstance(node, ex.Window | ex.Pixel)
+
+    def _window(self, node: ex.Window, index: Index, lane: Lane) -> Element:
+        taps = self.stage.inputs[node.input].taps
+        if taps is None:
+            return self._sample(node.input, index, lane)
+        (place,) = index
+        if isinstance(place, int):
+            return self._sample(node.input, taps[place], lane)
+        columns = [self.lookup(tuple(tap[axis] for tap in taps), place) for axis in range(len(taps[0]))]
+        return self._sample(node.input, tuple(columns), lane)
+
+    def _sample(self, number: int, tap: Index, lane: Lane) -> Element:
+        """The sample of an input at a position of its window box."""
+        spec = self.stage.inputs[number]
+        row, offset = self.place(number, tap, lane[0])
+        type_ = operators.memory_type(spec.dtype, self.stage.lanes)
+        pointer = self.sample_pointer(row, type_, offset, lane[1])
+        raw = self.builder.load_constant(type_, pointer, self.row_bounds(row))
+        value = operators.from_memory(self.builder, self.target, raw, spec.dtype)
+        return Element(value, self._sample_flag(number, tap, lane) if self.masked else None)
+
+    def _sample_flag(self, number: int, tap: Index, lane: Lane) -> Value | None:
+        """Whether a sample counts: it is there in every window that has a sample at its offset from the anchor."""
+        flag = None
+        for other, spec in enumerate(self.stage.inputs):
+            place = self._same_offset(number, other, tap) if spec.may_miss else None
+            if place is not None:
+                flag = self.both(flag, self._own_flag(other, place, lane))
+        return flag
+
+    def _own_flag(self, number: int, tap: Index, lane: Lane) -> Value:
+        row, offset = self.place(number, tap, lane[0])
+        flags = self._table_pointer(self.frame.flags, row)
+        type_ = Type("i8", self.stage.lanes)
+        raw = self.builder.load_constant(type_, self._moved(flags, "i8", offset, lane[1]))
+        return self.builder.icmp("ne", raw, constant(type_, 0))
+
+    def _same_offset(self, number: int, other: int, tap: Index) -> Index | None:
+        """The tap of another input that lies where a tap of this one does; None where it has none."""
+        mine, its = self.stage.inputs[number], self.stage.inputs[other]
+        if mine.offsets == its.offsets and mine.taps == its.taps:
+            return tap
+        found: list[Position] = []
+        for axis, place in enumerate(tap):
+            if not isinstance(place, int):
+                if mine.offsets[axis] != its.offsets[axis]:
+                    raise NotYetSupportedError(
+                        "Windows of different sizes under mode 'shrink' are supported up to about 900 samples in total; "
+                        "give both inputs windows of the same size, origin and dilation."
+                    )
+                found.append(place)
+            elif mine.offsets[axis][place] in its.offsets[axis]:
+                found.append(its.offsets[axis].index(mine.offsets[axis][place]))
+            else:
+                return None
+        if its.taps is not None and tuple(found) not in its.taps:
+            return None
+        return tuple(found)
+
+    def place(self, number: int, tap: Index, row: int) -> tuple[Position, Position]:
+        """Entry in the table of rows, and offset in the row, of a sample for one output row."""
+        spec, stage = self.stage.inputs[number], self.stage
+        offsets = stage.y_offsets[number]
+        outer = self._combination(spec, tap)
+        y_table: Position = 0
+        phase_table: Position = 0
+        x_table: Position = 0
+        for axis, role in enumerate(stage.roles):
+            if role == Y:
+                y_table = self.lookup(tuple(offsets.index(row * spec.y_stride + o) for o in spec.y_taps), tap[axis])
+            elif role == X:
+                places = [spec.x_place(o) for o in spec.x_taps]
+                phase_table = self.lookup(tuple(p for p, _ in places), tap[axis])
+                x_table = self.lookup(tuple(o for _, o in places), tap[axis])
+        if Y not in stage.roles:
+            y_table = offsets.index(row * spec.y_stride)
+        entry = self.affine(self.affine(outer, len(offsets), y_table), spec.phases, phase_table)
+        return self.affine(stage.row_base[number], 1, entry), x_table
+
+    def _combination(self, spec: RowInput, tap: Index) -> Position:
+        """Number of a combination of taps along the outer axes."""
+        number: Position = 0
+        axes = sorted((role, axis) for axis, role in enumerate(self.stage.roles) if role >= 0)
+        for _, axis in axes:
+            number = self.affine(number, spec.shape[axis], tap[axis])
+        return number
+
+    def affine(self, a: Position, factor: int, b: Position) -> Position:
+        """``a * factor + b``"""
+        if isinstance(a, int) and isinstance(b, int):
+            return a * factor + b
+        product = a * factor if isinstance(a, int) else self.builder.mul(a, constant(I64, factor))
+        return self.builder.add(as_value(product), as_value(b))
+
+    def lookup(self, table: tuple[int, ...], place: Position) -> Position:
+        """``table[place]``; without memory where the table is an arithmetic sequence."""
+        if isinstance(place, int):
+            return table[place]
+        step = table[1] - table[0] if len(table) > 1 else 0
+        if all(n == table[0] + i * step for i, n in enumerate(table)):
+            return table[0] if step == 0 else self.affine(place, step, table[0])
+        if table not in self._tables:
+            self._tables[table] = self.module.constant_table(f"table{len(self._tables)}", I64, table)
+        return self.builder.load_constant(I64, self.builder.element_pointer(self._tables[table], "i64", place))
+
+    def _table_pointer(self, table: Value, entry: Position) -> Value:
+        builder = self.builder
+        if isinstance(entry, int):
+            return builder.hoisted(lambda: builder.load_constant(PTR, builder.offset(table, 8 * entry)))
+        return builder.load_constant(PTR, builder.element_pointer(table, "ptr", entry))
+
+    def _moved(self, pointer: Value, element: str, offset: Position, vector: int) -> Value:
+        pointer = self.builder.element_pointer(pointer, element, self.frame.x)
+        shift = vector * self.stage.lanes
+        size = Type(element).bits // 8
+        if isinstance(offset, int):
+            return self.builder.offset(pointer, (offset + shift) * size)
+        return self.builder.offset(self.builder.element_pointer(pointer, element, offset), shift * size)
+
+    def sample_pointer(self, row: Position, type_: Type, offset: Position, vector: int) -> Value:
+        return self._moved(self._table_pointer(self.frame.rows, row), type_.element, offset, vector)
+
+    def row_bounds(self, row: Position) -> Bounds | None:
+        """First and last address of the buffer that a row lies in (checked builds only)."""
+        if self.builder.offence is None:
+            return None
+        place = self.builder.element_pointer(self.frame.limits, "i64", as_value(self.affine(row, 2, 0)))
+        first = self.builder.load_constant(I64, place)
+        return Bounds(first, self.builder.load_constant(I64, self.builder.offset(place, 8)))
+
+    def _index(self, node: ex.Index, index: Index, lane: Lane) -> Element:
+        builder, stage = self.builder, self.stage
+        role, stride = stage.roles[node.axis], stage.strides[node.axis]
+        first = builder.hoisted(lambda: builder.load_constant(I64, builder.offset(self.frame.coordinates, 8 * node.axis)))
+        if role == Y:
+            return Element(builder.add(first, constant(I64, lane[0] * stride)), None)
+        if role != X:
+            return Element(first, None)
+        start = builder.hoisted(
+            lambda: builder.load_constant(I64, builder.offset(self.frame.coordinates, 8 * len(stage.roles)))
+        )
+        wide = Type("i64", stage.lanes)
+        numbers = vector_constant(wide, range(lane[1] * stage.lanes, (lane[1] + 1) * stage.lanes))
+        place = builder.add(self.splat(builder.add(start, self.frame.x)), numbers)
+        if stage.flatten > 1:
+            # Positions are below 2**53: the division by a constant is exact in double with a floor.
+            place = _divide_exactly(builder, self.target, place, stage.flatten)
+        return Element(builder.add(builder.mul(place, constant(wide, stride)), self.splat(first)), None)
+
+    def _argument(self, node: ex.Argument, index: Index, lane: Lane) -> Element:
+        builder = self.builder
+        base = builder.hoisted(
+            lambda: builder.load_constant(PTR, builder.offset(self.frame.arguments, 24 * node.slot))
+        )
+        place: Position = 0
+        for extent, i in zip(node.shape, index, strict=True):
+            place = self.affine(place, extent, i)
+        type_ = operators.memory_type(node.dtype, 1)
+        bounds = self._argument_bounds(node.slot)
+        pointer = builder.element_pointer(base, type_.element, as_value(place))
+        raw = builder.load(type_, pointer, bounds)
+        return Element(operators.from_memory(builder, self.target, raw, node.dtype), None)
+
+    def _argument_bounds(self, slot: int) -> Bounds | None:
+        builder = self.builder
+        if builder.offence is None:
+            return None
+        entry = builder.offset(self.frame.arguments, 24 * slot + 8)
+        first = builder.load_constant(I64, entry)
+        return Bounds(first, builder.load_constant(I64, builder.offset(entry, 8)))
+
+    # -- operators ---------------------------------------------------------------------------------------------------
+
+    def _elementwise(self, node: ex.Elementwise, index: Index, lane: Lane) -> Element:
+        get = self.element if id(node) in self.uniform else self.spread
+        found = [get(o, project(index, o.shape, node.shape), lane) for o in node.operands]
+        value = self.operate(node.operator, [f.value for f in found], [o.dtype for o in node.operands], node.dtype)
+        if node.operator == "select":
+            return Element(value, self._select_flag(found))
+        flag = None
+        for f in found:
+            flag = self.both(flag, f.flag)
+        return Element(value, flag)
+
+    def _select_flag(self, found: Sequence[Element]) -> Value | None:
+        """The condition's flag and the chosen branch's."""
+        condition, a, b = found
+        if a.flag is None and b.flag is None:
+            return condition.flag
+        true = constant(condition.value.type, 1)
+        chosen = self.builder.select(condition.value, a.flag or true, b.flag or true)
+        return self.both(condition.flag, chosen)
+
+    def _valid(self, node: ex.Valid, index: Index, lane: Lane) -> Element:
+        flag = self.element(node.body, index, lane).flag
+        return Element(flag if flag is not None else constant(Type("i1", self.width(node)), 1), None)
+
+    def cost(self, nodes: Sequence[ex.Node]) -> int:
+        """Instructions of all elements of the nodes, roughly, for one vector."""
+        return sum(n.size * OPERATORS[n.operator].cost for n in nodes if isinstance(n, ex.Elementwise))
+
+
+def report(builder: Builder, error: Value, address: Value) -> None:
+    """Notes the first offending address in the error word."""
+    old = builder.load(I64, error)
+    first = builder.icmp("eq", old, constant(I64, 0))
+    builder.store(builder.select(first, address, old), error)
+
+
+def as_value(place: Position) -> Value:
+    return constant(I64, place) if isinstance(place, int) else place
+
+
+def project(index: Index, inner: ex.Shape, outer: ex.Shape) -> Index:
+    """The index of an operand of shape `inner` that broadcasts to `outer`."""
+    kept = index[len(outer) - len(inner) :]
+    return tuple(0 if extent == 1 else i for extent, i in zip(inner, kept, strict=True))
+
+
+def _closed(nodes: Sequence[ex.Node], is_source: Callable[[ex.Node], bool]) -> set[int]:
+    """The nodes that no source reaches."""
+    free: set[int] = set()
+    for node in nodes:
+        if not is_source(node) and all(id(c) in free for c in node.children):
+            free.add(id(node))
+    return free
+
+
+def _divide_exactly(builder: Builder, target: Target, value: Value, divisor: int) -> Value:
+    double = value.type.of("double")
+    quotient = builder.fdiv(builder.convert("sitofp", value, double), constant(double, divisor))
+    return builder.convert("fptosi", quotient, value.type)

@@ -1,0 +1,455 @@
+"""Runs plans: tables for the native worker, buffers, threads, cancellation.
+
+An `Executable` belongs to one plan (one layout of arrays) and holds everything that does not change from call to call: machine
+code, offset tables of all axes, segments along x, how tiles are cut.  A call adds addresses only.  The way of cutting never
+changes a result: every tile computes each output in the same order of operations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kernelscape import pool
+from kernelscape.backends import compiled
+from kernelscape.backends.driver import (
+    AxisWord,
+    Call,
+    InputWord,
+    Phase,
+    Plane,
+    Segment,
+    SegmentInput,
+    Sweep,
+)
+from kernelscape.boundary import MODES, Outside, locate
+from kernelscape.errors import BoundsError
+from kernelscape.expression import DType
+from kernelscape.loops import MISSING, OUTSIDE, X, Y
+from kernelscape.plan import Layout, Plan
+
+Words = np.ndarray[Any, np.dtype[np.int64]]
+Array = np.ndarray[Any, np.dtype[Any]]
+
+INLINE_SECONDS = 150e-6
+"""Work that is expected to take less runs in the calling thread: waking others would cost as much."""
+INSTRUCTIONS_PER_SECOND = 3e9
+SEGMENT_LIMIT = 1 << 15
+
+
+class Executable:
+    """A plan with its machine code and tables, ready to be called many times, from many threads."""
+
+    def __init__(self, plan: Plan, *, checked: bool) -> None:
+        self.plan, self.checked = plan, checked
+        self.keep: list[Any] = []
+        tables = _Tables(self)
+        self.tables = tables
+        self.scratch_bytes = tables.scratch_bytes
+        self.sweep = tables.sweep
+        self.tiles = int(tables.sweep[Sweep.TILES])
+        self._worker = self._entry_point()
+        self._free: list[Array] = []
+        self.serial = tables.seconds < INLINE_SECONDS or self.tiles == 1
+
+    def _entry_point(self) -> Callable[[int, int, int], None]:
+        import ctypes
+
+        code = compiled.worker(self.plan.target, checked=self.checked)
+        self.keep.append(code)
+        prototype = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+        return prototype(code.addresses["worker"])
+
+    def run(
+        self, arrays: Sequence[Array], arguments: Sequence[Array], outputs: Sequence[Array], workers: int | None = None
+    ) -> None:
+        """Computes `outputs` (shape ``batch + counts + element shape``) from arrays of the plan's layouts.
+
+        Raises
+        ------
+        BoundsError
+            In a checked build, when the generated code left a buffer.
+        """
+        if not self.tiles:
+            return
+        call, keep = self._call_words(arrays, arguments, outputs)
+        address, sweep = call.ctypes.data, self.sweep.ctypes.data
+
+        def share(number: int) -> None:
+            scratch = self._scratch()
+            self._worker(sweep, address, _aligned(scratch))
+            self._free.append(scratch)
+
+        if self.serial:
+            share(0)
+        else:
+            count = min(pool.resolve_workers(workers), self.tiles)
+            pool.run(share, count, lambda: call.__setitem__(Call.CANCEL, 1))
+        del keep
+        if call[Call.ERROR]:
+            raise BoundsError(
+                f"generated code reached address {int(call[Call.ERROR]):#x} outside its buffers; this is a defect of "
+                f"Kernelscape, please report it with this plan:\n{self.plan.explain()}"
+            )
+
+    def _scratch(self) -> Array:
+        try:
+            return self._free.pop()
+        except IndexError:
+            # Zeros: lanes beyond the array compute on what they find, which must not be slow denormals.
+            return np.zeros(self.scratch_bytes + 64, np.uint8)
+
+    def _call_words(
+        self, arrays: Sequence[Array], arguments: Sequence[Array], outputs: Sequence[Array]
+    ) -> tuple[Words, list[Words]]:
+        bases = np.array([a.ctypes.data for a in arrays], np.int64)
+        planes = np.array([outputs[n].ctypes.data + offset for n, offset in self.tables.plane_offsets], np.int64)
+        table = np.array([(a.ctypes.data, a.ctypes.data, a.ctypes.data + a.nbytes) for a in arguments], np.int64)
+        call = np.zeros(len(Call), np.int64)
+        call[Call.ARGUMENTS] = table.ctypes.data
+        call[Call.INPUT_BASES] = bases.ctypes.data
+        call[Call.PLANE_BASES] = planes.ctypes.data
+        keep = [bases, planes, table]
+        if self.checked:
+            inputs = np.array([np.lib.array_utils.byte_bounds(a) for a in arrays], np.int64)
+            limits = [np.lib.array_utils.byte_bounds(outputs[n]) for n, _ in self.tables.plane_offsets]
+            outs = np.array(limits, np.int64)
+            call[Call.PLANE_LIMITS] = outs.ctypes.data
+            keep += [inputs, outs]
+        else:
+            inputs = bases
+        call[Call.INPUT_LIMITS] = inputs.ctypes.data
+        return call, keep
+
+
+def _aligned(scratch: Array) -> int:
+    return (int(scratch.ctypes.data) + 63) & ~63
+
+
+class _Tables:
+    """Builds the words of ``driver.py`` for one executable."""
+
+    def __init__(self, owner: Executable) -> None:
+        self.owner, self.plan = owner, owner.plan
+        self.stage, self.job = self.plan.stage, self.plan.job
+        arrangement, counts = self.plan.arrangement, self.plan.counts
+        self.batch = len(self.job.batch)
+        self.flat = 1 if arrangement.flat is None else counts[arrangement.flat]
+        self.x_count = counts[arrangement.x] * self.flat
+        self.y_count = 1 if arrangement.y is None else counts[arrangement.y]
+        self.outer = [counts[a] for a in arrangement.outer]
+        self.scratch_bytes = 0
+        self.missing = False
+        self.sweep = self.words(len(Sweep))
+        self.plane_offsets = self._plane_offsets()
+        work = self.x_count * self.y_count * math.prod(self.outer)
+        per_position = self.plan.tile.instructions / self.stage.lanes + 2
+        self.seconds = work * per_position / INSTRUCTIONS_PER_SECOND
+        if work:
+            self._build()
+
+    def words(self, *shape: int) -> Words:
+        made = np.zeros(shape, np.int64)
+        self.owner.keep.append(made)
+        return made
+
+    def address(self, values: Any, dtype: Any = np.int64) -> int:
+        made = np.ascontiguousarray(values, dtype)
+        self.owner.keep.append(made)
+        return int(made.ctypes.data)
+
+    def room(self, size: int) -> int:
+        """A place in the worker's scratch memory."""
+        at = self.scratch_bytes
+        self.scratch_bytes = (at + size + 63) & ~63
+        return at
+
+    # -- what the worker is told -------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        stage, sweep = self.stage, self.sweep
+        segments = self._segments()
+        longest = max(_rounded(n, stage.chunk) for _, n in segments)
+        rows, planes = stage.row_base[-1], stage.plane_count
+        inputs = self._inputs(longest)
+        table = self.words(len(segments), len(Segment))
+        for number, (x0, positions) in enumerate(segments):
+            table[number] = self._segment(x0, positions)
+        self._compile()
+        self._cut(sweep, segments)
+        sweep[Sweep.INPUTS], sweep[Sweep.PLANES], sweep[Sweep.OUTER] = len(stage.inputs), planes, len(self.outer)
+        sweep[Sweep.ROWS], sweep[Sweep.Y_COUNT] = stage.rows, self.y_count
+        sweep[Sweep.SEGMENT_TABLE] = table.ctypes.data
+        sweep[Sweep.INPUT_TABLE] = inputs.ctypes.data
+        sweep[Sweep.PLANE_TABLE] = self._planes(longest).ctypes.data
+        sweep[Sweep.OUTER_EXTENTS] = self.address(self.outer)
+        sweep[Sweep.AXES], sweep[Sweep.AXIS_TABLE] = len(stage.roles), self._axes().ctypes.data
+        sweep[Sweep.TOTAL_ROWS] = rows
+        sizes = {
+            Sweep.ROWS_AT: rows,
+            Sweep.FLAGS_AT: rows,
+            Sweep.OUTPUTS_AT: planes * stage.rows,
+            Sweep.LIMITS_AT: 2 * (rows + planes * stage.rows),
+            Sweep.COORDINATES_AT: len(stage.roles) + 1,
+            Sweep.OUTER_AT: len(self.outer) + 1,
+            Sweep.FILLED_AT: len(stage.inputs),
+            Sweep.PLANE_BASE_AT: planes,
+        }
+        for name, count in sizes.items():
+            sweep[name] = self.room(8 * count)
+
+    def _compile(self) -> None:
+        plan, checked = self.plan, self.owner.checked
+        code = compiled.kernel(plan.stage, plan.target, masked=False, checked=checked)
+        self.owner.keep.append(code)
+        self.sweep[Sweep.KERNEL] = code.addresses["kernel"]
+        if self.missing:
+            masked = compiled.kernel(plan.stage, plan.target, masked=True, checked=checked)
+            self.owner.keep.append(masked)
+            self.sweep[Sweep.MASKED_KERNEL] = masked.addresses["kernel"]
+
+    def _cut(self, sweep: Words, segments: list[tuple[int, int]]) -> None:
+        """Strips and slabs: enough tiles for all workers, few enough that filling rings stays cheap."""
+        slabs = math.prod(self.outer)
+        rows = self.stage.rows
+        reach = max((max(i.y_taps) for i in self.stage.inputs), default=0)
+        # A strip is worth about 60 microseconds of work, but never less than what its ring costs to fill.
+        lines = max(1, self.y_count * slabs * len(segments))
+        wanted = math.ceil(60e-6 / max(self.seconds / lines, 1e-12) / max(1, len(segments)))
+        strip = max(rows, min(max(wanted, 2 * reach, 8), math.ceil(self.y_count / 16) if slabs == 1 else self.y_count))
+        strip = min(_rounded(strip, rows), _rounded(self.y_count, rows))
+        strips = math.ceil(self.y_count / strip)
+        per_tile = max(1, min(slabs, math.ceil(wanted / max(1, self.y_count)))) if strips == 1 else 1
+        sweep[Sweep.STRIP], sweep[Sweep.STRIPS], sweep[Sweep.SEGMENTS] = strip, strips, len(segments)
+        sweep[Sweep.SLABS], sweep[Sweep.SLABS_PER_TILE] = slabs, per_tile
+        sweep[Sweep.TILES] = strips * len(segments) * math.ceil(slabs / per_tile)
+
+    def _axes(self) -> Words:
+        table = self.words(len(self.stage.roles), len(AxisWord))
+        for number, (role, axis) in enumerate(zip(self.stage.roles, self.job.grid, strict=True)):
+            kind = {X: -1, Y: -2}.get(role, role)
+            table[number, [AxisWord.KIND, AxisWord.FIRST, AxisWord.STRIDE]] = kind, axis.first, axis.stride
+        return table
+
+    # -- outputs -----------------------------------------------------------------------------------------------------
+
+    def _plane_offsets(self) -> list[tuple[int, int]]:
+        """(output, byte offset of its first position) of each plane."""
+        ndim = len(self.plan.counts)
+        found = []
+        for number, index in self.stage.planes():
+            strides = self.plan.output_layouts[number].strides[ndim:]
+            found.append((number, sum(i * s for i, s in zip(index, strides, strict=True))))
+        return found
+
+    def _planes(self, longest: int) -> Words:
+        arrangement, stage = self.plan.arrangement, self.stage
+        table = self.words(stage.plane_count, len(Plane))
+        for row, (number, _) in zip(table, stage.planes(), strict=True):
+            layout = self.plan.output_layouts[number]
+            item = layout.dtype.itemsize
+            x_axis = arrangement.x if arrangement.flat is None else arrangement.flat
+            row[Plane.OUTER_STRIDES] = self.address([layout.strides[a] for a in arrangement.outer])
+            row[Plane.Y_STEP] = 0 if arrangement.y is None else layout.strides[arrangement.y]
+            row[Plane.X_STEP], row[Plane.ITEM] = layout.strides[x_axis], item
+            row[Plane.ROW_BYTES] = _rounded(longest * item, 64)
+            row[Plane.ROWS_AT] = self.room(stage.rows * int(row[Plane.ROW_BYTES]))
+        return table
+
+    # -- inputs ------------------------------------------------------------------------------------------------------
+
+    def _inputs(self, longest: int) -> Words:
+        stage, plan = self.stage, self.plan
+        table = self.words(len(stage.inputs), len(InputWord))
+        for number, spec in enumerate(stage.inputs):
+            row, layout = table[number], plan.layouts[number]
+            native = layout.dtype.newbyteorder("=")
+            code = compiled.fill(
+                plan.target, native, not layout.dtype.isnative, spec.dtype, checked=self.owner.checked
+            )
+            self.owner.keep.append(code)
+            offsets = stage.y_offsets[number]
+            ring_rows = offsets[-1] - offsets[0] + 1
+            ring = ring_rows <= 4 * len(offsets) + 16
+            length = longest + spec.span
+            row[InputWord.FILL] = code.addresses["fill"]
+            row[InputWord.COMBINATIONS], row[InputWord.PHASES] = len(spec.outer), spec.phases
+            row[InputWord.Y_OFFSETS], row[InputWord.Y_OFFSET_TABLE] = len(offsets), self.address(offsets)
+            row[InputWord.Y_STRIDE] = spec.y_stride
+            y_map = self._axis_map(number, plan.arrangement.y)
+            row[InputWord.Y_MAP], row[InputWord.Y_LAST] = self.address(y_map), len(y_map) - 1
+            row[InputWord.COMBINATION_TABLE] = self.address(np.array(spec.outer, np.int64).reshape(len(spec.outer), -1))
+            maps = [self._axis_map(number, axis) for axis in plan.arrangement.outer]
+            row[InputWord.OUTER_MAPS] = self.address([self.address(m) for m in maps])
+            row[InputWord.OUTER_STRIDES] = self.address([self._stride_along(a) for a in plan.arrangement.outer])
+            row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, ring_rows if ring else len(offsets)
+            row[InputWord.ROW_BYTES] = _rounded(length * spec.dtype.itemsize, 64)
+            slots = len(spec.outer) * int(row[InputWord.RING_SLOTS]) * spec.phases
+            row[InputWord.RING_AT] = self.room(slots * int(row[InputWord.ROW_BYTES]))
+            fixed = np.full(length, self.job.inputs[number].cval, spec.dtype)
+            row[InputWord.CONSTANT_ROW], row[InputWord.CONSTANT_BYTES] = self.address(fixed, spec.dtype), fixed.nbytes
+            row[InputWord.NO_FLAGS] = self._flag_row(np.zeros(length, np.uint8))
+            row[InputWord.FIRST_ROW] = stage.row_base[number]
+            row[InputWord.BASES_AT] = self.room(8 * len(spec.outer))
+            self.missing |= any((m == MISSING).any() for m in (y_map, *maps))
+        return table
+
+    def _flag_row(self, flags: Array) -> int:
+        return self.address(flags, np.uint8)
+
+    def _stride_along(self, axis: int) -> int:
+        return self.job.grid[axis - self.batch].stride if axis >= self.batch else 1
+
+    def _axis_map(self, number: int, axis: int | None) -> Words:
+        """Byte offset (or OUTSIDE, or MISSING) of every padded place along an axis."""
+        if axis is None:
+            return np.zeros(1, np.int64)
+        layout = self.plan.layouts[number]
+        if axis < self.batch:
+            return np.arange(self.job.batch[axis], dtype=np.int64) * layout.strides[axis]
+        grid, window = self.job.grid[axis - self.batch], self.job.inputs[number].axes[axis - self.batch]
+        last = grid.stride * (grid.count - 1) + window.dilation * (window.size - 1)
+        places = np.arange(last + 1, dtype=np.int64) + (grid.first - window.dilation * window.centre)
+        index, inside = locate(window.mode, places, window.extent)
+        return np.where(inside, index * layout.strides[axis], _outside_word(window.mode))
+
+    # -- segments along x --------------------------------------------------------------------------------------------
+
+    def _segments(self) -> list[tuple[int, int]]:
+        """(start, positions) of the pieces of a row: borders apart from the interior when that reads arrays in place."""
+        chunk = self.stage.chunk
+        interior = self._interior()
+        low, high = interior if interior is not None else (0, 0)
+        high = low + (high - low) // chunk * chunk
+        if high - low < chunk:
+            return _blocks(0, self.x_count, self._block())
+        pieces = [(0, low)] if low else []
+        pieces += _blocks(low, high, self._block())
+        return pieces + ([(high, self.x_count - high)] if high < self.x_count else [])
+
+    def _block(self) -> int:
+        """Positions of a segment: rows of all inputs stay in the second-level cache, and workers have enough pieces."""
+        chunk = self.stage.chunk
+        stage = self.stage
+        sizes = (len(o) * len(i.outer) * i.dtype.itemsize for o, i in zip(stage.y_offsets, stage.inputs, strict=True))
+        fitting = self.plan.target.cache_bytes // 2 // max(1, sum(sizes))
+        if self.y_count * math.prod(self.outer) < 16:
+            fitting = min(fitting, math.ceil(self.x_count / 16))
+        return max(chunk, min(fitting, SEGMENT_LIMIT) // chunk * chunk)
+
+    def _interior(self) -> tuple[int, int] | None:
+        """Positions whose samples all lie in the arrays, when some input can be read in place."""
+        if not any(self._is_readable(n) for n in range(len(self.stage.inputs))):
+            return None
+        low, high = 0, self.x_count
+        for number in range(len(self.stage.inputs)):
+            first, last = self._inside(number)
+            low, high = max(low, first), min(high, last)
+        return (low, high) if high > low else None
+
+    def _inside(self, number: int) -> tuple[int, int]:
+        axis = self.plan.arrangement.x
+        if axis < self.batch:
+            return 0, self.x_count
+        grid, window = self.job.grid[axis - self.batch], self.job.inputs[number].axes[axis - self.batch]
+        base = grid.first - window.dilation * window.centre
+        last = window.extent - 1 - window.dilation * (window.size - 1) - base
+        return max(0, -(base // grid.stride)) * self.flat, max(0, last // grid.stride + 1) * self.flat
+
+    def _is_readable(self, number: int) -> bool:
+        """Whether rows of an input can be pointers into the array."""
+        spec, layout = self.stage.inputs[number], self.plan.layouts[number]
+        if layout.dtype != spec.dtype or not layout.dtype.isnative or spec.phases != 1:
+            return False
+        arrangement, size = self.plan.arrangement, layout.dtype.itemsize
+        if arrangement.flat is None:
+            return layout.strides[arrangement.x] == size
+        return layout.strides[arrangement.flat] == size and layout.strides[arrangement.x] == size * self.flat
+
+    def _segment(self, x0: int, positions: int) -> Words:
+        row = np.zeros(len(Segment), np.int64)
+        count = _rounded(positions, self.stage.chunk)
+        table = self.words(len(self.stage.inputs), len(SegmentInput))
+        missing = False
+        for number in range(len(self.stage.inputs)):
+            missing |= self._segment_input(table[number], number, x0, positions, count)
+        self.missing |= missing
+        row[Segment.X0], row[Segment.POSITIONS], row[Segment.COUNT] = x0, positions, count
+        row[Segment.MISSING], row[Segment.INPUT_TABLE] = missing, table.ctypes.data
+        return row
+
+    def _segment_input(self, row: Words, number: int, x0: int, positions: int, count: int) -> bool:
+        """How one input's rows are had in a segment; True when samples along x are missing."""
+        spec = self.stage.inputs[number]
+        first, last = self._inside(number)
+        whole = positions == count and first <= x0 and x0 + positions <= last
+        phases = self.words(spec.phases, len(Phase))
+        row[SegmentInput.PHASE_TABLE] = phases.ctypes.data
+        if whole and self._is_readable(number):
+            row[SegmentInput.DIRECT] = 1
+            row[SegmentInput.OFFSET] = self._places(number, 0, x0, 1)[0][0]
+        missing = False
+        for phase in range(spec.phases):
+            missing |= self._phase(phases[phase], number, phase, x0, positions, count)
+        return missing
+
+    def _phase(self, row: Words, number: int, phase: int, x0: int, positions: int, count: int) -> bool:
+        spec, layout = self.stage.inputs[number], self.plan.layouts[number]
+        length = positions + spec.span
+        places, affine = self._places(number, phase, x0, length)
+        low, high, start, step = 0, 0, 0, 0
+        if affine.any():
+            low = int(np.argmax(affine))
+            high = length - int(np.argmax(affine[::-1]))
+            if affine[low:high].all():
+                start = int(places[low])
+                step = int(places[low + 1] - start) if high - low > 1 else layout.dtype.itemsize
+                if not (np.diff(places[low:high]) == step).all():
+                    low = high = start = step = 0
+            else:
+                low = high = 0
+        row[Phase.TABLE] = self.address(places) if not (low == 0 and high == length) else 0
+        row[Phase.COUNT], row[Phase.LOW], row[Phase.HIGH] = length, low, high
+        row[Phase.START], row[Phase.STEP] = start, step
+        missing = places == MISSING
+        if spec.may_miss:
+            flags = np.ones(count + spec.span, np.uint8)
+            flags[:length] = ~missing
+            row[Phase.FLAGS] = self._flag_row(flags)
+        return bool(missing.any())
+
+    def _places(self, number: int, phase: int, x0: int, length: int) -> tuple[Words, Array]:
+        """Byte offset of each element of a row (or OUTSIDE, MISSING), and where it lies in the array as it stands."""
+        layout, arrangement = self.plan.layouts[number], self.plan.arrangement
+        element = np.arange(x0, x0 + length, dtype=np.int64)
+        position, colour = np.divmod(element, self.flat)
+        axis = arrangement.x
+        if axis < self.batch:
+            return position * layout.strides[axis], np.ones(length, np.bool_)
+        grid, window = self.job.grid[axis - self.batch], self.job.inputs[number].axes[axis - self.batch]
+        source = position * grid.stride + phase + (grid.first - window.dilation * window.centre)
+        index, inside = locate(window.mode, source, window.extent)
+        offset = index * layout.strides[axis]
+        if arrangement.flat is not None:
+            offset = offset + colour * layout.strides[arrangement.flat]
+        return np.where(inside, offset, _outside_word(window.mode)), inside & (index == source)
+
+
+def _outside_word(mode: str) -> int:
+    return MISSING if MODES[mode].outside is Outside.MISSING else OUTSIDE
+
+
+def _rounded(value: int, unit: int) -> int:
+    return -(-value // unit) * unit
+
+
+def _blocks(start: int, stop: int, size: int) -> list[tuple[int, int]]:
+    return [(x, min(size, stop - x)) for x in range(start, stop, size)]
+
+
+def layout_of(array: Array, dtype: DType | None = None) -> Layout:
+    """The layout of an array whose axes are in the plan's order."""
+    return Layout(dtype or array.dtype, array.shape, array.strides)

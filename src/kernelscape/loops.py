@@ -1,0 +1,175 @@
+"""The loop level: one *stage* is one compiled sweep over rows, stated as data.
+
+A stage computes its outputs for `rows` output rows at a time (along the axis y), in chunks of ``vectors * lanes``
+positions along the innermost axis x.  What it reads are *rows*: for every input a table of pointers, one for each distinct
+source row that the tile of output rows needs (and, under a stride along x, one for each phase of it).  Every boundary mode,
+stride and dilation of the outer axes is an entry of that table, so the compiled code knows none of them; along x a sample
+lies at a fixed offset in its row, and the borders are handed over as short padded rows.
+
+`Stage` is all that the machine code depends on; extents, strides in memory and modes are not part of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+from kernelscape.expression import DType, Node, Shape, structure
+
+X, Y = -1, -2
+"""Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes."""
+
+
+OUTSIDE = -(1 << 63)
+"""Entry of a table of byte offsets: not in the array, the constant stands for it."""
+MISSING = OUTSIDE + 1
+"""Entry of a table of byte offsets: not in the array, and nothing stands for it."""
+LOWEST_OFFSET = OUTSIDE + 2
+
+
+@dataclass(frozen=True)
+class RowInput:
+    """How one input is laid out in rows.
+
+    Attributes
+    ----------
+    dtype : dtype
+        Elements of the rows, which the function sees without further conversion.
+    shape : tuple of int
+        Extents of the window box along the window axes of the job.
+    outer : tuple of tuple of int
+        For each combination of taps along the outer axes (C order): its padded offset along each outer axis.
+    y_taps : tuple of int
+        Padded offset of each tap along y, relative to the first sample of the output row.
+    x_taps : tuple of int
+        The same along x, in elements of the row (see `phases`).
+    y_stride : int
+        Padded rows from one output row to the next.
+    phases : int
+        A row under stride s along x comes as s rows: sample ``s * j + phase`` is element j of row `phase`.
+    taps : tuple of tuple of int, or None
+        Positions of a footprint's samples in the box.
+    offsets : tuple of tuple of int
+        Along each window axis of the job: where each tap lies, seen from the anchor.
+    may_miss : bool
+        Samples of this input may be missing, so rows of flags come with its rows.
+    """
+
+    dtype: DType
+    shape: Shape
+    outer: tuple[tuple[int, ...], ...]
+    y_taps: tuple[int, ...]
+    x_taps: tuple[int, ...]
+    y_stride: int
+    phases: int
+    x_unit: int = 1
+    taps: tuple[tuple[int, ...], ...] | None = None
+    offsets: tuple[tuple[int, ...], ...] = ()
+    may_miss: bool = False
+
+    def y_offsets(self, rows: int) -> tuple[int, ...]:
+        """The distinct padded rows that a tile of `rows` output rows reads, relative to its first."""
+        return tuple(sorted({t * self.y_stride + tap for t in range(rows) for tap in self.y_taps}))
+
+    def x_place(self, tap: int) -> tuple[int, int]:
+        """Phase and element offset of a tap along x."""
+        return tap % self.phases, tap // self.phases * self.x_unit
+
+    @property
+    def span(self) -> int:
+        """Elements of a row that one output position reaches over, beyond its own."""
+        return max((self.x_place(tap)[1] for tap in self.x_taps), default=0)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one compiled sweep computes.
+
+    Attributes
+    ----------
+    outputs : tuple of Node
+        Expressions; each element of each is one output plane.
+    output_dtypes : tuple of dtype
+        Elements in memory, one for each output.
+    inputs : tuple of RowInput
+    roles : tuple of int
+        For each window axis of the job: X, Y or the number of its outer axis.
+    strides : tuple of int
+        Stride of the output grid along each window axis of the job.
+    arguments : tuple of (dtype, shape)
+        Run-time numbers and arrays.
+    flatten : int
+        Innermost elements that belong to one position of the job's x axis (interleaved colours).
+    rows, vectors, lanes : int
+        The register tile.
+    masked : bool
+        Samples may be missing: tables of flag rows come with the tables of rows.
+    min_count, invalid
+        As in `geometry.Job`.
+    """
+
+    outputs: tuple[Node, ...]
+    output_dtypes: tuple[DType, ...]
+    inputs: tuple[RowInput, ...]
+    roles: tuple[int, ...]
+    strides: tuple[int, ...]
+    arguments: tuple[tuple[DType, Shape], ...]
+    flatten: int
+    rows: int
+    vectors: int
+    lanes: int
+    min_count: int
+    invalid: float | int
+
+    @property
+    def chunk(self) -> int:
+        """Positions along x in one turn of the innermost loop."""
+        return self.vectors * self.lanes
+
+    def planes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """(output, element index) of every output plane, in order."""
+        for number, node in enumerate(self.outputs):
+            for index in product(*map(range, node.shape)):
+                yield number, index
+
+    @cached_property
+    def plane_count(self) -> int:
+        return sum(math.prod(node.shape) for node in self.outputs)
+
+    @cached_property
+    def y_offsets(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(i.y_offsets(self.rows) for i in self.inputs)
+
+    @cached_property
+    def row_base(self) -> tuple[int, ...]:
+        """Where each input's row pointers begin in the table; the last entry is the table's length."""
+        base = [0]
+        for spec, offsets in zip(self.inputs, self.y_offsets, strict=True):
+            base.append(base[-1] + len(spec.outer) * len(offsets) * spec.phases)
+        return tuple(base)
+
+    def row_number(self, number: int, combination: int, y_offset: int, phase: int) -> int:
+        """Place of a row in the table of row pointers."""
+        spec, offsets = self.inputs[number], self.y_offsets[number]
+        return self.row_base[number] + (combination * len(offsets) + offsets.index(y_offset)) * spec.phases + phase
+
+    @cached_property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for stages whose machine code is the same; stable between processes."""
+        inputs = tuple(
+            (i.dtype.str, i.shape, i.outer, i.y_taps, i.x_taps, i.y_stride, i.phases, i.x_unit, i.taps,
+             i.offsets, i.may_miss) for i in self.inputs
+        )
+        return (
+            structure(self.outputs),
+            tuple(d.str for d in self.output_dtypes),
+            inputs,
+            self.roles,
+            self.strides,
+            tuple((d.str, s) for d, s in self.arguments),
+            (self.flatten, self.rows, self.vectors, self.lanes, self.min_count, repr(self.invalid)),
+        )

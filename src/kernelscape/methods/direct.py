@@ -1,0 +1,88 @@
+"""Direct evaluation: every output from the samples of its own window.
+
+Applies always and is exact: it is the definition, computed tile by tile.  Its one decision is the shape of the register tile:
+several output rows share the source rows that they have in common, and several vectors share the weights.  The number of lanes
+is the one for which all registers of the expression together are used best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kernelscape import expression as ex
+from kernelscape.machine import Target
+from kernelscape.networks import selection_network
+from kernelscape.semantics import OPERATORS
+
+BUDGET = 1000
+"""Instructions of an unrolled tile above which it does not grow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A register tile, and the instructions that one vector of outputs takes, roughly."""
+
+    rows: int
+    vectors: int
+    lanes: int
+    instructions: float
+
+
+def choose_tile(outputs: Sequence[ex.Node], varying: set[int], shares_rows: bool, target: Target) -> Tile:
+    """The register tile for some expressions; `varying` holds the ids of nodes that differ from lane to lane."""
+    nodes = [n for n in ex.walk(outputs) if id(n) in varying]
+    lanes = _best_lanes(nodes, target)
+    instructions = sum(_instructions(n) * _registers(n, lanes, target) for n in nodes)
+    if any(isinstance(n, ex.Sort | ex.ArgReduce) for n in nodes):
+        return Tile(1, 1, lanes, instructions)
+    folds = [n for n in nodes if isinstance(n, ex.Reduce)]
+    widest = max((_registers(n, lanes, target) for n in nodes), default=1)
+    accumulators = max(1, target.registers // 2 // widest)
+    rows = 4 if shares_rows and folds else 1
+    while rows > 1 and (rows > accumulators or (rows * instructions > 4 * BUDGET and not _is_linear(folds, nodes))):
+        rows //= 2
+    vectors = max(1, min(4 if rows == 1 else 3, accumulators // rows))
+    while vectors > 1 and rows * vectors * instructions > BUDGET and not _is_linear(folds, nodes):
+        vectors -= 1
+    return Tile(rows, vectors, lanes, instructions)
+
+
+def _is_linear(folds: Sequence[ex.Reduce], nodes: Sequence[ex.Node]) -> bool:
+    """One sum of products: the loops over rows keep it short whatever the size of the window."""
+    return len(folds) == 1 and folds[0].operation == "add" and len(nodes) <= 6
+
+
+def _registers(node: ex.Node, lanes: int, target: Target) -> int:
+    size = 1 if node.dtype.kind == "b" else 4 if node.dtype == "float16" else node.dtype.itemsize
+    return max(1, math.ceil(lanes * size / target.vector_bytes))
+
+
+def _instructions(node: ex.Node) -> float:
+    """Instructions for all elements of a node, on one register."""
+    if isinstance(node, ex.Elementwise):
+        return node.size * OPERATORS[node.operator].cost
+    if isinstance(node, ex.Window | ex.Pixel):
+        return 0.5 * node.size
+    if isinstance(node, ex.Sort):
+        extent = node.shape[node.axis]
+        if extent <= 121:
+            return node.size / extent * selection_network(extent, (extent // 2,)).operations
+        return node.size * node.dtype.itemsize * 16
+    if isinstance(node, ex.ArgReduce):
+        return 5.0 * node.body.size
+    if isinstance(node, ex.Reduce):
+        return node.body.size
+    return 0.0
+
+
+def _best_lanes(nodes: Sequence[ex.Node], target: Target) -> int:
+    """Lanes for which the instructions per output are fewest; among equals the fewest lanes."""
+    best, lowest = target.vector_bytes // 8, math.inf
+    for size in (8, 4, 2, 1):
+        lanes = target.vector_bytes // size
+        total = sum(_instructions(n) * _registers(n, lanes, target) for n in nodes) / lanes
+        if total < lowest * 0.999:
+            best, lowest = lanes, total
+    return best

@@ -1,0 +1,237 @@
+"""A plan: what will run, decided once for the whole array, as picklable data that a person can read.
+
+From a job and the layout of its arrays in memory the plan decides which axis is innermost (the one with the smallest steps in
+memory; interleaved colours are one axis with x), which axis the rows of a tile run along, and the stage's register tile.
+Nothing here depends on the number of workers or on how the work is cut into tiles, and no result does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from kernelscape import expression as ex
+from kernelscape.boundary import MODES, Outside
+from kernelscape.expression import DType, Shape
+from kernelscape.geometry import Input, Job
+from kernelscape.loops import X, Y, RowInput, Stage
+from kernelscape.machine import Target
+from kernelscape.methods.direct import Tile, choose_tile
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How an array lies in memory, axes in the order ``batch + window axes``."""
+
+    dtype: DType
+    shape: Shape
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Which array axis (batch axes first, then window axes) plays which part.
+
+    ``flat`` is the batch axis that lies interleaved inside `x`, or None; ``y`` is None for one-dimensional jobs.
+    """
+
+    x: int
+    y: int | None
+    outer: tuple[int, ...]
+    flat: int | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What runs for one job on arrays of one layout."""
+
+    job: Job
+    layouts: tuple[Layout, ...]
+    output_layouts: tuple[Layout, ...]
+    arrangement: Arrangement
+    stage: Stage
+    tile: Tile
+    target: Target
+    method: str = "direct"
+
+    @property
+    def counts(self) -> Shape:
+        """Output extents along batch and window axes."""
+        return (*self.job.batch, *(axis.count for axis in self.job.grid))
+
+    def explain(self) -> str:
+        """The plan in words; one line per fact, stable between versions up to the numbers."""
+        return "\n".join(_explain(self))
+
+
+def make_plan(
+    job: Job,
+    layouts: Sequence[Layout],
+    output_layouts: Sequence[Layout],
+    arguments: Sequence[tuple[DType, Shape]],
+    target: Target,
+) -> Plan:
+    """Decides how a job runs."""
+    counts = (*job.batch, *(axis.count for axis in job.grid))
+    arrangement = _arrange(job, counts, layouts, output_layouts)
+    roles = _roles(job, arrangement)
+    varying = _varying(job, roles)
+    shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
+    tile = choose_tile(job.outputs, varying, shares, target)
+    tile = _fitted(tile, counts, arrangement)
+    flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
+    stage = Stage(
+        outputs=job.outputs,
+        output_dtypes=job.output_dtypes,
+        inputs=tuple(_row_input(i, job, arrangement, flatten) for i in job.inputs),
+        roles=roles,
+        strides=tuple(axis.stride for axis in job.grid),
+        arguments=tuple(arguments),
+        flatten=flatten,
+        rows=tile.rows,
+        vectors=tile.vectors,
+        lanes=tile.lanes,
+        min_count=job.min_count,
+        invalid=job.invalid,
+    )
+    return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
+
+
+def row_dtype(dtype: DType) -> DType:
+    """Elements of rows: float16 samples are converted to float32 as they are loaded."""
+    return np.dtype(np.float32) if dtype == np.float16 else dtype
+
+
+def _arrange(
+    job: Job, counts: Shape, layouts: Sequence[Layout], output_layouts: Sequence[Layout]
+) -> Arrangement:
+    batch = len(job.batch)
+    axes = list(range(len(counts)))
+    main = layouts[0].strides
+    order = sorted(axes, key=lambda a: (counts[a] <= 1, main[a] == 0, abs(main[a]), -a))
+    x, flat = order[0], None
+    if x < batch:
+        window = [a for a in order if a >= batch]
+        wide = next((w for w in window if _interleaved(x, w, counts, layouts[0], output_layouts)), None)
+        if wide is not None:
+            x, flat = wide, x
+    rest = [a for a in order if a not in (x, flat)]
+    windows = [a for a in rest if a >= batch and any(i.axes[a - batch].size > 1 for i in job.inputs)]
+    y = windows[0] if windows else rest[0] if rest else None
+    return Arrangement(x, y, tuple(a for a in axes if a not in (x, y, flat)), flat)
+
+
+def _interleaved(flat: int, wide: int, counts: Shape, layout: Layout, outputs: Sequence[Layout]) -> bool:
+    """Whether a batch axis lies inside a window axis without gaps, in the first input and in all outputs."""
+    size, count = layout.dtype.itemsize, counts[flat]
+    inside = layout.strides[flat] == size and layout.strides[wide] == size * count
+    steps = all(o.strides[wide] == o.strides[flat] * count for o in outputs)
+    return inside and steps and count <= 64
+
+
+def _roles(job: Job, arrangement: Arrangement) -> tuple[int, ...]:
+    batch = len(job.batch)
+    roles = []
+    for axis in range(batch, batch + len(job.grid)):
+        if axis == arrangement.x:
+            roles.append(X)
+        elif axis == arrangement.y:
+            roles.append(Y)
+        else:
+            roles.append(arrangement.outer.index(axis))
+    return tuple(roles)
+
+
+def _varying(job: Job, roles: tuple[int, ...]) -> set[int]:
+    """Ids of the nodes whose value differs along x."""
+    found: set[int] = set()
+    for node in ex.walk(job.outputs):
+        own = isinstance(node, ex.Window | ex.Pixel) or (isinstance(node, ex.Index) and roles[node.axis] == X)
+        if own or any(id(child) in found for child in node.children):
+            found.add(id(node))
+    return found
+
+
+def _tap_offsets(spec: Input, axis: int | None, job: Job) -> tuple[int, ...]:
+    """Padded offset of every tap along one axis (batch axes have one tap)."""
+    window = -1 if axis is None else axis - len(job.batch)
+    if window < 0:
+        return (0,)
+    return tuple(spec.axes[window].dilation * i for i in range(spec.axes[window].size))
+
+
+def _stride(job: Job, axis: int | None) -> int:
+    window = -1 if axis is None else axis - len(job.batch)
+    return job.grid[window].stride if window >= 0 else 1
+
+
+def _row_input(spec: Input, job: Job, arrangement: Arrangement, flatten: int) -> RowInput:
+    outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
+    x_stride = _stride(job, arrangement.x)
+    return RowInput(
+        dtype=row_dtype(spec.dtype),
+        shape=tuple(a.size for a in spec.axes),
+        outer=tuple(product(*outer_taps)),
+        y_taps=_tap_offsets(spec, arrangement.y, job),
+        x_taps=_tap_offsets(spec, arrangement.x, job),
+        y_stride=_stride(job, arrangement.y),
+        phases=x_stride,
+        x_unit=flatten,
+        taps=spec.taps,
+        offsets=tuple(tuple(a.dilation * (i - a.centre) for i in range(a.size)) for a in spec.axes),
+        may_miss=any(MODES[a.mode].outside is Outside.MISSING for a in spec.axes),
+    )
+
+
+def _fitted(tile: Tile, counts: Shape, arrangement: Arrangement) -> Tile:
+    """No more rows and vectors than there are outputs."""
+    rows = 1 if arrangement.y is None else counts[arrangement.y]
+    width = counts[arrangement.x] * (1 if arrangement.flat is None else counts[arrangement.flat])
+    vectors = min(tile.vectors, max(1, math.ceil(width / tile.lanes)))
+    return Tile(max(1, min(tile.rows, rows)), vectors, tile.lanes, tile.instructions)
+
+
+def _explain(plan: Plan) -> list[str]:
+    job, stage = plan.job, plan.stage
+    names = _axis_names(plan)
+    lines = [
+        f"plan: {plan.method}, 1 stage, target {plan.target.name} ({plan.target.cpu})",
+        f"output: {' x '.join(map(str, plan.counts))} positions, " + ", ".join(str(d) for d in job.output_dtypes),
+    ]
+    for number, (spec, layout) in enumerate(zip(job.inputs, plan.layouts, strict=True)):
+        window = "x".join(map(str, spec.window_shape)) if spec.taps is None else f"footprint of {len(spec.taps)}"
+        modes = ", ".join(dict.fromkeys(a.mode for a in spec.axes))
+        loaded = "" if layout.dtype == spec.dtype else f", loaded as {spec.dtype}"
+        lines.append(f"input {number}: {layout.dtype}{loaded}, window {window}, mode {modes}")
+    flat = "" if plan.arrangement.flat is None else f" (with {stage.flatten} interleaved channels)"
+    lines.append(f"loops: outer {[names[a] for a in plan.arrangement.outer]}, rows along "
+                 f"{'-' if plan.arrangement.y is None else names[plan.arrangement.y]}, "
+                 f"vectors along {names[plan.arrangement.x]}{flat}")
+    lines.append(f"register tile: {stage.rows} rows x {stage.vectors} vectors x {stage.lanes} lanes, "
+                 f"about {plan.tile.instructions:.0f} instructions per vector of outputs")
+    lines.extend(_wrap_warnings(job))
+    lines.append("expression:")
+    lines.extend("  " + line for line in ex.to_text(job.outputs).splitlines())
+    return lines
+
+
+def _axis_names(plan: Plan) -> list[str]:
+    batch = len(plan.job.batch)
+    return [f"batch {i}" for i in range(batch)] + [f"window {i}" for i in range(len(plan.job.grid))]
+
+
+def _wrap_warnings(job: Job) -> list[str]:
+    """Arithmetic in 8- or 16-bit integers wraps, as in NumPy; people rarely want that."""
+    narrow = {
+        node.dtype.name
+        for node in ex.walk(job.outputs)
+        if isinstance(node, ex.Elementwise)
+        and node.operator in ("add", "subtract", "multiply", "square", "power", "left_shift", "negative")
+        and node.dtype.kind in "iu"
+        and node.dtype.itemsize <= 2
+    }
+    return [f"note: arithmetic in {name} wraps around (pass dtype= to compute wider)" for name in sorted(narrow)]
