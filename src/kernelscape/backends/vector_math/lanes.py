@@ -1,8 +1,8 @@
 """Vector values that read like formulas: operators on a `Value`, with its builder and target.
 
-Rules: operands have one type; a Python number is a constant in every lane; real numbers, integers and conditions share one
-class, as LLVM's values do, and the element says which operation an operator is.  Only instructions come out: what the
-target lacks (a fused multiply-add, rounding) is written in other operations, so that no library call can appear.
+Rules: operands have one type; a Python number is a constant in every lane; real numbers, integers and conditions share
+one class, as LLVM's values do, and the element says which operation an operator is.  Only instructions come out: what
+the target lacks (a fused multiply-add, rounding) is written in other operations, so that no library call can appear.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ def round_even(builder: Builder, target: Target, a: Value) -> Value:
 
 
 def floor_of(x: Lanes) -> Lanes:
+    """The largest integer that is not above x."""
     if x.target.rounding:
         return x.like(x.builder.intrinsic("floor", x.type, x.value))
     nearest = _nearest(x).with_sign_of(x)
@@ -47,6 +48,7 @@ def floor_of(x: Lanes) -> Lanes:
 
 
 def ceil_of(x: Lanes) -> Lanes:
+    """The smallest integer that is not below x."""
     if x.target.rounding:
         return x.like(x.builder.intrinsic("ceil", x.type, x.value))
     nearest = _nearest(x).with_sign_of(x)
@@ -54,6 +56,7 @@ def ceil_of(x: Lanes) -> Lanes:
 
 
 def trunc_of(x: Lanes) -> Lanes:
+    """The integer part of x."""
     if x.target.rounding:
         return x.like(x.builder.intrinsic("trunc", x.type, x.value))
     nearest = _nearest(x)
