@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 _CACHE = Path(tempfile.mkdtemp(prefix="kernelscape-tests-"))
 os.environ["KERNELSCAPE_CACHE_DIR"] = str(_CACHE)
+os.environ.setdefault("KERNELSCAPE_VERIFY", "1")  # expressions are verified between the passes: on in tests only
 
 # Compiling a new expression takes milliseconds to tens of them, on a busy machine more: a deadline would only make
 # failures random.

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import timeit
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -126,8 +126,10 @@ def test_wrong_values_name_the_setting_and_change_nothing(change, name, value, e
 
 def test_values_become_canonical(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+    before = settings()
     with configure(workers=np.int8(-1), cache_directory=Path("here"), memory_budget=np.int64(5)) as inside:
-        assert inside == Settings(workers=-1, cache_directory=str(tmp_path / "here"), memory_budget=5)
+        expected = replace(before, workers=-1, cache_directory=str(tmp_path / "here"), memory_budget=5)
+        assert inside == expected
         assert type(inside.workers) is int
 
 
