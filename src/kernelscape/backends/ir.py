@@ -180,6 +180,7 @@ class Builder:
         self._block = "body"
         self._scopes: list[dict[tuple[object, ...], Any]] = [{}]
         self._regions: list[_Region] = []
+        self._sums: dict[Value, tuple[Value, int]] = {}
         self.offence: Callable[[Value], None] | None = None
 
     # -- bookkeeping -------------------------------------------------------------------------------------------------
@@ -231,11 +232,27 @@ class Builder:
         return self.op(opcode, a.type, a, b)
 
     def add(self, a: Value, b: Value) -> Value:
-        """Integer sum, which wraps."""
-        return b if a.name == "0" else a if b.name == "0" else self.binary("add", a, b)
+        """Integer sum, which wraps.  Scalar sums with constants are collected: ``(x + 2) - 2`` is x again."""
+        if a.type.lanes > 1:
+            return self.binary("add", a, b)
+        if a.name[0] != "%":
+            a, b = b, a
+        if b.name[0] == "%":
+            return self.binary("add", a, b)
+        if a.name[0] != "%":
+            return constant(a.type, int(a.name) + int(b.name))
+        base, offset = self._sums.get(a, (a, 0))
+        total = offset + int(b.name)
+        if total == 0:
+            return base
+        result = self.binary("add", base, constant(a.type, total))
+        self._sums[result] = (base, total)
+        return result
 
     def sub(self, a: Value, b: Value) -> Value:
-        return a if b.name == "0" else self.binary("sub", a, b)
+        if a.type.lanes == 1 and b.name[0] != "%":
+            return self.add(a, constant(b.type, -int(b.name)))
+        return self.binary("sub", a, b)
 
     def mul(self, a: Value, b: Value) -> Value:
         return b if a.name == "1" else a if b.name == "1" else self.binary("mul", a, b)

@@ -50,6 +50,9 @@ class Folds:
             return dict.fromkeys(lanes, Element(self._identity(node), None))
         if self.fits_unrolled(node, len(lanes)):
             return self._unrolled(node, index, lanes)
+        axis = self._y_axis(node)
+        if axis is not None and len(lanes) > 1 and self._steps_by_one(node, axis):
+            return self._by_rows(node, lanes, axis)
         return self._looped(node, index, lanes, extents)
 
     def fits_unrolled(self, node: ex.Reduce, lanes: int) -> bool:
@@ -84,30 +87,78 @@ class Folds:
         every = list(product(*map(range, extents)))
         if axis is None or len(rows) == 1:
             return [(taps, set(rows)) for taps in every]
-        spec = next(i for i in self.stage.inputs if i.shape[axis[1]] == extents[axis[0]])
+        spec = next(i for i in self.stage.inputs if i.shape[axis] == extents[axis])
         offset = spec.y_taps
         plan: dict[tuple[int, tuple[int, ...]], set[int]] = {}
         for taps in every:
             for t in rows:
-                source = t * spec.y_stride + offset[taps[axis[0]]]
+                source = t * spec.y_stride + offset[taps[axis]]
                 plan.setdefault((source, taps), set()).add(t)
 
         def order(entry: tuple[int, tuple[int, ...]]) -> tuple[Any, ...]:
             source, taps = entry
-            return (taps[: axis[0]], source, taps[axis[0] + 1 :])
+            return (taps[:axis], source, taps[axis + 1 :])
 
         # For one output row the source rows ascend as its taps do, so its own order stays the C order.
         return [(entry[1], plan[entry]) for entry in sorted(plan, key=order)]
 
-    def _y_axis(self, node: ex.Reduce) -> tuple[int, int] | None:
-        """(place among the folded axes, window axis) of the tile's rows, when the fold runs over the whole window."""
+    def _y_axis(self, node: ex.Reduce) -> int | None:
+        """The axis that the tile's rows run along, when the fold runs over a whole window."""
         roles = self.stage.roles
         if Y not in roles or node.axes != tuple(range(len(roles))):
             return None
-        axis = roles.index(Y)
         if not any(i.shape == node.body.shape and i.taps is None for i in self.stage.inputs):
             return None
-        return axis, axis
+        return roles.index(Y)
+
+    def _steps_by_one(self, node: ex.Reduce, axis: int) -> bool:
+        """Neighbouring output rows read neighbouring source rows: tap i of row t is tap i + 1 of row t - 1."""
+        extent = node.body.shape[axis]
+        full = [i for i in self.stage.inputs if i.shape == node.body.shape]
+        return extent > self.stage.rows and all(i.y_stride == 1 and i.y_taps == tuple(range(extent)) for i in full)
+
+    def _by_rows(self, node: ex.Reduce, lanes: list[Lane], axis: int) -> dict[Lane, Element]:
+        """Loops over source rows: each is loaded once, and every output row of the tile takes what it needs of it.
+
+        Output row t has its tap i in source row i + t.  The first and last source rows concern some output rows only and are
+        written out; those in between are a loop.  Each output row still meets its taps in their own order.
+        """
+        shape, rows = node.body.shape, self.stage.rows
+        before, behind = shape[:axis], shape[axis + 1 :]
+        cost = self._step_cost(node) * len(lanes)
+
+        def one_row(head: Indices, row: Position, active: set[int], state: list[Element]) -> list[Element]:
+            taken = {t: self.emitter.affine(row, 1, -t) for t in active}
+
+            def step(tail: Indices, state: list[Element]) -> list[Element]:
+                return [
+                    self._accumulate(node, s, (*head, taken[lane[0]], *tail), lane) if lane[0] in taken else s
+                    for s, lane in zip(state, lanes, strict=True)
+                ]
+
+            return self.nest(behind, state, step, cost)
+
+        def all_rows(head: Indices, state: list[Element]) -> list[Element]:
+            extent, every = shape[axis], set(range(rows))
+            for row in range(rows - 1):
+                state = one_row(head, row, {t for t in every if t <= row}, state)
+
+            def body(row: Value, carried: list[Value]) -> list[Value]:
+                return _pack(one_row(head, row, every, _unpack(carried, state)), state)
+
+            start, stop = constant(I64, rows - 1), constant(I64, extent)
+            state = _unpack(self.builder.loop(start, stop, 1, _pack(state, state), body, never_empty=True), state)
+            for row in range(extent, extent + rows - 1):
+                state = one_row(head, row, {t for t in every if row - t < extent}, state)
+            return state
+
+        state = self.nest(before, self._start(node, lanes), all_rows, LOOP_LIMIT + 1)
+        return dict(zip(lanes, state, strict=True))
+
+    def _start(self, node: ex.Reduce, lanes: list[Lane]) -> list[Element]:
+        first = self._identity(node)
+        flagged = self.emitter.masked or node.where is not None
+        return [Element(first, constant(first.type.of("i1"), 0) if flagged else None) for _ in lanes]
 
     def _accumulate(self, node: ex.Reduce, so_far: Element | None, place: Index, lane: Lane) -> Element:
         """One step of the fold."""
@@ -168,15 +219,12 @@ class Folds:
 
     def _looped(self, node: ex.Reduce, index: Index, lanes: list[Lane], extents: Sequence[int]) -> dict[Lane, Element]:
         """Loops over the folded axes; the innermost is unrolled in groups."""
-        first = self._identity(node)
-        flagged = self.emitter.masked or node.where is not None
-        none = constant(first.type.of("i1"), 0)
 
         def step(taps: Indices, state: list[Element]) -> list[Element]:
             place = self._place(node, index, taps)
             return [self._accumulate(node, s, place, lane) for s, lane in zip(state, lanes, strict=True)]
 
-        start = [Element(first, none if flagged else None) for _ in lanes]
+        start = self._start(node, lanes)
         return dict(zip(lanes, self.nest(extents, start, step, self._step_cost(node) * len(lanes)), strict=True))
 
     def nest(self, extents: Sequence[int], state: list[Element], step: Any, cost: int) -> list[Element]:

@@ -84,6 +84,11 @@ def _passing_nan(order: Callable[[Builder, Value, Value], Value]) -> Callable[[B
 
 def fmod(builder: Builder, target: Target, a: Value, b: Value) -> Value:
     """The exact remainder with the sign of a; NaN for b = 0, a infinite, or NaN."""
+    # Numbered like a pure operation, so that ``a // b`` and ``a % b`` share it.
+    return builder.remember(("fmod", a, b), lambda: _emit_fmod(builder, target, a, b))
+
+
+def _emit_fmod(builder: Builder, target: Target, a: Value, b: Value) -> Value:
     dividend, divisor = magnitude(builder, a), magnitude(builder, b)
     finite = builder.fcmp("olt", dividend, like(a, math.inf))
     divisible = both(builder, finite, builder.fcmp("ogt", divisor, like(b, 0.0)))

@@ -146,7 +146,7 @@ def power(builder: Builder, a: Value, b: Value, dtype: Dtype) -> Value:
     """``a ** b`` by squaring; for b < 0 the true value without its fraction."""
     known = known_integer(b)
     if known is None:
-        result = _power_by_squaring(builder, a, b)
+        result = builder.remember(("integer power", a, b), lambda: _power_by_squaring(builder, a, b))
         if not is_signed(dtype):
             return result
         below = builder.icmp("slt", b, like(b, 0))

@@ -1,7 +1,7 @@
 """Inverse circular functions.
 
-arctan is one polynomial on [0, 1], above through 1/x: a second reduction would round twice more.  arcsin and arccos
-above 1/2 go through sqrt((1 - |x|)/2), whose rounding error is carried along (as in Sun's fdlibm).  Constants are pairs.
+arctan is one polynomial on [0, 1], above through 1/x: a second reduction would round twice more.  Above 1/2, arcsin and
+arccos go through sqrt((1 - |x|)/2), whose rounding error is carried along (as in Sun's fdlibm).  Constants are pairs.
 """
 
 from __future__ import annotations
