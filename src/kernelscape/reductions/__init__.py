@@ -1,0 +1,85 @@
+"""Reductions: each stated once, as an expression, and known by name to no pass, planner or backend below.
+
+`FOLDS` are the primitive folds with their facts (identity, idempotent, ...); all other functions compose them.  They take
+nodes and give nodes, with the signature semantics of the NumPy functions whose names they bear (`sum_`, `min_`, ... where
+the plain name is a builtin).
+"""
+
+from kernelscape.reductions.folds import FOLDS, Fold, count, fold, normalized_axes
+from kernelscape.reductions.products import (
+    contract,
+    correlation,
+    covariance,
+    diagonal,
+    dot,
+    inner,
+    matmul,
+    norm,
+    tensordot,
+    trace,
+    vdot,
+)
+from kernelscape.reductions.ranks import METHODS, fraction, median, quantile, quantile_at, sorted_
+from kernelscape.reductions.statistics import (
+    all_,
+    any_,
+    argmax,
+    argmin,
+    average,
+    count_nonzero,
+    cumulative,
+    diff,
+    max_,
+    mean,
+    min_,
+    present,
+    prod,
+    ptp,
+    std,
+    sum_,
+    sum_dtype,
+    var,
+)
+
+__all__ = [
+    "FOLDS",
+    "METHODS",
+    "Fold",
+    "all_",
+    "any_",
+    "argmax",
+    "argmin",
+    "average",
+    "contract",
+    "correlation",
+    "count",
+    "count_nonzero",
+    "covariance",
+    "cumulative",
+    "diagonal",
+    "diff",
+    "dot",
+    "fold",
+    "fraction",
+    "inner",
+    "matmul",
+    "max_",
+    "mean",
+    "median",
+    "min_",
+    "norm",
+    "normalized_axes",
+    "present",
+    "prod",
+    "ptp",
+    "quantile",
+    "quantile_at",
+    "sorted_",
+    "std",
+    "sum_",
+    "sum_dtype",
+    "tensordot",
+    "trace",
+    "var",
+    "vdot",
+]

@@ -1,0 +1,184 @@
+"""Simplifications that keep every bit, and facts about patterns that planners ask for.
+
+A rule sees a node whose children are already simple and returns a better node or None.  Only what gives the same bits for
+every value (NaN, -0, infinities, wrapping integers) and the same flags is here: x*1 and x/1, but not x+0, which turns -0
+into +0, and never x*0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kernelscape.expression import (
+    Argument,
+    Broadcast,
+    Constant,
+    Elementwise,
+    Node,
+    Reduce,
+    Reshape,
+    Slice,
+    Transpose,
+    Window,
+    broadcast,
+    cast,
+    rebuild,
+    reshape,
+    slice_,
+    transpose,
+)
+
+Rule = Callable[[Any], "Node | None"]
+
+
+def simplify(outputs: Sequence[Node]) -> tuple[Node, ...]:
+    """The same results, with less to compute; equal subexpressions become one node.
+
+    Examples
+    --------
+    >>> from kernelscape.expression import Window, cast
+    >>> w = Window((3, 3), np.dtype(np.uint8), 0)
+    >>> simplify([cast(cast(w, np.dtype(np.int16)), np.dtype(np.float32))])[0].body if False else None
+    """
+    known: dict[tuple[Any, ...], Node] = {}
+
+    def rule(node: Node) -> Node:
+        for candidate in _RULES.get(type(node), ()):
+            changed = candidate(node)
+            if changed is not None:
+                node = changed
+                break
+        row = (type(node), node.shape, node.dtype, *node.facts(), *(id(c) for c in node.children))
+        return known.setdefault(row, node)
+
+    return rebuild(outputs, rule)
+
+
+def _is(node: Node, value: float) -> bool:
+    while isinstance(node, Broadcast):
+        node = node.body
+    return isinstance(node, Constant) and type(node.value) is not bool and node.value == value
+
+
+def _neutral(node: Elementwise) -> Node | None:
+    """``x * 1``, ``1 * x`` and ``x / 1``."""
+    if node.operator not in {"multiply", "divide"}:
+        return None
+    a, b = node.operands
+    if _is(b, 1) and a.shape == node.shape and a.dtype == node.dtype:
+        return a
+    return b if node.operator == "multiply" and _is(a, 1) and b.shape == node.shape else None
+
+
+def _casts(node: Elementwise) -> Node | None:
+    """A cast to the dtype that is there, and one after another that loses nothing."""
+    if node.operator != "cast":
+        return None
+    body = node.operands[0]
+    if body.dtype == node.dtype:
+        return body
+    if isinstance(body, Elementwise) and body.operator == "cast":
+        inner = body.operands[0]
+        if np.can_cast(inner.dtype, body.dtype, "safe") and _exact(inner.dtype, body.dtype):
+            return cast(inner, node.dtype)
+    return None
+
+
+def _exact(source: np.dtype[Any], result: np.dtype[Any]) -> bool:
+    """Whether every value of `source` is a value of `result` (NumPy calls int64 to float64 safe; it is not exact)."""
+    if source.kind in "iu" and result.kind == "f":
+        return np.iinfo(source).bits <= np.finfo(result).nmant + 1
+    return True
+
+
+def _double_negation(node: Elementwise) -> Node | None:
+    body = node.operands[0]
+    if node.operator not in {"negative", "invert", "logical_not"} or not isinstance(body, Elementwise):
+        return None
+    inner = body.operands[0]
+    return inner if body.operator == node.operator and inner.dtype == node.dtype else None
+
+
+def _slices(node: Slice) -> Node | None:
+    """A slice of a slice is one; a slice of the axes that a broadcast added, or of a broadcast scalar, reads nothing new."""
+    body = node.body
+    if isinstance(body, Slice):
+        starts = [a + b * s for a, s, b in zip(body.starts, body.steps, node.starts, strict=True)]
+        return slice_(body.body, starts, [a * b for a, b in zip(body.steps, node.steps, strict=True)], node.shape)
+    if isinstance(body, Broadcast) and body.body.size == 1:
+        return broadcast(reshape(body.body, ()), node.shape)
+    return None
+
+
+def _reshapes(node: Reshape) -> Node | None:
+    body = node.body
+    if isinstance(body, Reshape):
+        return reshape(body.body, node.shape)
+    if isinstance(body, Broadcast) and body.body.size == 1:
+        return broadcast(reshape(body.body, ()), node.shape)
+    return body if body.shape == node.shape else None
+
+
+def _transposes(node: Transpose) -> Node | None:
+    body = node.body
+    if isinstance(body, Transpose):
+        return transpose(body.body, [body.axes[a] for a in node.axes])
+    moving = [a for a in node.axes if body.shape[a] != 1]
+    return reshape(body, node.shape) if moving == sorted(moving) else None
+
+
+def _broadcasts(node: Broadcast) -> Node | None:
+    body = node.body
+    if isinstance(body, Broadcast):
+        return broadcast(body.body, node.shape)
+    return body if body.shape == node.shape else None
+
+
+_RULES: dict[type[Node], tuple[Rule, ...]] = {
+    Elementwise: (_neutral, _casts, _double_negation),
+    Slice: (_slices,),
+    Reshape: (_reshapes,),
+    Transpose: (_transposes,),
+    Broadcast: (_broadcasts,),
+}
+
+
+# -- facts about patterns ---------------------------------------------------------------------------------------------
+
+
+def linear_weights(node: Node) -> tuple[int, Argument] | None:
+    """A sum of products of a whole window and run-time weights of its shape, with nothing selected.
+
+    Returns
+    -------
+    tuple of (int, Argument) or None
+        The input number, and the weights.
+    """
+    node = _bare(node)
+    if not isinstance(node, Reduce) or type(node) is not Reduce or node.operation != "add" or node.where is not None:
+        return None
+    if len(node.axes) != node.body.ndim or not isinstance(node.body, Elementwise) or node.body.operator != "multiply":
+        return None
+    a, b = (_bare(x) for x in node.body.operands)
+    if isinstance(a, Argument):
+        a, b = b, a
+    if isinstance(a, Window) and isinstance(b, Argument) and a.shape == b.shape:
+        return a.input, b
+    return None
+
+
+def _bare(node: Node) -> Node:
+    """Without casts that keep every value, and changes of shape that keep the order."""
+    while True:
+        if isinstance(node, Reshape):
+            node = node.body
+        elif isinstance(node, Elementwise) and node.operator == "cast":
+            inner = node.operands[0]
+            if not (np.can_cast(inner.dtype, node.dtype, "safe") and _exact(inner.dtype, node.dtype)):
+                return node
+            node = inner
+        else:
+            return node

@@ -1,0 +1,19 @@
+"""The tracer: plain NumPy functions of windows, pixels, kernels, indices and numbers become expressions.
+
+``trace`` runs the function on `Traced` values. Each module here holds one side of them: operators and NEP 50
+(`operators`), indexing, the value itself (`value`), and NumPy's functions by theme (`statistics`, `shaping`, `algebra`).
+`Guard` says whether an earlier trace still stands.
+"""
+
+from kernelscape.trace import algebra as _algebra
+from kernelscape.trace import shaping as _shaping
+from kernelscape.trace import statistics as _statistics
+from kernelscape.trace.guard import Guard
+from kernelscape.trace.recorder import Captured
+from kernelscape.trace.run import Parameter, Trace, trace
+from kernelscape.trace.value import Selected, Traced
+from kernelscape.trace.windows import count, valid
+
+__all__ = ["Captured", "Guard", "Parameter", "Selected", "Trace", "Traced", "count", "trace", "valid"]
+
+del _algebra, _shaping, _statistics

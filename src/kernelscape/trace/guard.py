@@ -1,0 +1,153 @@
+"""Whether an earlier trace of a function still stands, so that a repeated call need not trace again.
+
+A trace depends on the function's code and on what the code can see: defaults, closure cells, globals, and in turn what the
+plain Python functions among these see.  A guard remembers all of it, as long as it is immutable (numbers, strings, tuples
+of such), a module, a builtin, or one of NumPy's functions; arrays are remembered by identity and content, since the
+function may have computed with them while it was traced.  Anything else (a list, an object with attributes, a large array)
+makes the function one that is traced at every call.
+
+Closure cells and globals are looked up again at each check, by identity first: rebinding ``t`` between two calls is seen.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dis
+from collections.abc import Callable
+from functools import cache, partial
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+_LARGEST_ARRAY = 16384
+_FROZEN = (int, float, complex, str, bytes, bool, type(None), np.generic, np.dtype, type, slice, type(Ellipsis))
+_FUNCTIONS = (ModuleType, BuiltinFunctionType, np.ufunc, type(np.sum))
+
+
+class _Unguardable(Exception):  # noqa: N818
+    """Something that may change without notice."""
+
+
+class Guard:
+    """What a trace of one function depended on.
+
+    Use `Guard.of`, and `matches` before the trace is used again.
+    """
+
+    __slots__ = ("_arrays", "_cells", "_function", "_globals", "_identities")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._cells: list[tuple[CellType, Any]] = []
+        self._globals: list[tuple[dict[str, Any], str, Any]] = []
+        self._identities: list[tuple[FunctionType, CodeType, Any, Any]] = []
+        self._arrays: list[tuple[np.ndarray[Any, Any], bytes]] = []
+
+    @staticmethod
+    def of(function: Callable[..., Any]) -> Guard | None:
+        """A guard for a function as it is now; None when it depends on what cannot be watched.
+
+        Examples
+        --------
+        >>> t = 3
+        >>> def above(w):
+        ...     return w > t
+        >>> guard = Guard.of(above)
+        >>> guard.matches(above)
+        True
+        >>> t = 4
+        >>> guard.matches(above)
+        False
+        """
+        guard = Guard(function)
+        try:
+            guard._watch(function, set())
+        except _Unguardable:
+            return None
+        return guard
+
+    def matches(self, function: Callable[..., Any]) -> bool:
+        """Whether `function` is the guarded one and all that it depends on is as it was."""
+        if function is not self._function:
+            return False
+        try:
+            for cell, value in self._cells:
+                if cell.cell_contents is not value:
+                    return False
+            for names, name, value in self._globals:
+                if names[name] is not value:
+                    return False
+        except (KeyError, ValueError):
+            return False
+        for known, code, defaults, keyword_defaults in self._identities:
+            if known.__code__ is not code or known.__defaults__ is not defaults:
+                return False
+            if keyword_defaults is not None and known.__kwdefaults__ != keyword_defaults:
+                return False
+        for array, content in self._arrays:
+            if array.tobytes() != content:
+                return False
+        return True
+
+    # -- what is watched ----------------------------------------------------------------------------------------------
+
+    def _watch(self, value: Any, seen: set[int]) -> None:
+        if id(value) in seen or isinstance(value, _FROZEN) or isinstance(value, _FUNCTIONS):
+            return
+        seen.add(id(value))
+        if isinstance(value, FunctionType):
+            if not value.__module__.startswith("numpy"):
+                self._watch_function(value, seen)
+        elif isinstance(value, (tuple, frozenset)):
+            for part in value:
+                self._watch(part, seen)
+        elif isinstance(value, np.ndarray) and value.nbytes <= _LARGEST_ARRAY and not value.dtype.hasobject:
+            self._arrays.append((value, value.tobytes()))
+        elif isinstance(value, partial):
+            for part in (value.func, value.args, *value.keywords.values()):
+                self._watch(part, seen)
+        else:
+            raise _Unguardable
+
+    def _watch_function(self, function: FunctionType, seen: set[int]) -> None:
+        keyword_defaults = dict(function.__kwdefaults__) if function.__kwdefaults__ else None
+        self._identities.append((function, function.__code__, function.__defaults__, keyword_defaults))
+        for value in (*(function.__defaults__ or ()), *(keyword_defaults or {}).values()):
+            self._watch(value, seen)
+        for cell in function.__closure__ or ():
+            try:
+                content = cell.cell_contents
+            except ValueError:
+                raise _Unguardable from None
+            self._cells.append((cell, content))
+            self._watch(content, seen)
+        names, constants_only = _names(function.__code__)
+        if not constants_only:
+            raise _Unguardable
+        for name in names:
+            for table in (function.__globals__, vars(builtins)):
+                if name in table:
+                    self._globals.append((table, name, table[name]))
+                    self._watch(table[name], seen)
+                    break
+            else:
+                raise _Unguardable
+
+
+@cache
+def _names(code: CodeType) -> tuple[tuple[str, ...], bool]:
+    """The global names that a code object reads, inner functions included, and whether it writes none."""
+    names: dict[str, None] = {}
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
+            names[str(instruction.argval)] = None
+        elif instruction.opname in {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "IMPORT_NAME"}:
+            return (), False
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            inner, harmless = _names(constant)
+            if not harmless:
+                return (), False
+            names.update(dict.fromkeys(inner))
+    return tuple(names), True
