@@ -142,7 +142,7 @@ def compile_with(pipeline: Pipeline, schedule: Schedule) -> "hl.Func":
 
 
 def schedules_for(stages: Sequence[str]) -> list[Schedule]:
-    stores = [tuple(stages[:number]) for number in range(len(stages) + 1)]
+    stores = [tuple(stages[:number]) for number in range(len(stages), -1, -1)]
     if len(stages) > 1:
         stores.append((stages[-1],))
     tiles = [(1, 1), (1, 2), (2, 1), (2, 2), (4, 1)]
