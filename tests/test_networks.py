@@ -18,9 +18,9 @@ from kernelscape.networks import (
     Network,
     column_selection_network,
     selection,
-    tables,
     selection_network,
     sorting_network,
+    tables,
 )
 
 SIZES = [*range(1, 131)]

@@ -39,7 +39,7 @@ SMALL = {
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+,-./:;<=>?@^_~"
 
 # (size, ranks): networks on unsorted values. Mirrored ranks use the mirrored network.
-_SELECTIONS: dict[tuple[int, tuple[int, ...]], str] = {
+SELECTIONS: dict[tuple[int, tuple[int, ...]], str] = {
     (3, (2,)): "0212 2",
     (4, (1, 2)): "0213012312 12",
     (5, (1, 2, 3)): "031402130124123423 123",
@@ -105,9 +105,9 @@ def decode(text: str) -> tuple[tuple[Pair, ...], tuple[int, ...]]:
 
 def tabulated(size: int, ranks: tuple[int, ...]) -> Iterable[Candidate]:
     """The network that a table holds for these ranks or for their mirror image."""
-    if text := _SELECTIONS.get((size, ranks)):
+    if text := SELECTIONS.get((size, ranks)):
         pairs, outputs = decode(text)
         yield list(pairs), list(outputs)
-    if text := _SELECTIONS.get((size, tuple(size - 1 - rank for rank in reversed(ranks)))):
+    if text := SELECTIONS.get((size, tuple(size - 1 - rank for rank in reversed(ranks)))):
         pairs, outputs = decode(text)
         yield [(high, low) for low, high in pairs], list(reversed(outputs))
