@@ -16,8 +16,13 @@ import tifffile
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from kernelscape.errors import ArgumentError, ArgumentTypeError, ImageFileError, MissingDependencyError
-from kernelscape.errors import UnknownNameError
+from kernelscape.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ImageFileError,
+    MissingDependencyError,
+    UnknownNameError,
+)
 from kernelscape.io import FORMATS, Image, check_output, read, write
 from kernelscape.io.image import ORIENTATIONS, upright, usual_axes
 
@@ -29,7 +34,7 @@ SHAPES = {1: (7, 5), 2: (7, 5, 2), 3: (7, 5, 3), 4: (7, 5, 4)}
 def samples(dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     generator = np.random.default_rng(7)
     kind = np.dtype(dtype)
-    if kind == bool:
+    if kind.kind == "b":
         return generator.random(shape) < 0.5
     if kind.kind in "ui":
         limits = np.iinfo(kind)
@@ -276,7 +281,7 @@ def test_truncated_files_are_refused(name, fraction, tmp_path: Path) -> None:
     data = encoded(name)
     path = tmp_path / "cut"
     path.write_bytes(data[: int(len(data) * fraction)])
-    with pytest.raises(ImageFileError, match="Cannot read '.*cut'"):
+    with pytest.raises(ImageFileError, match=r"Cannot read '.*cut'"):
         read(path)
 
 
@@ -503,5 +508,6 @@ def test_missing_packages_are_named_with_the_command(package, name, shape, tmp_p
 
 
 def test_importing_the_folder_imports_no_codec() -> None:
-    code = "import sys, kernelscape.io; print([m for m in ('PIL', 'tifffile', 'imagecodecs', 'scipy') if m in sys.modules])"
+    packages = "PIL", "tifffile", "imagecodecs", "scipy"
+    code = f"import sys, kernelscape.io; print([name for name in {packages} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
