@@ -114,8 +114,8 @@ def cbrt(x: Lanes) -> Lanes:
     """The cube root: y = a^(-1/3) by steps of fourth order without division, then a·y² corrected by its residual."""
     size = abs(x)
     step = 60 if x.element == "float" else 600
-    low = size < 2.0**-step
-    a = low.choose(size * 2.0**step, size)
+    low, high = size < 2.0**-step, size > 2.0**step  # there the products below would underflow or overflow
+    a = size * low.choose(size.constant(2.0**step), high.choose(size.constant(2.0**-step), 1.0))
     y = _inverse_cube_root_guess(a)
     for _ in range(2):
         e = 1.0 - (a * y) * (y * y)
@@ -125,7 +125,9 @@ def cbrt(x: Lanes) -> Lanes:
     cube = two_product(square.high, z)
     residual = ((a - cube.high) - cube.low) - square.low * z
     z = fma(residual, y * y * (1.0 / 3.0), z)
-    z = low.choose(z * 2.0 ** (-step // 3), z).with_sign_of(x)
+    third = step // 3
+    z = z * low.choose(z.constant(2.0**-third), high.choose(z.constant(2.0**third), 1.0))
+    z = z.with_sign_of(x)
     return ((size > 0.0) & (size < math.inf)).choose(z, x)
 
 
