@@ -124,17 +124,17 @@ class Module:
         self.attributes = attributes
         self._functions: list[str] = []
         self._declarations: dict[str, str] = {}
-        self._globals: list[str] = []
+        self._globals: dict[str, str] = {}
 
     def declare(self, name: str, result: str, arguments: Sequence[str]) -> None:
         self._declarations[name] = f"declare {result} @{name}({', '.join(arguments)})"
 
     def constant_table(self, name: str, type: Type, values: Sequence[float | int]) -> Value:
-        """A read-only table in the module; returns its address."""
-        body = ", ".join(f"{type.element} {constant(type, v).name}" for v in values)
-        self._globals.append(
-            f"@{name} = private unnamed_addr constant [{len(values)} x {type.element}] [{body}], align 64"
-        )
+        """A read-only table in the module; returns its address.  A name stands for one table: it is written once."""
+        if name not in self._globals:
+            body = ", ".join(f"{type.element} {constant(type, v).name}" for v in values)
+            shape = f"[{len(values)} x {type.element}]"
+            self._globals[name] = f"@{name} = private unnamed_addr constant {shape} [{body}], align 64"
         return Value(f"@{name}", PTR)
 
     def function(
@@ -147,7 +147,7 @@ class Module:
 
     def text(self) -> str:
         parts = [
-            *self._globals,
+            *self._globals.values(),
             *self._declarations.values(),
             *self._functions,
             f"attributes #0 = {{ {self.attributes} }}",
@@ -396,7 +396,9 @@ class Builder:
     def fetch_add(self, pointer: Value, value: Value) -> Value:
         """Adds to a counter that several threads share; returns what it was."""
         result = self.fresh(value.type)
-        self.line(f"{result.name} = atomicrmw add ptr {pointer.name}, {value.type.text} {value.name} monotonic, align 8")
+        self.line(
+            f"{result.name} = atomicrmw add ptr {pointer.name}, {value.type.text} {value.name} monotonic, align 8"
+        )
         return result
 
     def load_shared(self, pointer: Value) -> Value:

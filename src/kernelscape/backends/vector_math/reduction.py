@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from kernelscape.backends.ir import ELEMENT_BYTES, I1, I64, PTR, Builder, Type, Value, constant
+from kernelscape.backends.ir import ELEMENT_BYTES, I1, I64, Type, Value, constant
 from kernelscape.backends.vector_math.lanes import Lanes, Pair, fast_two_sum, fma, two_product
 
 _WORDS = 20
-_TABLE = "two_over_pi"
 _I128 = Type("i128")
 _HALF_PI = (1.5707963267948966, 6.123233995736766e-17)
 
@@ -38,20 +37,13 @@ def two_over_pi() -> tuple[int, ...]:
     return (0, *((value >> (bits - 64 * (i + 1))) & ((1 << 64) - 1) for i in range(_WORDS - 1)))
 
 
-def _table(builder: Builder) -> Value:
-    module = builder.module
-    if not any(line.startswith(f"@{_TABLE} ") for line in module._globals):
-        module.constant_table(_TABLE, I64, two_over_pi())
-    return Value(f"@{_TABLE}", PTR)
-
-
 def _product(size: Lanes) -> tuple[Lanes, Lanes, Lanes]:
     """size·2/π modulo 4 as 192 bits, highest word first; two bits stand before the point."""
     b = size.builder
     bits = size.bits()
     mantissa = (bits & ((1 << 52) - 1)) | (1 << 52)
     position = bits.shift_right(52) - (1075 - 62)  # exponent e = field - 1075, weight 2^(2-e), 64 bits of zeros
-    pointer = b.offset(_table(b), (position.shift_right(6) << 3).value)
+    pointer = b.offset(b.module.constant_table("two_over_pi", I64, two_over_pi()), (position.shift_right(6) << 3).value)
     words = [b.load_constant(I64, b.offset(pointer, 8 * i)) for i in range(4)]
     shift = (position & 63).value
     high, middle, low = (b.intrinsic("fshl", I64, words[i], words[i + 1], shift) for i in range(3))
