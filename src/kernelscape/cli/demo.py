@@ -158,7 +158,7 @@ def _jobs() -> list[Job]:
 
 
 def _grey(colours: Array) -> Array:
-    return np.rint(colours @ np.array([0.2125, 0.7154, 0.0721])).astype(np.uint8)
+    return np.asarray(np.rint(colours @ np.array([0.2125, 0.7154, 0.0721])), np.uint8)
 
 
 def _two_images(left: Array, right: Array) -> Job:
