@@ -109,8 +109,9 @@ def test_rank_filter_with_a_footprint(scene, mode, data):
     place = data.draw(st.integers(0, int(footprint.sum()) - 1))
     words = WindowWords(None, mode, 7, origin, footprint=footprint)
     result = run(lambda w: rank(w, place), array, words=words)
-    wanted = ndimage.rank_filter(array, place, footprint=footprint, mode=mode, cval=7, origin=origin)
-    assert_same(result, wanted)
+    # With an axis more, because SciPy 1.17's 1-d path ignores the footprint and misreads windows beyond the array.
+    wanted = ndimage.rank_filter(array[None], place, footprint=footprint[None], mode=mode, cval=7, origin=(0, *origin))
+    assert_same(result, wanted[0])
 
 
 @EXAMPLES
