@@ -26,14 +26,29 @@ from kernelscape.machine import X86_64, X86_64_V3, Target
 
 TARGETS = {"host": cpu.host_target(), "x86-64": X86_64, "x86-64-v3": X86_64_V3}
 DTYPES = {"float": np.float32, "double": np.float64}
-BINARY = ("power", "hypot", "arctan2")
+BINARY = ("power", "hypot", "arctan2", "fused")
 ROUNDINGS = {
     "floor": (vector_math.floor, np.floor),
     "ceil": (vector_math.ceil, np.ceil),
     "trunc": (vector_math.trunc, np.trunc),
     "round_even": (vector_math.round_even, np.rint),
 }
-EMITTERS: dict[str, Callable[..., ir.Value]] = {**FUNCTIONS, **{name: emit for name, (emit, _) in ROUNDINGS.items()}}
+
+
+def sum_of_circular(builder: ir.Builder, target: Target, x: ir.Value) -> ir.Value:
+    """Two functions with a branch and a table, one of them twice, in one piece of code."""
+    first = FUNCTIONS["sin"](builder, target, x)
+    total = builder.fadd(first, FUNCTIONS["cos"](builder, target, x))
+    assert FUNCTIONS["sin"](builder, target, x) == first
+    return total
+
+
+EMITTERS: dict[str, Callable[..., ir.Value]] = {
+    **FUNCTIONS,
+    **{name: emit for name, (emit, _) in ROUNDINGS.items()},
+    "fused": lambda builder, target, a, b: vector_math.fused(builder, target, a, b, a),
+    "sum_of_circular": sum_of_circular,
+}
 
 # Where a result is neither saturated nor trivial, beside [-2, 2].
 RANGES = {
@@ -169,6 +184,33 @@ def test_bits_do_not_depend_on_the_number_of_lanes(name: str, element: str, targ
     expected = run(name, 16, target, *arguments)
     for lanes in (1, 4):
         assert_same_bits(run(name, lanes, target, *arguments), expected, *arguments)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("lanes", [2, 3, 8, 64])
+@pytest.mark.parametrize("name", ["exp", "sin", "power"])
+def test_bits_are_the_same_for_unusual_numbers_of_lanes(name: str, lanes: int, target: str) -> None:
+    for element in DTYPES:
+        arguments = [a[::397] for a in sample(name, element)]
+        assert_same_bits(run(name, lanes, target, *arguments), run(name, 16, target, *arguments), *arguments)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_functions_with_a_branch_share_one_piece_of_code(target: str) -> None:
+    for element, lanes in itertools.product(DTYPES, (1, 16)):
+        x = np.concatenate([hard_angles(DTYPES[element]), sample("sin", element)[0][::97]])
+        with np.errstate(all="ignore"):
+            expected = run("sin", 16, target, x) + run("cos", 16, target, x)
+        assert_same_bits(run("sum_of_circular", lanes, target, x), expected, x)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_fused_is_rounded_once_where_the_target_can(target: str) -> None:
+    a, b = (1 + np.random.default_rng(3).uniform(0, 1, (2, 999))).astype(np.float32)
+    wide = a.astype(np.float64) * b  # exact, and the sum needs fewer than 53 bits
+    once, twice = (wide + a).astype(np.float32), a * b + a
+    assert np.any(once != twice)
+    assert_same_bits(run("fused", 16, target, a, b), once if TARGETS[target].fma else twice, a, b)
 
 
 @pytest.mark.parametrize("target", TARGETS)
