@@ -515,6 +515,16 @@ def test_as_a_module_in_a_new_process(folder: Path) -> None:
     assert "np.median(w)" in command("apply", "--help").stdout
 
 
+def test_warnings_are_messages_of_the_command(folder: Path) -> None:
+    code = (
+        "import sys, warnings; from kernelscape.cli import command\n"
+        "command._COMMANDS['info'] = lambda options: warnings.warn('this is slow') or 0\n"
+        "sys.exit(command.main(['info']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "kernelscape: warning: this is slow\n")
+
+
 def test_a_mistake_is_told_without_loading_anything_heavy(folder: Path) -> None:
     code = (
         "import sys; from kernelscape.cli import main\n"

@@ -1,13 +1,14 @@
 """Dispatch, and the one place where an exception becomes a message and an exit code.
 
-A mistake of the user is one message on standard error and code 2, an interrupt is code 130, and a reader that went
-away (``| head``) is silence. Anything else is a defect of this program and keeps its traceback.
+A mistake of the user is one message on standard error and code 2, a warning is such a message and no more, an interrupt
+is code 130, and a reader that went away (``| head``) is silence. Anything else is a defect of this program and keeps its traceback.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 for a user's mistake, 130 after Ctrl-C.
     """
     try:
-        status = _dispatch(list(sys.argv[1:] if arguments is None else arguments))
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            status = _dispatch(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("kernelscape: interrupted", file=sys.stderr)
@@ -50,6 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"kernelscape: error: {_message(error)}", file=sys.stderr)
         return USER_ERROR
     return status
+
+
+def _show_warning(message: Warning | str, *place: object, **more: object) -> None:
+    """Tell a warning as a message of the command: the line of code that Python would name is none of the user's."""
+    print(f"kernelscape: warning: {message}", file=sys.stderr)
 
 
 def _is_users(error: Exception) -> bool:
