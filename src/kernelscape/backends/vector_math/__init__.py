@@ -89,7 +89,7 @@ ERROR_ULP: dict[str, dict[str, float]] = {
     "arccos": {"float": 1.0, "double": 1.0},
     "arctan": {"float": 1.75, "double": 2.0},
     "arctan2": {"float": 1.75, "double": 2.0},
-    "power": {"float": 0.55, "double": 1.5},
+    "power": {"float": 0.55, "double": 1.0},
     "cbrt": {"float": 0.51, "double": 0.51},
     "hypot": {"float": 0.51, "double": 1.25},
     "sqrt": {"float": 0.5, "double": 0.5},

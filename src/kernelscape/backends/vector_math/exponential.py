@@ -37,9 +37,13 @@ class Reduced(NamedTuple):
     shifted: Lanes
     exact: Lanes
     """x less n times the first part of ln 2."""
+    rest: Lanes | None
+    """Less n times the second, and a tail; None where that was fused into r."""
 
     def r_low(self) -> Lanes:
         """What rounding took from r."""
+        if self.rest is not None:
+            return (self.exact - self.r) + self.rest
         return fma(self.n, -LN2_PARTS[self.n.element][1], self.exact - self.r)
 
 
@@ -50,8 +54,10 @@ def reduced(x: Lanes, offset: int, tail: Lanes | None = None) -> Reduced:
     shifted = fma(x, LOG2_E, shift)
     n = shifted - shift
     exact = fma(n, -high, x)
-    r = fma(n, -low, exact) if tail is None else exact + fma(n, -low, tail)
-    return Reduced(n, r, shifted, exact)
+    if tail is None:
+        return Reduced(n, fma(n, -low, exact), shifted, exact, None)
+    rest = fma(n, -low, tail)
+    return Reduced(n, exact + rest, shifted, exact, rest)
 
 
 def scaled(p: Lanes, shifted: Lanes) -> Lanes:
@@ -72,16 +78,19 @@ def _clamped(x: Lanes, limits: tuple[float, float]) -> Lanes:
     return larger(smaller(x, limits[1]), limits[0])
 
 
-def exp_of_reduced(r: Lanes) -> Lanes:
-    """e^r; Horner's last steps round too much where products are rounded."""
+def exp_of_reduced(parts: Reduced) -> Lanes:
+    """e^r.  Where products are rounded, Horner's last steps round too much, and what r lost is added again."""
+    r = parts.r
     p = polynomial(r, "exp")
-    return fma(fma(p, r, 1.0), r, 1.0) if r.target.fma else 1.0 + (r + r * r * p)
+    if r.target.fma:
+        return fma(fma(p, r, 1.0), r, 1.0)
+    return 1.0 + (r + (r * r * p + parts.r_low()))
 
 
 def exp(x: Lanes) -> Lanes:
     """e^x."""
     parts = reduced(_clamped(x, EXP_RANGE[x.element]), 2 * x.exponent_bias)
-    return scaled(exp_of_reduced(parts.r), parts.shifted)
+    return scaled(exp_of_reduced(parts), parts.shifted)
 
 
 def exp2(x: Lanes) -> Lanes:
@@ -147,7 +156,7 @@ def tanh(x: Lanes) -> Lanes:
     """A polynomial up to 9/16, above 1 - 2/(e^2|x| + 1), where the rounding of the fraction hardly matters."""
     size = abs(x)
     parts = reduced(smaller(size, TANH_LIMIT[x.element]) * 2.0, x.exponent_bias)
-    large = 1.0 - 2.0 / fma(exp_of_reduced(parts.r), _power(parts.shifted), 1.0)
+    large = 1.0 - 2.0 / fma(exp_of_reduced(parts), _power(parts.shifted), 1.0)
     square = size * size
     small = fma(square * size, polynomial(square, "tanh"), size)
     return (size < 0.5625).choose(small, large).with_sign_of(x)
