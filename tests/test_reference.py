@@ -26,7 +26,7 @@ from tests.oracle.jobs import WindowWords, binary, flat, largest, make_job, numb
 
 F64 = np.dtype(np.float64)
 SCIPY_MODES = [name for name, mode in MODES.items() if mode.outside is not Outside.MISSING]
-EXAMPLES = settings(max_examples=60)
+EXAMPLES = settings(max_examples=100)
 
 
 def run(function, *arrays, arguments=(), words=None, **rest):
@@ -335,7 +335,7 @@ def node_results(*w):
     )
 
 
-@settings(max_examples=150)
+@settings(max_examples=400)
 @given(everything())
 def test_everything_at_once_against_a_plain_loop(drawn):
     arrays, words, specs, stride, padding, min_count = drawn

@@ -207,7 +207,7 @@ class _Tables:
         self.owner.keep.append(code)
         self.sweep[Sweep.KERNEL] = code.addresses["kernel"]
         if self.missing:
-            masked = compiled.kernel(plan.stage, plan.target, masked=True, checked=checked)
+            masked = compiled.kernel(plan.masked_stage, plan.target, masked=True, checked=checked)
             self.owner.keep.append(masked)
             self.sweep[Sweep.MASKED_KERNEL] = masked.addresses["kernel"]
 

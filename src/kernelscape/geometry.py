@@ -96,6 +96,8 @@ class Job:
         An output is invalid when fewer samples of the largest window are valid.
     invalid : float or int
         What stands where an output is invalid.
+    interior : tuple of Node, or None
+        The outputs in a simpler form that holds where no sample is missing; None: the outputs themselves.
     """
 
     outputs: tuple[Node, ...]
@@ -105,6 +107,7 @@ class Job:
     grid: tuple[OutputAxis, ...]
     min_count: int = 1
     invalid: float | int = float("nan")
+    interior: tuple[Node, ...] | None = None
 
 
 # -- the user's words made canonical -----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -59,6 +59,11 @@ class Plan:
     method: str = "direct"
 
     @property
+    def masked_stage(self) -> Stage:
+        """The stage of the tiles in which samples are missing."""
+        return self.stage if self.job.interior is None else replace(self.stage, outputs=self.job.outputs)
+
+    @property
     def counts(self) -> Shape:
         """Output extents along batch and window axes."""
         return (*self.job.batch, *(axis.count for axis in self.job.grid))
@@ -79,13 +84,13 @@ def make_plan(
     counts = (*job.batch, *(axis.count for axis in job.grid))
     arrangement = _arrange(job, counts, layouts, output_layouts)
     roles = _roles(job, arrangement)
-    varying = _varying(job, roles)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
-    tile = choose_tile(job.outputs, varying, shares, target)
+    interior = job.interior or job.outputs
+    tile = choose_tile(interior, _varying(interior, roles), shares, target)
     tile = _fitted(tile, counts, arrangement)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
     stage = Stage(
-        outputs=job.outputs,
+        outputs=interior,
         output_dtypes=job.output_dtypes,
         inputs=tuple(_row_input(i, job, arrangement, flatten) for i in job.inputs),
         roles=roles,
@@ -146,10 +151,10 @@ def _roles(job: Job, arrangement: Arrangement) -> tuple[int, ...]:
     return tuple(roles)
 
 
-def _varying(job: Job, roles: tuple[int, ...]) -> set[int]:
+def _varying(outputs: Sequence[ex.Node], roles: tuple[int, ...]) -> set[int]:
     """Ids of the nodes whose value differs along x."""
     found: set[int] = set()
-    for node in ex.walk(job.outputs):
+    for node in ex.walk(outputs):
         own = isinstance(node, ex.Window | ex.Pixel) or (isinstance(node, ex.Index) and roles[node.axis] == X)
         if own or any(id(child) in found for child in node.children):
             found.add(id(node))
@@ -215,7 +220,7 @@ def _explain(plan: Plan) -> list[str]:
                  f"about {plan.tile.instructions:.0f} instructions per vector of outputs")
     lines.extend(_wrap_warnings(job))
     lines.append("expression:")
-    lines.extend("  " + line for line in ex.to_text(job.outputs).splitlines())
+    lines.extend("  " + line for line in ex.to_text(stage.outputs).splitlines())
     return lines
 
 

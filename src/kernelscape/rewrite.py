@@ -25,6 +25,7 @@ from kernelscape.expression import (
     Window,
     broadcast,
     cast,
+    constant,
     rebuild,
     reshape,
     slice_,
@@ -39,9 +40,12 @@ def simplify(outputs: Sequence[Node]) -> tuple[Node, ...]:
 
     Examples
     --------
-    >>> from kernelscape.expression import Window, cast
-    >>> w = Window((3, 3), np.dtype(np.uint8), 0)
-    >>> simplify([cast(cast(w, np.dtype(np.int16)), np.dtype(np.float32))])[0].body if False else None
+    >>> from kernelscape.expression import Window, cast, to_text
+    >>> w = Window((3,), np.dtype(np.uint8), 0)
+    >>> print(to_text(simplify([cast(cast(w, np.dtype(np.int16)), np.dtype(np.float32))])))
+    %0: uint8 3 = window 0
+    %1: float32 3 = elementwise cast %0
+    return %1
     """
     known: dict[tuple[Any, ...], Node] = {}
 
@@ -80,11 +84,21 @@ def _casts(node: Elementwise) -> Node | None:
     body = node.operands[0]
     if body.dtype == node.dtype:
         return body
+    if isinstance(body, Constant):
+        return _constant_cast(body, node.dtype)
     if isinstance(body, Elementwise) and body.operator == "cast":
         inner = body.operands[0]
         if np.can_cast(inner.dtype, body.dtype, "safe") and _exact(inner.dtype, body.dtype):
             return cast(inner, node.dtype)
     return None
+
+
+def _constant_cast(node: Constant, dtype: np.dtype[Any]) -> Node | None:
+    """A cast of a number to a floating dtype; casts to integers are left to the one table that says what they give."""
+    if dtype.kind != "f" or isinstance(node.value, bool):
+        return None
+    with np.errstate(over="ignore"):
+        return constant(float(dtype.type(node.value)), dtype)
 
 
 def _exact(source: np.dtype[Any], result: np.dtype[Any]) -> bool:

@@ -16,6 +16,7 @@ import numpy as np
 from kernelscape.expression import (
     BOOL,
     INT64,
+    Constant,
     DType,
     Node,
     Shape,
@@ -130,6 +131,13 @@ def number(value: Number, dtype: DType) -> Node:
     """A constant of the dtype's kind."""
     kind = dtype.kind
     return constant(float(value) if kind == "f" else bool(value) if kind == "b" else int(value), dtype)
+
+
+def as_dtype(body: Node, dtype: DType) -> Node:
+    """A cast that a constant number takes at once."""
+    if isinstance(body, Constant) and dtype.kind == "f" and body.dtype != dtype:
+        return number(float(dtype.type(body.value)), dtype)
+    return cast(body, dtype)
 
 
 def binary(operator: str, a: Node, b: Node) -> Node:

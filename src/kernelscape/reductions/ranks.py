@@ -5,7 +5,7 @@ its comparator network to that rank.  With a selection or with missing samples t
 rank is a `Take` at a computed index.
 
 NaN sorts last, and makes the result NaN.  That is stated as ``logical_or`` of ``isnan`` over the body, for floats only:
-an engine that sorts with an unordered flag has it for nothing.
+an engine that sorts with an unordered flag has it for nothing, and the `Sort` is told that nobody looks at it then.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def median(
     line, mask = _line(body, axes, where)
     last = line.ndim - 1
     dtype = F64 if body.dtype.kind in "biu" else body.dtype
-    ordered, extent = sort(line, last, mask), line.shape[last]
+    ordered, extent = sort(line, last, mask, numbers=True), line.shape[last]
     if not extent:
         result = broadcast(number(math.nan, dtype), line.shape[:-1])
     elif mask is None and not missing:
@@ -164,7 +164,7 @@ def quantile(
         raise ValueError(f"q must lie in {span}, got {q!r}")
     axes = normalized_axes(axis, body.ndim)
     line, mask = _line(body, axes, where)
-    ordered = sort(line, line.ndim - 1, mask)
+    ordered = sort(line, line.ndim - 1, mask, numbers=True)
     elements = count(line, (line.ndim - 1,), mask, missing) if mask is not None or missing else None
     parts = []
     for fraction in fractions.ravel():
@@ -190,7 +190,7 @@ def quantile_at(
     line, mask = _line(body, axes, where)
     elements = count(line, (line.ndim - 1,), mask, missing)
     dtype = quantile_dtype(body.dtype, False, False, method)
-    value = _between(sort(line, line.ndim - 1, mask), *_computed_rank(elements, fraction, method), method, dtype)
+    value = _between(sort(line, line.ndim - 1, mask, numbers=True), *_computed_rank(elements, fraction, method), method, dtype)
     return _nan_checked(_nan_if_empty(value, elements, mask), line, mask)
 
 

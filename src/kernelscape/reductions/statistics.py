@@ -4,8 +4,8 @@ All functions map a `Node` to a `Node` and follow NumPy's function of the same n
 a tuple), `keepdims`, `where` (a bool node that broadcasts to the body) and `dtype`.  `missing` says whether samples may
 be invalid: divisors then are run-time counts of the valid elements, otherwise constants.
 
-Where NumPy raises because nothing is selected (the minimum of no elements), floats give NaN here and integers the
-identity of the fold: what is selected is known only from data.
+Where NumPy raises because nothing is selected (the minimum of no elements), floats give NaN here and integers are
+invalid: what is selected is known only from data.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from kernelscape.expression import (
     slice_,
 )
 from kernelscape.reductions.folds import (
+    as_dtype,
     binary,
     both,
     choose,
@@ -196,8 +197,8 @@ def _mean_dtypes(body: Node, dtype: DType | None) -> tuple[DType, DType]:
 def _divided(total: Node, by: Node) -> Node:
     """``total / by`` in the dtype of `total`; integers (a `dtype=` of the user) divide as floats and truncate."""
     if total.dtype.kind == "f":
-        return binary("divide", total, cast(by, total.dtype))
-    return cast(binary("divide", cast(total, F64), cast(by, F64)), total.dtype)
+        return binary("divide", total, as_dtype(by, total.dtype))
+    return cast(binary("divide", cast(total, F64), as_dtype(by, F64)), total.dtype)
 
 
 def mean(

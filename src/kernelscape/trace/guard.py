@@ -14,6 +14,7 @@ from __future__ import annotations
 import builtins
 import dis
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache, partial
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any
@@ -22,7 +23,8 @@ import numpy as np
 
 _LARGEST_ARRAY = 16384
 _FROZEN = (int, float, complex, str, bytes, bool, type(None), np.generic, np.dtype, type, slice, type(Ellipsis))
-_FUNCTIONS = (ModuleType, BuiltinFunctionType, np.ufunc, type(np.sum))
+_FUNCTIONS = (BuiltinFunctionType, np.ufunc, type(np.sum))
+_TRUSTED = frozenset({"numpy", "scipy", "math", "cmath", "operator", "functools", "itertools", "builtins", "kernelscape"})
 
 
 class _Unguardable(Exception):  # noqa: N818
@@ -96,8 +98,11 @@ class Guard:
         if id(value) in seen or isinstance(value, _FROZEN) or isinstance(value, _FUNCTIONS):
             return
         seen.add(id(value))
-        if isinstance(value, FunctionType):
-            if not value.__module__.startswith("numpy"):
+        if isinstance(value, ModuleType):
+            if value.__name__.partition(".")[0] not in _TRUSTED:
+                raise _Unguardable
+        elif isinstance(value, FunctionType):
+            if (value.__module__ or "").partition(".")[0] not in _TRUSTED:
                 self._watch_function(value, seen)
         elif isinstance(value, (tuple, frozenset)):
             for part in value:
@@ -122,32 +127,58 @@ class Guard:
                 raise _Unguardable from None
             self._cells.append((cell, content))
             self._watch(content, seen)
-        names, constants_only = _names(function.__code__)
-        if not constants_only:
+        code = _read_by(function.__code__)
+        if not code.harmless:
             raise _Unguardable
-        for name in names:
+        for name in code.names:
             for table in (function.__globals__, vars(builtins)):
                 if name in table:
-                    self._globals.append((table, name, table[name]))
-                    self._watch(table[name], seen)
+                    self._watch_name(table, name, code.attributes, seen)
                     break
             else:
                 raise _Unguardable
 
+    def _watch_name(self, table: dict[str, Any], name: str, attributes: tuple[str, ...], seen: set[int]) -> None:
+        """One entry of a namespace; of a module that is not a library's, also what may be read from it."""
+        value = table[name]
+        self._globals.append((table, name, value))
+        if not isinstance(value, ModuleType):
+            self._watch(value, seen)
+        elif value.__name__.partition(".")[0] not in _TRUSTED and id(value) not in seen:
+            seen.add(id(value))
+            for attribute in attributes:
+                if attribute in vars(value):
+                    self._watch_name(vars(value), attribute, attributes, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a code object reads, inner functions included: global names, and attributes of anything."""
+
+    names: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    harmless: bool = True
+
 
 @cache
-def _names(code: CodeType) -> tuple[tuple[str, ...], bool]:
-    """The global names that a code object reads, inner functions included, and whether it writes none."""
+def _read_by(code: CodeType) -> _Read:
     names: dict[str, None] = {}
+    attributes: dict[str, None] = {}
     for instruction in dis.get_instructions(code):
-        if instruction.opname in {"LOAD_GLOBAL", "LOAD_NAME"}:
-            names[str(instruction.argval)] = None
-        elif instruction.opname in {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "IMPORT_NAME"}:
-            return (), False
+        operation, name = instruction.opname, str(instruction.argval)
+        if operation in {"LOAD_GLOBAL", "LOAD_NAME"}:
+            names[name] = None
+        elif operation in {"LOAD_ATTR", "LOAD_METHOD"}:
+            attributes[name] = None
+        elif operation in {"STORE_GLOBAL", "DELETE_GLOBAL", "IMPORT_NAME"} or (
+            operation == "STORE_DEREF" and name in code.co_freevars
+        ):
+            return _Read(harmless=False)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            inner, harmless = _names(constant)
-            if not harmless:
-                return (), False
-            names.update(dict.fromkeys(inner))
-    return tuple(names), True
+            inner = _read_by(constant)
+            if not inner.harmless:
+                return inner
+            names.update(dict.fromkeys(inner.names))
+            attributes.update(dict.fromkeys(inner.attributes))
+    return _Read(tuple(names), tuple(attributes))

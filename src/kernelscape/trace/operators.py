@@ -233,7 +233,7 @@ def power(r: Recorder, base: Any, exponent: Any, *, shortcuts: bool = False) -> 
     """
     if type(exponent) not in WEAK or not isinstance(base, Value):
         return operate(r, "power", (base, exponent))
-    if type(exponent) is int and exponent < 0 and base.dtype.kind in "biu":
+    if type(exponent) is int and exponent < 0 and base.dtype.kind in "bi":
         raise ValueError("Integers to negative integer powers are not allowed.")
     _, dtype = result_dtypes("power", (base.dtype, type(exponent)))
     node = cast(base._node, dtype)

@@ -29,7 +29,7 @@ def user_line() -> str:
     return f"{place}\n    {text}" if text else place
 
 
-def tracing_error(cause: str, fails: str, works: str) -> TracingError:
+def tracing_error(cause: str, fails: str, works: str, place: str = "") -> TracingError:
     """The page for something that has no meaning before the data is known.
 
     Parameters
@@ -38,5 +38,7 @@ def tracing_error(cause: str, fails: str, works: str) -> TracingError:
         One or more sentences.
     fails, works : str
         A line of code that shows the problem, and one that says the same so that it can be traced.
+    place : str, optional
+        Where it happened; by default the user's line that is being run.
     """
-    return TracingError(f"{cause}\n\n  {user_line()}\n\nThis cannot be traced:\n    {fails}\nThis can:\n    {works}")
+    return TracingError(f"{cause}\n\n  {place or user_line()}\n\nThis cannot be traced:\n    {fails}\nThis can:\n    {works}")

@@ -143,10 +143,11 @@ def trace(
         tree = _Tree(run, [(first, result)])
         result = tree.merged()
     several = isinstance(result, tuple)
-    results = [_output(first, x) for x in (result if several else (result,))]
+    place = _place(function)
+    results = [_output(first, x, place) for x in (result if several else (result,))]
     if not results:
-        raise _returned_nothing("an empty tuple")
-    return Trace(simplify(results), tuple(slots.values), several, _place(function))
+        raise _returned_nothing("an empty tuple", place)
+    return Trace(simplify(results), tuple(slots.values), several, place)
 
 
 def _value(r: Recorder, p: Parameter) -> Any:
@@ -191,24 +192,25 @@ def _place(function: Callable[..., Any]) -> str:
 # -- results ----------------------------------------------------------------------------------------------------------
 
 
-def _returned_nothing(what: str) -> Exception:
+def _returned_nothing(what: str, place: str = "") -> Exception:
     return tracing_error(
         f"The function returned {what}; its result has to be a number, an array, or a tuple of these.",
         "def f(w):\n        np.sum(w)",
         "def f(w):\n        return np.sum(w)",
+        place,
     )
 
 
-def _output(r: Recorder, x: Any) -> Node:
+def _output(r: Recorder, x: Any, place: str) -> Node:
     """One result as a node; a list appends its axes."""
     if isinstance(x, Value):
         if x._mask is not None:
             raise selected_misused()
         return x._node
     if x is None or isinstance(x, (str, bytes, dict)):
-        raise _returned_nothing(repr(x) if x is None else f"a {type(x).__name__}")
+        raise _returned_nothing(repr(x) if x is None else f"a {type(x).__name__}", place)
     if isinstance(x, (list, tuple)) and _holds_traced(x):
-        node: Node = FUNCTIONS[np.stack](r, [wrap(r, _output(r, y)) for y in x])._node
+        node: Node = FUNCTIONS[np.stack](r, [wrap(r, _output(r, y, place)) for y in x])._node
         return node
     return node_of(r, x)
 

@@ -123,7 +123,9 @@ UFUNC_METHODS["clip", "__call__"] = _clip
 @implements(np.round, np.around)
 def _round(r: Recorder, a: Any, decimals: int = 0, out: None = None) -> Any:
     if a.dtype.kind in "iub":
-        if a.dtype == BOOL or decimals >= 0:
+        if a.dtype == BOOL and decimals:
+            raise TypeError("numpy boolean cannot be rounded to decimals; use astype first")
+        if decimals >= 0:
             return wrap(r, cast(a._node, np.dtype(np.float16)) if a.dtype == BOOL else a._node, a._mask)
         raise tracing_error(
             "Integers rounded to tens are not traced.", "np.round(w, -1)", "np.round(w / 10) * 10"
@@ -394,6 +396,8 @@ def _ediff1d(r: Recorder, ary: Any) -> Any:
 @implements(np.gradient)
 def _gradient(r: Recorder, f: Any, *spacing: Any, axis: Any = None, edge_order: int = 1) -> Any:
     value = traced(r, f)
+    if value.dtype == BOOL:
+        raise TypeError("numpy boolean subtract, the `-` operator, is not supported")
     if edge_order != 1 or any(np.ndim(h) for h in spacing):
         raise tracing_error(
             "np.gradient is traced with one number as the spacing of each axis and edge_order=1.",
@@ -566,9 +570,10 @@ _define_like(np.full_like, None)
 
 def _logaddexp(r: Recorder, a: Any, b: Any, exp: str, log: str) -> Any:
     """``log(exp(a) + exp(b))`` from the larger operand, so that nothing overflows; inf - inf is taken as 0."""
+    specs = [type(x) if type(x) in WEAK else x.dtype if isinstance(x, Value) else plain(x).dtype for x in (a, b)]
+    dtype = supported(np.logaddexp.resolve_dtypes((*specs, None))[-1])
+    a, b = (x.astype(dtype) if isinstance(x, Value) else dtype.type(x) if np.ndim(x) == 0 else x for x in (a, b))
     (high, mask), (low, _) = operate(r, "maximum", (a, b)), operate(r, "minimum", (a, b))
-    _, dtype = result_dtypes("divide", (high.dtype, high.dtype))
-    high, low = cast(high, dtype), cast(low, dtype)
     same = elementwise("equal", BOOL, high, low)
     difference = elementwise("subtract", dtype, low, high)
     gap = elementwise("select", dtype, same, constant(0.0, dtype), difference)

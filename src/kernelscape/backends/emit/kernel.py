@@ -14,7 +14,7 @@ address of a table of 64-bit words, filled by ``driver.py``:
 
 from __future__ import annotations
 
-from math import prod
+from math import isfinite, prod
 
 from kernelscape import expression as ex
 from kernelscape.backends import operators
@@ -73,7 +73,7 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: tuple[
     value, flag = _converted(emitter, found.value, node.dtype, number), found.flag
     if emitter.masked and stage.min_count > 1:
         flag = emitter.both(flag, _enough(emitter, lane))
-    if flag is not None:
+    if flag is not None and holds(stage.invalid, stage.output_dtypes[number]):
         type_ = operators.register_type(stage.output_dtypes[number], stage.lanes)
         value = builder.select(flag, value, constant(type_, stage.invalid))
     stored = operators.to_memory(builder, emitter.target, value, stage.output_dtypes[number])
@@ -83,6 +83,11 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: tuple[
     pointer = builder.element_pointer(base, stored.type.element, frame.x)
     pointer = builder.offset(pointer, lane[1] * stage.lanes * (stored.type.bits // 8))
     builder.store(stored, pointer, _output_bounds(emitter, entry))
+
+
+def holds(invalid: float, dtype: ex.DType) -> bool:
+    """Whether a dtype can say that an output is invalid; the friendly layer chose one that can where it must."""
+    return dtype.kind == "f" or (dtype.kind in "iu" and invalid == int(invalid) if isfinite(invalid) else False)
 
 
 def _converted(emitter: Emitter, value: Value, dtype: ex.DType, number: int) -> Value:

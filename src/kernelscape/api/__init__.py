@@ -1,0 +1,7 @@
+"""The friendly layer: makes arguments canonical once; below it nothing is guessed."""
+
+from kernelscape.api.arguments import index, kernel, pixel, window
+from kernelscape.api.linear import convolve, correlate
+from kernelscape.api.stencil import Stencil, apply, stencil
+
+__all__ = ["Stencil", "apply", "convolve", "correlate", "index", "kernel", "pixel", "stencil", "window"]
