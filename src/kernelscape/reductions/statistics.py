@@ -125,8 +125,11 @@ def _extremum(
     axes = normalized_axes(axis, body.ndim)
     if initial is None and not math.prod(body.shape[a] for a in axes):
         raise ValueError(f"zero-size array to reduction operation {operation} which has no identity")
+    if where is not None and initial is not None:
+        # What is not selected counts as the initial value, so that there is always something.
+        body, where = choose(broadcast(where, body.shape), body, cast(initial, body.dtype)), None
     result = fold(operation, body, axes, where, initial)
-    if where is not None and initial is None and body.dtype.kind == "f":
+    if where is not None and body.dtype.kind == "f":
         result = choose(fold("logical_or", broadcast(where, body.shape), axes), result, number(math.nan, body.dtype))
     return kept(result, body.shape, axes, keepdims)
 

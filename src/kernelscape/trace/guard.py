@@ -94,61 +94,56 @@ class Guard:
 
     # -- what is watched ----------------------------------------------------------------------------------------------
 
-    def _watch(self, value: Any, seen: set[int]) -> None:
-        if id(value) in seen or isinstance(value, _FROZEN) or isinstance(value, _FUNCTIONS):
+    def _watch(self, value: Any, seen: set[int], attributes: tuple[str, ...] = ()) -> None:
+        """One value that the function can see, and what it can see through it; `attributes` are those that it reads."""
+        if isinstance(value, _FROZEN) or id(value) in seen:
             return
         seen.add(id(value))
-        if isinstance(value, ModuleType):
-            if value.__name__.partition(".")[0] not in _TRUSTED:
-                raise _Unguardable
-        elif isinstance(value, FunctionType):
+        if isinstance(value, FunctionType):
             if (value.__module__ or "").partition(".")[0] not in _TRUSTED:
                 self._watch_function(value, seen)
+        elif isinstance(value, ModuleType):
+            if value.__name__.partition(".")[0] not in _TRUSTED:
+                for name in attributes:
+                    if name in vars(value):
+                        self._watch_name(vars(value), name, seen, attributes)
         elif isinstance(value, (tuple, frozenset)):
             for part in value:
-                self._watch(part, seen)
+                self._watch(part, seen, attributes)
         elif isinstance(value, np.ndarray) and value.nbytes <= _LARGEST_ARRAY and not value.dtype.hasobject:
             self._arrays.append((value, value.tobytes()))
         elif isinstance(value, partial):
             for part in (value.func, value.args, *value.keywords.values()):
-                self._watch(part, seen)
-        else:
+                self._watch(part, seen, attributes)
+        elif not isinstance(value, _FUNCTIONS):
             raise _Unguardable
 
     def _watch_function(self, function: FunctionType, seen: set[int]) -> None:
+        code = _read_by(function.__code__)
+        if not code.harmless:
+            raise _Unguardable
         keyword_defaults = dict(function.__kwdefaults__) if function.__kwdefaults__ else None
         self._identities.append((function, function.__code__, function.__defaults__, keyword_defaults))
         for value in (*(function.__defaults__ or ()), *(keyword_defaults or {}).values()):
-            self._watch(value, seen)
+            self._watch(value, seen, code.attributes)
         for cell in function.__closure__ or ():
             try:
                 content = cell.cell_contents
             except ValueError:
                 raise _Unguardable from None
             self._cells.append((cell, content))
-            self._watch(content, seen)
-        code = _read_by(function.__code__)
-        if not code.harmless:
-            raise _Unguardable
+            self._watch(content, seen, code.attributes)
         for name in code.names:
             for table in (function.__globals__, vars(builtins)):
                 if name in table:
-                    self._watch_name(table, name, code.attributes, seen)
+                    self._watch_name(table, name, seen, code.attributes)
                     break
             else:
                 raise _Unguardable
 
-    def _watch_name(self, table: dict[str, Any], name: str, attributes: tuple[str, ...], seen: set[int]) -> None:
-        """One entry of a namespace; of a module that is not a library's, also what may be read from it."""
-        value = table[name]
-        self._globals.append((table, name, value))
-        if not isinstance(value, ModuleType):
-            self._watch(value, seen)
-        elif value.__name__.partition(".")[0] not in _TRUSTED and id(value) not in seen:
-            seen.add(id(value))
-            for attribute in attributes:
-                if attribute in vars(value):
-                    self._watch_name(vars(value), attribute, attributes, seen)
+    def _watch_name(self, table: dict[str, Any], name: str, seen: set[int], attributes: tuple[str, ...]) -> None:
+        self._globals.append((table, name, table[name]))
+        self._watch(table[name], seen, attributes)
 
 
 @dataclass(frozen=True, slots=True)
