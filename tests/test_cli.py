@@ -542,12 +542,18 @@ def test_a_reader_that_went_away_is_silence(folder: Path) -> None:
     assert done.stdout.startswith("usage: kernelscape apply")
 
 
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_interrupt_gives_130_and_no_file(folder: Path) -> None:
     write("large.npy", np.zeros((6000, 6000), np.float32))
     line = [sys.executable, "-m", "kernelscape", "apply", "np.sum(np.sin(w) * np.exp(w) ** np.cos(w))", "large.npy"]
     before = sorted(os.listdir())
     process = subprocess.Popen([*line, "-o", "out.npy", "--size", "31"], stderr=subprocess.PIPE, text=True)
-    time.sleep(3)
+    while _processor_seconds(process.pid) < 1.5:  # by then it has long begun to compute
+        time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     start = time.monotonic()
     _, errors = process.communicate(timeout=20)

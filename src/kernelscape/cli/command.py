@@ -1,8 +1,8 @@
 """Dispatch, and the one place where an exception becomes a message and an exit code.
 
 A mistake of the user is one message on standard error and code 2, a warning is such a message and no more, an interrupt
-is code 130, and a reader that went away (``| head``) is silence. Anything else is a defect of this program and keeps its
-traceback.
+is code 130, and a reader that went away (``| head``) is silence. Anything else is a defect of this program: it keeps
+its traceback.
 """
 
 from __future__ import annotations

@@ -58,26 +58,34 @@ class Call:
         result: Any
         if self.function is not None:
             result = ks.apply(self.function, *self.arguments, **self.keywords)
-        elif self.convolve:
-            result = ks.convolve(*self.arguments, **self.keywords)
         else:
-            result = ks.correlate(*self.arguments, **self.keywords)
+            result = self._filter_linearly()
         if isinstance(result, tuple):
             raise ArgumentError(
                 f"The expression gives {len(result)} results; the command computes one: write one expression."
             )
         return np.asarray(result)
 
+    def _filter_linearly(self) -> Any:
+        # The dtype of a linear filter follows from its operands, so a wish is fulfilled by converting them.
+        image, weights = self.arguments
+        keywords = dict(self.keywords)
+        computed = keywords.pop("dtype", None)
+        if computed is not None and np.result_type(image, weights) != computed:
+            image = image.astype(computed)
+        return (ks.convolve if self.convolve else ks.correlate)(image, weights, **keywords)
+
     def explain(self) -> str:
         """Say how it would run."""
-        keywords = dict(self.keywords)
+        # Workers do not change a plan, and the output belongs to the call.
+        options = {name: value for name, value in self.keywords.items() if name not in ("workers", "output")}
         function, arguments = self.function, self.arguments
         if function is None:
             # A linear filter is the sum of products that it is defined as.
             image, weights = arguments
             order = (slice(None, None, -1),) * weights.ndim if self.convolve else ...
             function, arguments = _sum_of_products, (image, ks.kernel(weights[order]))
-        plan = ks.stencil(function, **{name: keywords[name] for name in keywords if name != "output"}).plan(*arguments)
+        plan = ks.stencil(function, **options).plan(*arguments, output=self.keywords.get("output"))
         return str(plan.explain())
 
 
