@@ -292,6 +292,18 @@ def test_elementary_functions_arrive(target: str) -> None:
         )
 
 
+def test_quotient_and_remainder_share_their_work() -> None:
+    """A long remainder, and a power, is written once for all that ask for it."""
+    double = np.dtype(np.float64)
+    builder = Module().function(
+        "f", [("a", compiled.register_type(double, 4)), ("b", compiled.register_type(double, 4))]
+    )
+    for name in ("floor_divide", "remainder", "fmod"):
+        compiled.apply_operator(builder, named_target("x86-64-v3"), name, builder.arguments, [double, double], double)
+    builder.finish()
+    assert builder.module.text().count("@llvm.vector.reduce.or.v4i1(<4 x i1> %") == 1
+
+
 def test_an_operator_without_machine_code_is_refused() -> None:
     builder = Module().function("f", [("a", compiled.register_type(np.dtype(np.int32), 4))])
     with pytest.raises(NotYetSupportedError, match="'exp' has no machine code for int32"):

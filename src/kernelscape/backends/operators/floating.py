@@ -254,7 +254,7 @@ def floor_divide(builder: Builder, target: Target, a: Value, b: Value) -> Value:
 def sign(builder: Builder, a: Value) -> Value:
     """-1, +0 or 1, and NaN for NaN."""
     zero = like(a, 0.0)
-    below = builder.select(builder.fcmp("olt", a, zero), like(a, -1.0), builder.fadd(a, zero))
+    below = builder.select(builder.fcmp("olt", a, zero), like(a, -1.0), a)
     nothing = builder.select(builder.fcmp("oeq", a, zero), zero, below)
     return builder.select(builder.fcmp("ogt", a, zero), like(a, 1.0), nothing)
 
