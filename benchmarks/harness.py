@@ -97,7 +97,7 @@ class Result:
     def missed(self) -> list[str]:
         """Give the goals that were not reached, as text."""
         ratios = ((peer, goal, self.ratio(peer)) for peer, goal in self.job.goals.items())
-        return [f"{ratio:.2f}x {peer}, goal {goal:.2g}x" for peer, goal, ratio in ratios if ratio and ratio < goal]
+        return [f"{ratio:.2f}x {peer}, goal {goal:.3g}x" for peer, goal, ratio in ratios if ratio and ratio < goal]
 
 
 def assert_agrees(actual: Array, expected: Array, tolerance: float) -> None:
