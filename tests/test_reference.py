@@ -452,6 +452,15 @@ def test_float16_is_rounded_at_casts_and_at_the_store_only():
     assert_same(rounded, np.array([0], np.float16))
 
 
+@pytest.mark.parametrize(("dtype", "wanted"), [(np.float16, 1.0), (np.float32, 1.0), (np.float64, 0.0)])
+def test_sums_go_through_float64_in_c_order(dtype, wanted):
+    """The large number swallows 1 in the dtype itself, and 2^60 does so in float64 too."""
+    large = 2.0**15 if dtype is np.float16 else 2.0**25 if dtype is np.float32 else 2.0**60
+    array = np.array([large, 1.0, -large], dtype)
+    assert_same(run(total, array, padding="valid"), np.array([wanted], dtype))
+    assert_same(run(total, array[[0, 2, 1]], padding="valid"), np.array([1.0], dtype))
+
+
 def test_narrow_integers_wrap():
     array = np.array([200, 100, 50], np.uint8)
     assert_same(run(total, array, words=WindowWords(3, "wrap")), np.full(3, 350 % 256, np.uint8))

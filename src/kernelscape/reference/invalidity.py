@@ -24,7 +24,7 @@ from kernelscape.boundary import BoolArray
 from kernelscape.expression import Node, Shape
 from kernelscape.geometry import Job, window_offsets
 from kernelscape.reference.interpreter import identity
-from kernelscape.reference.samples import Samples, largest_window
+from kernelscape.reference.samples import Samples, largest_window, may_miss_samples
 
 _NONE: frozenset[Hashable] = frozenset()
 
@@ -47,7 +47,10 @@ def can_be_invalid(job: Job) -> bool:
     bool
         False only if no data can make an output invalid: then integer results may stay integers.
     """
-    windows = [_certain_samples(job, number) for number in range(len(job.inputs))]
+    if any(map(may_miss_samples, job.inputs)):
+        windows = [_certain_samples(job, number) for number in range(len(job.inputs))]
+    else:
+        windows = [np.ones(math.prod(source.window_shape), np.bool_) for source in job.inputs]
     largest = largest_window(job)
     if largest is not None and windows[largest].sum() < job.min_count:
         return True
@@ -55,9 +58,11 @@ def can_be_invalid(job: Job) -> bool:
     for node in ex.walk(job.outputs):
         children = [known[id(child)] for child in node.children]
         if isinstance(node, ex.Window):
-            offsets = tuple(map(tuple, window_offsets(job.inputs[node.input]).tolist()))
+            # Windows with samples at the same offsets have the same flags.
+            atoms: frozenset[Hashable] = frozenset(
+                {("window", node.shape, window_offsets(job.inputs[node.input]).tobytes())}
+            )
             certain = windows[node.input].reshape(node.shape)
-            atoms: frozenset[Hashable] = frozenset({("window", node.shape, offsets)})
         else:
             certain, atoms = _RULES.get(type(node), _leaf)(node, children)
         known[id(node)] = _Facts(certain, _NONE if certain.all() else atoms)

@@ -74,7 +74,7 @@ def _partners(job: Job, number: int) -> tuple[tuple[int, IndexArray, IndexArray]
     own = {tuple(offset): i for i, offset in enumerate(window_offsets(job.inputs[number]).tolist())}
     found = []
     for other, source in enumerate(job.inputs):
-        if other == number or not _may_miss_samples(source):
+        if other == number or not may_miss_samples(source):
             continue
         pairs = [(own[o], i) for i, o in enumerate(map(tuple, window_offsets(source).tolist())) if o in own]
         if pairs:
@@ -83,7 +83,8 @@ def _partners(job: Job, number: int) -> tuple[tuple[int, IndexArray, IndexArray]
     return tuple(found)
 
 
-def _may_miss_samples(source: Input) -> bool:
+def may_miss_samples(source: Input) -> bool:
+    """Whether some window of the input can have samples that do not exist."""
     return any(MODES[axis.mode].outside is Outside.MISSING for axis in source.axes)
 
 
@@ -130,7 +131,7 @@ class Chunk:
 
     def _own_flags(self, number: int) -> BoolArray | None:
         source, where = self.job.inputs[number], self.samples[number]
-        if not _may_miss_samples(source):
+        if not may_miss_samples(source):
             return None
         flags = np.ones((self.count, len(where.taps)), np.bool_)
         for axis, c in enumerate(self.coordinates[len(self.job.batch) :]):
