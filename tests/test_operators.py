@@ -83,7 +83,7 @@ def compile_cases(
     code = cpu.load_object(cpu.compile_text(module.text(), target), tuple(case.symbol for case in cases))
 
     def run(case: Case, *arrays: np.ndarray) -> np.ndarray:
-        count = -(-arrays[0].size // 16) * 16
+        count = -(-arrays[0].size // 64) * 64
         padded = [np.ascontiguousarray(np.resize(a, count)) for a in arrays]
         out = np.zeros(count, case.result)
         function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (len(arrays) + 1), ctypes.c_int64)
