@@ -57,11 +57,8 @@ LAYERS: dict[str, float] = {
 
 # (file, imported file): why this import may point sideways or upwards.
 ALLOWED: dict[tuple[str, str], str] = {
-    (
-        "config.py",
-        "errors.py",
-    ): "a setting is refused with the library's own exceptions, which know nothing of settings",
-    ("trace/run.py", "rewrite.py"): "a trace is simplified before anybody sees it; simplifying knows nothing of tracing",
+    ("config.py", "errors.py"): "settings are refused with the library's own exceptions, which know no settings",
+    ("trace/run.py", "rewrite.py"): "a trace is simplified before anybody sees it; rewriting knows no tracing",
 }
 
 # The only file that may import the package, however late.
