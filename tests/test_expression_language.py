@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelscape.cli import vocabulary
-from kernelscape.cli.expression import DEEPEST_TREE, LONGEST_TEXT, parse
+from kernelscape.cli.expression import LONGEST_TEXT, parse
+from kernelscape.cli.syntax import DEEPEST_TREE
 from kernelscape.errors import ArgumentError
 
 W = np.random.default_rng(5).normal(10, 4, (5, 5)).astype(np.float32)
@@ -281,7 +282,8 @@ BOMBS = {
     "None * 3": "got NoneType",
     "w[:, :, None, None] * w * w[:, :, None, None, None, None] * w[..., None, None, None, None, None, None]"
     " * w[:, :, None, None, None, None, None, None, None, None]": "too large; reduce it first",
-    "np.einsum('ab,cd,ef->abcdef', w, w, w) * w[:, :, None, None, None, None, None, None, None, None]": "too large",
+    "np.einsum('ab,cd,ef,gh->abcdefgh', w, w, w, w)"
+    " * w[:, :, None, None, None, None, None, None, None, None]": "too large",
 }
 
 
