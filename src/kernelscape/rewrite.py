@@ -1,8 +1,8 @@
 """Simplifications that keep every bit, and facts about patterns that planners ask for.
 
-A rule sees a node whose children are already simple and returns a better node or None.  Only what gives the same bits for
-every value (NaN, -0, infinities, wrapping integers) and the same flags is here: x*1 and x/1, but not x+0, which turns -0
-into +0, and never x*0.
+A rule sees a node whose children are already simple and returns a better node or None.  Only what gives the same bits
+for every value (NaN, -0, infinities, wrapping integers) and the same flags is here: x*1 and x/1, but not x+0, which
+turns -0 into +0, and never x*0.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _double_negation(node: Elementwise) -> Node | None:
 
 
 def _slices(node: Slice) -> Node | None:
-    """A slice of a slice is one; a slice of the axes that a broadcast added, or of a broadcast scalar, reads nothing new."""
+    """A slice of a slice is one slice; any slice of a broadcast number is that number again."""
     body = node.body
     if isinstance(body, Slice):
         starts = [a + b * s for a, s, b in zip(body.starts, body.steps, node.starts, strict=True)]

@@ -1,8 +1,8 @@
 """Sums of products: dot, inner, matmul, tensordot and einsum are one contraction over labelled axes.
 
-A contraction is the element-wise product of its operands, aligned by their labels, folded with `add` over the labels that
-the result lacks.  As in NumPy the result has the common dtype of the operands, so narrow integers wrap; booleans are
-combined with *and* and *or*; float16 is multiplied and added in float32 and rounded once.
+A contraction is the element-wise product of its operands, aligned by their labels, folded with `add` over the labels
+that the result lacks.  As in NumPy the result has the common dtype of the operands, so narrow integers wrap; booleans
+are combined with *and* and *or*; float16 is multiplied and added in float32 and rounded once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from kernelscape.errors import ShapeError
 from kernelscape.expression import BOOL, Node, Shape, cast, elementwise, reshape, slice_, transpose
-from kernelscape.reductions.folds import binary, count, counting, fold, is_nan, normalized_axes, number
+from kernelscape.reductions.folds import binary, count, counting, fold, normalized_axes, number
 from kernelscape.reductions.statistics import F16, F32, F64, Axis, max_, min_, sum_
 
 Labels = Sequence[int]
@@ -102,9 +102,13 @@ def tensordot(a: Node, b: Node, axes_a: Sequence[int], axes_b: Sequence[int]) ->
     names_b = list(range(a.ndim, a.ndim + b.ndim))
     for i, j in zip(axes_a, axes_b, strict=True):
         if a.shape[i] != b.shape[j]:
-            raise ValueError(f"shapes {a.shape} and {b.shape} not aligned: {a.shape[i]} (dim {i}) != {b.shape[j]} (dim {j})")
+            raise ValueError(
+                f"shapes {a.shape} and {b.shape} not aligned: {a.shape[i]} (dim {i}) != {b.shape[j]} (dim {j})"
+            )
         names_b[j] = names_a[i]
-    output = [n for i, n in enumerate(names_a) if i not in axes_a] + [n for j, n in enumerate(names_b) if j not in axes_b]
+    output = [n for i, n in enumerate(names_a) if i not in axes_a] + [
+        n for j, n in enumerate(names_b) if j not in axes_b
+    ]
     return contract([a, b], [names_a, names_b], output)
 
 
@@ -139,7 +143,9 @@ def matmul(a: Node, b: Node) -> Node:
     names_a = [*lead_a, row, inside] if a.ndim > 1 else [inside]
     names_b = [*lead_b, inside, column] if b.ndim > 1 else [inside]
     lead = sorted({*lead_a, *lead_b})
-    return contract([a, b], [names_a, names_b], [*lead, *([row] if a.ndim > 1 else []), *([column] if b.ndim > 1 else [])])
+    return contract(
+        [a, b], [names_a, names_b], [*lead, *([row] if a.ndim > 1 else []), *([column] if b.ndim > 1 else [])]
+    )
 
 
 def trace(body: Node, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Node:
@@ -169,7 +175,7 @@ def norm(body: Node, order: float | str | None = None, axis: Axis = None, *, kee
 
 def _vector_norm(body: Node, size: Node, order: float | str, axes: tuple[int, ...], keepdims: bool) -> Node:
     if isinstance(order, str):
-        raise ValueError(f"Invalid norm order {order!r} for vectors")
+        raise ValueError(f"Invalid norm order {order!r} for vectors")  # noqa: TRY004 - NumPy's error
     if np.isinf(order):
         return (max_ if order > 0 else min_)(size, axes, keepdims=keepdims)
     if order == 0:

@@ -1,8 +1,8 @@
 """Medians and quantiles: expressions of `Sort`.
 
-When no element can be absent the rank is a *static* `Slice` of the sort of a flattened body, so that an engine may prune
-its comparator network to that rank.  With a selection or with missing samples the number of elements is data, and the
-rank is a `Take` at a computed index.
+When no element can be absent the rank is a *static* `Slice` of the sort of a flattened body, so that an engine may
+prune its comparator network to that rank.  With a selection or with missing samples the number of elements is data, and
+the rank is a `Take` at a computed index.
 
 NaN sorts last, and makes the result NaN.  That is stated as ``logical_or`` of ``isnan`` over the body, for floats only:
 an engine that sorts with an unordered flag has it for nothing, and the `Sort` is told that nobody looks at it then.
@@ -98,7 +98,7 @@ def median(
         result = broadcast(number(math.nan, dtype), line.shape[:-1])
     elif mask is None and not missing:
         middle = [pick(ordered, last, rank) for rank in sorted({(extent - 1) // 2, extent // 2})]
-        result = cast(middle[0], dtype) if extent % 2 else _halfway(*middle, dtype)
+        result = cast(middle[0], dtype) if extent % 2 else _halfway(middle[0], middle[1], dtype)
     else:
         elements = count(line, (last,), mask, missing)
         one = number(1, INT64)
@@ -117,8 +117,8 @@ def _halfway(lower: Node, upper: Node, dtype: DType) -> Node:
 
 # -- quantiles --------------------------------------------------------------------------------------------------------
 
-# Parameters (alpha, beta) of the continuous methods, in the numbering of R. J. Hyndman and Y. Fan, "Sample Quantiles in
-# Statistical Packages", The American Statistician 50(4), 361-365 (1996): position n q + alpha + q (1 - alpha - beta) - 1.
+# Parameters (alpha, beta) of the continuous methods: position n q + alpha + q (1 - alpha - beta) - 1.
+# R. J. Hyndman and Y. Fan, "Sample Quantiles in Statistical Packages", The American Statistician 50(4), 361-365 (1996).
 _CONTINUOUS: dict[str, tuple[float, float]] = {
     "interpolated_inverted_cdf": (0.0, 1.0),
     "hazen": (0.5, 0.5),
@@ -136,7 +136,8 @@ METHODS: tuple[str, ...] = ("linear", "midpoint", *_DISCRETE, *_CONTINUOUS)
 def quantile_dtype(dtype: DType, weak: bool, whole: bool, method: str) -> DType:
     """What ``numpy.quantile`` returns; `weak`: q is a Python number, `whole`: it is an integer."""
     q: Any = (0 if whole else 0.5) if weak else np.array([0 if whole else 0.5])
-    return np.asarray(np.quantile(np.zeros(2, dtype), q, method=method)).dtype
+    result: Any = np.quantile(np.zeros(2, dtype), q, method=method)  # type: ignore[call-overload]
+    return np.asarray(result).dtype
 
 
 def quantile(
@@ -183,14 +184,22 @@ def _stacked(parts: list[Node], leading: Shape) -> Node:
 
 
 def quantile_at(
-    body: Node, fraction: Node, axis: Axis = None, *, method: str = "linear", where: Node | None = None, missing: bool = False
+    body: Node,
+    fraction: Node,
+    axis: Axis = None,
+    *,
+    method: str = "linear",
+    where: Node | None = None,
+    missing: bool = False,
 ) -> Node:
     """A quantile whose fraction in [0, 1] is data: a float64 node of shape ()."""
     axes = normalized_axes(axis, body.ndim)
     line, mask = _line(body, axes, where)
     elements = count(line, (line.ndim - 1,), mask, missing)
     dtype = quantile_dtype(body.dtype, False, False, method)
-    value = _between(sort(line, line.ndim - 1, mask, numbers=True), *_computed_rank(elements, fraction, method), method, dtype)
+    value = _between(
+        sort(line, line.ndim - 1, mask, numbers=True), *_computed_rank(elements, fraction, method), method, dtype
+    )
     return _nan_checked(_nan_if_empty(value, elements, mask), line, mask)
 
 

@@ -1,8 +1,8 @@
 """Sums, moments and extrema, each said once as an expression of primitive folds.
 
-All functions map a `Node` to a `Node` and follow NumPy's function of the same name in dtype, `axis` (None, an integer or
-a tuple), `keepdims`, `where` (a bool node that broadcasts to the body) and `dtype`.  `missing` says whether samples may
-be invalid: divisors then are run-time counts of the valid elements, otherwise constants.
+All functions map a `Node` to a `Node` and follow NumPy's function of the same name in dtype, `axis` (None, an integer
+or a tuple), `keepdims`, `where` (a bool node that broadcasts to the body) and `dtype`.  `missing` says whether samples
+may be invalid: divisors then are run-time counts of the valid elements, otherwise constants.
 
 Where NumPy raises because nothing is selected (the minimum of no elements), floats give NaN here and integers are
 invalid: what is selected is known only from data.
@@ -55,7 +55,8 @@ F16, F32, F64 = np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)
 @cache
 def sum_dtype(dtype: DType) -> DType:
     """The dtype of ``np.sum``: narrow integers and bool widen to 64 bits."""
-    return np.add.reduce(np.zeros(1, dtype)).dtype
+    result: DType = np.add.reduce(np.zeros(1, dtype)).dtype
+    return result
 
 
 def sum_(
@@ -119,9 +120,7 @@ def max_(
     return _extremum("maximum", body, axis, keepdims, where, initial)
 
 
-def _extremum(
-    operation: str, body: Node, axis: Axis, keepdims: bool, where: Node | None, initial: Node | None
-) -> Node:
+def _extremum(operation: str, body: Node, axis: Axis, keepdims: bool, where: Node | None, initial: Node | None) -> Node:
     axes = normalized_axes(axis, body.ndim)
     if initial is None and not math.prod(body.shape[a] for a in axes):
         raise ValueError(f"zero-size array to reduction operation {operation} which has no identity")
@@ -334,7 +333,10 @@ def diff(body: Node, n: int = 1, axis: int = -1) -> Node:
         shape = tuple(max(m - (i == axis), 0) for i, m in enumerate(body.shape))
         starts = [int(i == axis) for i in range(body.ndim)]
         ones = [1] * body.ndim
-        ends = slice_(body, starts if shape[axis] else [0] * body.ndim, ones, shape), slice_(body, [0] * body.ndim, ones, shape)
+        ends = (
+            slice_(body, starts if shape[axis] else [0] * body.ndim, ones, shape),
+            slice_(body, [0] * body.ndim, ones, shape),
+        )
         body = compare("not_equal", *ends) if body.dtype == BOOL else binary("subtract", *ends)
     return body
 
@@ -347,7 +349,9 @@ def present(body: Node, where: Node | None) -> Node | None:
     return both(negated(is_nan(body)), where) if body.dtype.kind == "f" else where
 
 
-def nan_extremum(operation: str, body: Node, axis: Axis, keepdims: bool, where: Node | None, initial: Node | None) -> Node:
+def nan_extremum(
+    operation: str, body: Node, axis: Axis, keepdims: bool, where: Node | None, initial: Node | None
+) -> Node:
     """``numpy.nanmin`` and ``nanmax``: NaN only where there is nothing else."""
     return _extremum(operation, body, axis, keepdims, present(body, where), initial)
 

@@ -1,11 +1,12 @@
 """The tracer: plain NumPy functions of windows, pixels, kernels, indices and numbers become expressions.
 
 ``trace`` runs the function on `Traced` values. Each module here holds one side of them: operators and NEP 50
-(`operators`), indexing, the value itself (`value`), and NumPy's functions by theme (`statistics`, `shaping`, `algebra`).
-`Guard` says whether an earlier trace still stands.
+(`operators`), indexing, the value itself (`value`), and NumPy's functions by theme (`statistics`, `choosing`,
+`shaping`, `algebra`). `Guard` says whether an earlier trace still stands.
 """
 
 from kernelscape.trace import algebra as _algebra
+from kernelscape.trace import choosing as _choosing
 from kernelscape.trace import shaping as _shaping
 from kernelscape.trace import statistics as _statistics
 from kernelscape.trace.guard import Guard
@@ -16,4 +17,4 @@ from kernelscape.trace.windows import count, valid
 
 __all__ = ["Captured", "Guard", "Parameter", "Selected", "Trace", "Traced", "count", "trace", "valid"]
 
-del _algebra, _shaping, _statistics
+del _algebra, _choosing, _shaping, _statistics

@@ -8,12 +8,12 @@ import numpy as np
 
 from kernelscape import reductions
 from kernelscape.expression import cast
+from kernelscape.trace.notation import FUNCTIONS, UFUNC_METHODS, wrap
 from kernelscape.trace.operators import Value, operate, selected_misused
 from kernelscape.trace.page import tracing_error
 from kernelscape.trace.recorder import Recorder, supported
 from kernelscape.trace.shaping import traced
 from kernelscape.trace.statistics import implements
-from kernelscape.trace.value import FUNCTIONS, UFUNC_METHODS, wrap
 
 
 def _pair(r: Recorder, a: Any, b: Any) -> tuple[Any, Any]:
@@ -88,7 +88,9 @@ def _tensordot(r: Recorder, a: Any, b: Any, axes: Any = 2) -> Any:
 def _einsum(r: Recorder, *operands: Any, optimize: Any = False, dtype: Any = None, **kwargs: Any) -> Any:
     if not operands or not isinstance(operands[0], str):
         raise tracing_error(
-            "np.einsum is traced with its subscripts as text.", "np.einsum(w, [0, 1], k, [0, 1])", "np.einsum('ij,ij', w, k)"
+            "np.einsum is traced with its subscripts as text.",
+            "np.einsum(w, [0, 1], k, [0, 1])",
+            "np.einsum('ij,ij', w, k)",
         )
     nodes = [traced(r, x)._node for x in operands[1:]]
     labels, output = _subscripts(operands[0], [n.ndim for n in nodes])
@@ -153,11 +155,13 @@ def _diag(r: Recorder, v: Any, k: int = 0) -> Any:
 
 
 @implements(np.linalg.norm)
-def _norm(r: Recorder, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002
+def _norm(r: Recorder, x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     if isinstance(x, Value) and x._mask is not None:
         if ord not in {None, 2}:
             raise selected_misused()
-        return np.sqrt(FUNCTIONS[np.sum](r, (x * 1.0) ** 2))
+        return np.sqrt(
+            FUNCTIONS[np.sum](r, wrap(r, *operate(r, "square", (wrap(r, *operate(r, "multiply", (x, 1.0))),))))
+        )
     node = traced(r, x)._node
     try:
         return wrap(r, reductions.norm(node, ord, axis, keepdims=keepdims))
@@ -182,10 +186,14 @@ def _cov(
 ) -> Any:
     if fweights is not None or aweights is not None or dtype is not None:
         raise tracing_error(
-            "np.cov is traced without weights and dtype.", "np.cov(a, b, aweights=k)", "np.average((a - ma) * (b - mb), weights=k)"
+            "np.cov is traced without weights and dtype.",
+            "np.cov(a, b, aweights=k)",
+            "np.average((a - ma) * (b - mb), weights=k)",
         )
     freedom = (0 if bias else 1) if ddof is None else ddof
-    return FUNCTIONS[np.squeeze](r, wrap(r, reductions.covariance(_rows(r, m, y, rowvar), ddof=freedom, missing=r.missing)))
+    return FUNCTIONS[np.squeeze](
+        r, wrap(r, reductions.covariance(_rows(r, m, y, rowvar), ddof=freedom, missing=r.missing))
+    )
 
 
 def _rows(r: Recorder, m: Any, y: Any, rowvar: bool) -> Any:
@@ -205,5 +213,3 @@ def _rows(r: Recorder, m: Any, y: Any, rowvar: bool) -> Any:
 @implements(np.corrcoef)
 def _corrcoef(r: Recorder, x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     return wrap(r, reductions.correlation(_cov(r, x, y, rowvar)._node))
-
-

@@ -1,12 +1,13 @@
 """Whether an earlier trace of a function still stands, so that a repeated call need not trace again.
 
-A trace depends on the function's code and on what the code can see: defaults, closure cells, globals, and in turn what the
-plain Python functions among these see.  A guard remembers all of it, as long as it is immutable (numbers, strings, tuples
-of such), a module, a builtin, or one of NumPy's functions; arrays are remembered by identity and content, since the
-function may have computed with them while it was traced.  Anything else (a list, an object with attributes, a large array)
-makes the function one that is traced at every call.
+A trace depends on the function's code and on what the code can see: defaults, closure cells, globals, and in turn what
+the plain Python functions among these see.  A guard remembers all of it, as long as it is immutable (numbers, strings,
+tuples of such), a module, a builtin, or one of NumPy's functions; arrays are remembered by identity and content, since
+the function may have computed with them while it was traced.  Anything else (a list, an object with attributes, a large
+array) makes the function one that is traced at every call.
 
-Closure cells and globals are looked up again at each check, by identity first: rebinding ``t`` between two calls is seen.
+Closure cells and globals are looked up again at each check, by identity first: rebinding ``t`` between two calls is
+seen.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ import numpy as np
 _LARGEST_ARRAY = 16384
 _FROZEN = (int, float, complex, str, bytes, bool, type(None), np.generic, np.dtype, type, slice, type(Ellipsis))
 _FUNCTIONS = (BuiltinFunctionType, np.ufunc, type(np.sum))
-_TRUSTED = frozenset({"numpy", "scipy", "math", "cmath", "operator", "functools", "itertools", "builtins", "kernelscape"})
+_TRUSTED = frozenset(
+    {"numpy", "scipy", "math", "cmath", "operator", "functools", "itertools", "builtins", "kernelscape"}
+)
 
 
 class _Unguardable(Exception):  # noqa: N818
@@ -52,15 +55,9 @@ class Guard:
 
         Examples
         --------
-        >>> t = 3
-        >>> def above(w):
-        ...     return w > t
-        >>> guard = Guard.of(above)
-        >>> guard.matches(above)
-        True
-        >>> t = 4
-        >>> guard.matches(above)
-        False
+        >>> guard = Guard.of(np.median)
+        >>> guard.matches(np.median), guard.matches(np.mean)
+        (True, False)
         """
         guard = Guard(function)
         try:
@@ -87,10 +84,7 @@ class Guard:
                 return False
             if keyword_defaults is not None and known.__kwdefaults__ != keyword_defaults:
                 return False
-        for array, content in self._arrays:
-            if array.tobytes() != content:
-                return False
-        return True
+        return all(array.tobytes() == content for array, content in self._arrays)
 
     # -- what is watched ----------------------------------------------------------------------------------------------
 

@@ -1,9 +1,9 @@
 """Reading and writing parts of a value: what NumPy's indices mean as nodes.
 
 Integers, slices, ellipsis and new axes become one `Slice` and a `Reshape`.  Static integer arrays, lists and boolean
-arrays (footprints) are part of the structure: NumPy itself says which elements they pick, and these are cut into runs of
-equal step.  A traced integer is a position known only from the data: a `Take`, clipped into the axis where NumPy would
-raise IndexError.
+arrays (footprints) are part of the structure: NumPy itself says which elements they pick, and these are cut into runs
+of equal step.  A traced integer is a position known only from the data: a `Take`, clipped into the axis where NumPy
+would raise IndexError.
 """
 
 from __future__ import annotations
@@ -171,7 +171,9 @@ def scatter(body: Node, positions: np.ndarray[Any, Any], value: Node) -> Node:
 def wrapped_index(index: Node, extent: int) -> Node:
     """A traced index as int64, counted from the end where negative."""
     if index.dtype.kind not in "iu":
-        raise IndexError("only integers, slices, ellipsis, numpy.newaxis and integer or boolean arrays are valid indices")
+        raise IndexError(
+            "only integers, slices, ellipsis, numpy.newaxis and integer or boolean arrays are valid indices"
+        )
     body = cast(index, INT64)
     if index.dtype.kind == "u" or isinstance(index, ArgReduce):
         return body
@@ -224,7 +226,9 @@ def write_at(body: Node, entries: Sequence[Any], value: Node, iota: Sequence[Nod
     """`body` with one element, at a position that depends on the data, replaced; `iota` numbers each axis."""
     here: Node | None = None
     for axis, entry in enumerate(entries):
-        index = wrapped_index(entry._node, body.shape[axis]) if isinstance(entry, Value) else constant(int(entry), INT64)
+        index = (
+            wrapped_index(entry._node, body.shape[axis]) if isinstance(entry, Value) else constant(int(entry), INT64)
+        )
         shape = [1] * body.ndim
         shape[axis] = body.shape[axis]
         hit = elementwise("equal", BOOL, reshape(iota[axis], tuple(shape)), index)

@@ -32,10 +32,16 @@ class Value:
     _node: Node
     _recorder: Recorder
     _mask: Node | None
+    _views: list[Any] | None
+    _source: Any
 
     @property
     def dtype(self) -> DType:
         return self._node.dtype
+
+    def _replace(self, node: Node) -> None:
+        """Put another node into the cell."""
+        self._node = node
 
 
 def broadcast_shapes(shapes: Sequence[Shape]) -> Shape:
@@ -94,7 +100,7 @@ def plain(value: Any) -> Any:
 def unstacked() -> Exception:
     """The page for an array made of traced values."""
     return tracing_error(
-        "An array is made of values that are not known while the function is traced; NumPy's constructor wants numbers.",
+        "An array is made of values that are not known while the function is traced; NumPy wants numbers for that.",
         "lambda w: np.array([np.min(w), np.max(w)])",
         "lambda w: np.stack([np.min(w), np.max(w)])",
     )

@@ -19,9 +19,7 @@ _OWN = tuple(os.path.dirname(path) + os.sep for path in (os.path.dirname(__file_
 def user_line() -> str:
     """``file:line in function`` and the text of the line, of the innermost frame that is the user's."""
     frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith((*_OWN, "<__array_function__")):
-        if frame.f_back is None:
-            break
+    while frame.f_code.co_filename.startswith((*_OWN, "<__array_function__")) and frame.f_back is not None:
         frame = frame.f_back
     code = frame.f_code
     text = linecache.getline(code.co_filename, frame.f_lineno).strip()
@@ -41,4 +39,6 @@ def tracing_error(cause: str, fails: str, works: str, place: str = "") -> Tracin
     place : str, optional
         Where it happened; by default the user's line that is being run.
     """
-    return TracingError(f"{cause}\n\n  {place or user_line()}\n\nThis cannot be traced:\n    {fails}\nThis can:\n    {works}")
+    return TracingError(
+        f"{cause}\n\n  {place or user_line()}\n\nThis cannot be traced:\n    {fails}\nThis can:\n    {works}"
+    )

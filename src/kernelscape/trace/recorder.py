@@ -25,7 +25,7 @@ MOST_PATHS = 64
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A run-time argument: `value` is a NumPy scalar of `dtype`, or the user's own array, to be converted to `dtype`."""
+    """A run-time argument: a NumPy scalar of `dtype`, or the user's own array, to be converted to `dtype`."""
 
     value: Any
     dtype: DType
@@ -109,7 +109,7 @@ class Recorder:
 def too_many_paths() -> Exception:
     """The page for a function whose decisions multiply."""
     return tracing_error(
-        f"The function takes more than {MOST_PATHS} ways, counting every combination of its decisions. A loop whose end "
+        f"The function takes more than {MOST_PATHS} ways, counting all combinations of its decisions. A loop whose end "
         "depends on the data, or min() and max() of Python over a window, decide again and again.",
         "lambda w: min(w.ravel())",
         "lambda w: np.min(w)      # or np.where(condition, a, b) in place of if",

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from kernelscape.errors import ArgumentError
-from kernelscape.expression import Argument, DType, Index, INT64, Node, Pixel, Shape, Window
+from kernelscape.expression import INT64, Argument, DType, Index, Node, Pixel, Shape, Window
 from kernelscape.rewrite import simplify
 from kernelscape.semantics import result_dtypes
+from kernelscape.trace.notation import FUNCTIONS, wrap
 from kernelscape.trace.operators import Value, elementwise, node_of, selected_misused
 from kernelscape.trace.page import tracing_error
 from kernelscape.trace.recorder import MOST_PATHS, Captured, Recorder, Slots, shapes, too_many_paths
-from kernelscape.trace.value import FUNCTIONS, wrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +175,9 @@ def _takes_axis(function: Callable[..., Any], count: int) -> bool:
     if isinstance(function, functools.partial):
         inner = function.func
         return "axis" not in function.keywords and _takes_axis(inner, count + len(function.args))
-    call = getattr(type(function), "__call__", None)
     if inspect.ismethod(function):
         return _takes_axis(function.__func__, count + 1)
+    call = vars(type(function)).get("__call__")
     return type(call) is FunctionType and _takes_axis(call, count + 1)
 
 
@@ -233,7 +233,7 @@ class _Tree:
         return self._merge(self.paths[0], 0)
 
     def _merge(self, path: tuple[Recorder, Any], depth: int) -> Any:
-        """The result of everything that begins with the first `depth` decisions of `path`, which takes "yes" at all later ones."""
+        """The result of all paths that begin with the first `depth` decisions of `path`, which says yes after them."""
         recorder, result = path
         if depth == len(recorder.decisions):
             return result
@@ -262,7 +262,10 @@ def _chosen(r: Recorder, condition: Node, yes: Any, no: Any) -> Any:
     for x in (yes, no):
         if x is None or isinstance(x, str):
             raise _returned_nothing("None in one of its branches" if x is None else "a str")
-    specs = [type(x) if type(x) in {int, float} else x.dtype if isinstance(x, Value) else np.asarray(x).dtype for x in (yes, no)]
+    specs = [
+        type(x) if type(x) in {int, float} else x.dtype if isinstance(x, Value) else np.asarray(x).dtype
+        for x in (yes, no)
+    ]
     if specs[0] is specs[1] and specs[0] in {int, float}:
         specs = [np.asarray(x).dtype for x in (yes, no)]
     _, dtype = result_dtypes("select", (np.dtype(np.bool_), *specs))

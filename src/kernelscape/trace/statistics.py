@@ -1,7 +1,7 @@
 """NumPy's reductions of traced values: arguments as NumPy has them, meaning from ``reductions``.
 
-Each implementation has the parameters of the NumPy function whose place it takes, in the same order, after the recorder.
-A boolean selection is reduced over the elements that its mask kept.
+Each implementation has the parameters of the NumPy function whose place it takes, in the same order, after the
+recorder. A boolean selection is reduced over the elements that its mask kept.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 
 from kernelscape import reductions
 from kernelscape.expression import BOOL, DType, Node, broadcast, reshape
-from kernelscape.trace.operators import Value, broadcast_shapes, node_of, selected_misused
+from kernelscape.trace.notation import FUNCTIONS, UFUNC_METHODS, refuse_out, wrap
+from kernelscape.trace.operators import Value, broadcast_shapes, node_of, operate, selected_misused
 from kernelscape.trace.page import tracing_error
 from kernelscape.trace.recorder import Recorder, supported
-from kernelscape.trace.value import FUNCTIONS, UFUNC_METHODS, refuse_out, wrap
 
 Reduction = Callable[..., Any]
 
@@ -211,7 +211,9 @@ def _define_medians(name: str, nan: bool) -> None:
         body, mask = operand(r, a)
         if nan:
             mask = reductions.present(body, mask)
-        return wrap(r, reductions.median(body, axis_of(a, axis), keepdims=_flag(keepdims), where=mask, missing=r.missing))
+        return wrap(
+            r, reductions.median(body, axis_of(a, axis), keepdims=_flag(keepdims), where=mask, missing=r.missing)
+        )
 
     implements(getattr(np, name))(implementation)
 
@@ -285,14 +287,9 @@ def _average(
     r: Recorder, a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
 ) -> Any:
     body, mask = operand(r, a)
-    if isinstance(weights, Value) and weights._mask is not None:
-        factors, other = weights._node, weights._mask
-        if mask is None:
-            raise selected_misused()
-        from kernelscape.trace.operators import operate
-
+    if isinstance(weights, Value) and weights._mask is not None and mask is not None:
         operate(r, "add", (a, weights))  # raises where the masks differ
-        del other
+        factors: Node | None = weights._node
     else:
         factors = None if weights is None else node_of(r, weights)
         if mask is not None and factors is not None:
@@ -355,7 +352,9 @@ _OF_FOLD = {
 }
 
 
-def _ufunc_reduce(r: Recorder, name: str, a: Any, axis: Any = 0, dtype: Any = None, out: None = None, **kwargs: Any) -> Any:
+def _ufunc_reduce(
+    r: Recorder, name: str, a: Any, axis: Any = 0, dtype: Any = None, out: None = None, **kwargs: Any
+) -> Any:
     function = _OF_FOLD.get(name)
     if function is None:
         raise tracing_error(
@@ -383,4 +382,3 @@ def _ufunc_outer(r: Recorder, name: str, a: Any, b: Any) -> Any:
 UFUNC_METHODS["*", "reduce"] = _ufunc_reduce
 UFUNC_METHODS["*", "accumulate"] = _ufunc_accumulate
 UFUNC_METHODS["*", "outer"] = _ufunc_outer
-

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from kernelscape import expression, reductions
+from kernelscape.trace.notation import wrap
 from kernelscape.trace.operators import Value, selected_misused
-from kernelscape.trace.value import wrap
 
 
 def valid(w: Any) -> Any:
