@@ -61,7 +61,8 @@ class Plan:
     @property
     def masked_stage(self) -> Stage:
         """The stage of the tiles in which samples are missing."""
-        return self.stage if self.job.interior is None else replace(self.stage, outputs=self.job.outputs)
+        outputs = tuple(stored(n, d) for n, d in zip(self.job.outputs, self.job.output_dtypes, strict=True))
+        return replace(self.stage, outputs=outputs)
 
     @property
     def counts(self) -> Shape:
@@ -85,7 +86,7 @@ def make_plan(
     arrangement = _arrange(job, counts, layouts, output_layouts)
     roles = _roles(job, arrangement)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
-    interior = job.interior or job.outputs
+    interior = tuple(stored(n, d) for n, d in zip(job.interior or job.outputs, job.output_dtypes, strict=True))
     tile = choose_tile(interior, _varying(interior, roles), shares, target)
     tile = _fitted(tile, counts, arrangement)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
@@ -104,6 +105,15 @@ def make_plan(
         invalid=job.invalid,
     )
     return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
+
+
+def stored(node: ex.Node, dtype: DType) -> ex.Node:
+    """A result without a detour: a sample that was cast exactly and comes back to its own dtype at the store."""
+    while isinstance(node, ex.Elementwise) and node.operator == "cast" and node.operands[0].dtype == dtype:
+        if not np.can_cast(dtype, node.dtype, "safe"):
+            break
+        node = node.operands[0]
+    return node
 
 
 def row_dtype(dtype: DType) -> DType:

@@ -8,6 +8,7 @@ is the one for which all registers of the expression together are used best.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,7 +40,8 @@ def choose_tile(outputs: Sequence[ex.Node], varying: set[int], shares_rows: bool
         return Tile(1, 1, lanes, instructions)
     folds = [n for n in nodes if isinstance(n, ex.Reduce)]
     widest = max((_registers(n, lanes, target) for n in nodes), default=1)
-    accumulators = max(1, target.registers // 2 // widest)
+    together = max(Counter((n.axes, n.body.shape) for n in folds).values(), default=1)
+    accumulators = max(1, target.registers // 2 // widest // together)
     rows = 4 if shares_rows and folds else 1
     while rows > 1 and (rows > accumulators or (rows * instructions > 4 * BUDGET and not _is_linear(folds, nodes))):
         rows //= 2
@@ -55,8 +57,14 @@ def _is_linear(folds: Sequence[ex.Reduce], nodes: Sequence[ex.Node]) -> bool:
 
 
 def _registers(node: ex.Node, lanes: int, target: Target) -> int:
-    size = 1 if node.dtype.kind == "b" else 4 if node.dtype == "float16" else node.dtype.itemsize
-    return max(1, math.ceil(lanes * size / target.vector_bytes))
+    return max(1, math.ceil(lanes * _element_bytes(node) / target.vector_bytes))
+
+
+def _element_bytes(node: ex.Node) -> int:
+    """Bytes of an element in a register; a mask is as wide as what it was made of."""
+    if node.dtype.kind == "b":
+        return max((_element_bytes(child) for child in node.children), default=1)
+    return 4 if node.dtype == "float16" else node.dtype.itemsize
 
 
 def _instructions(node: ex.Node) -> float:

@@ -8,6 +8,7 @@ bits as the other wherever all samples are valid.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -27,6 +28,8 @@ LOOP_LIMIT = 120
 """Instructions of the unrolled part of a loop over taps."""
 
 Indices = tuple[Position, ...]
+Slot = tuple[ex.Reduce, Lane]
+"""One fold, for one vector of the tile."""
 
 
 class Folds:
@@ -34,65 +37,101 @@ class Folds:
 
     def __init__(self, emitter: Emitter) -> None:
         self.emitter, self.builder, self.stage = emitter, emitter.builder, emitter.stage
+        self._groups = _siblings(emitter)
         emitter.add_rules({ex.Reduce: self._reduce, ex.ArgReduce: self._arg_reduce})
 
     # -- reductions --------------------------------------------------------------------------------------------------
 
     def _reduce(self, node: ex.Reduce, index: Index, lane: Lane) -> Element:
         lanes = self.emitter.lanes_of(node, lane)
-        key = ("fold", id(node), index, lanes[0] if len(lanes) == 1 else None)
-        found = self.builder.remember(key, lambda: self._fold(node, index, lanes))
-        return found[lane]
+        group = [node] if index else self._groups[id(node)]
+        key = ("fold", id(group[0]), index, lanes[0] if len(lanes) == 1 else None)
+        slots = [(member, one) for member in group for one in lanes]
+        found = self.builder.remember(key, lambda: self._fold(slots, index))
+        return found[id(node), lane]
 
-    def _fold(self, node: ex.Reduce, index: Index, lanes: list[Lane]) -> dict[Lane, Element]:
+    def _fold(self, slots: list[Slot], index: Index) -> dict[tuple[int, Lane], Element]:
+        """Folds of one group, for all vectors of the tile, in one sweep over their common axes."""
+        node = slots[0][0]
         extents = [node.body.shape[a] for a in node.axes]
         if 0 in extents:
-            return dict.fromkeys(lanes, Element(self._identity(node), None))
-        if self.fits_unrolled(node, len(lanes)):
-            return self._unrolled(node, index, lanes)
+            return {(id(n), lane): Element(self._identity(n), None) for n, lane in slots}
+        if self._is_count(node):
+            count = constant(self._identity(node).type, math.prod(extents))
+            return {(id(n), lane): Element(count, None) for n, lane in slots}
         axis = self._y_axis(node)
-        if axis is not None and len(lanes) > 1 and self._steps_by_one(node, axis):
-            return self._by_rows(node, lanes, axis)
-        return self._looped(node, index, lanes, extents)
+        if self.fits_unrolled(slots):
+            found = self._unrolled(slots, index)
+        elif axis is not None and self.stage.rows > 1 and len(slots) > 1 and self._steps_by_one(node, axis):
+            found = self._by_rows(slots, axis)
+        else:
+            found = self._looped(slots, index, extents)
+        return {(id(n), lane): self._settled(e) for (n, lane), e in zip(slots, found, strict=True)}
 
-    def fits_unrolled(self, node: ex.Reduce, lanes: int) -> bool:
+    def _is_count(self, node: ex.Reduce) -> bool:
+        """A sum of flags where all samples are valid."""
+        body = node.body
+        while isinstance(body, ex.Elementwise) and body.operator == "cast":
+            body = body.operands[0]
+        return not self.emitter.masked and node.where is None and node.operation == "add" and isinstance(body, ex.Valid)
+
+    def _settled(self, element: Element) -> Element:
+        """NaN where a fold of extrema has met one."""
+        met = self._met(element)
+        if met is None:
+            return Element(element.value, element.flag)
+        nan = constant(element.value.type, math.nan)
+        return Element(self.builder.select(met, nan, element.value), element.flag)
+
+    def _met(self, element: Element) -> Value | None:
+        pending = element.pending
+        if pending is None:
+            return element.unordered
+        now = self.builder.fcmp("uno", pending, pending)
+        return now if element.unordered is None else self.builder.binary("or", element.unordered, now)
+
+    def fits_unrolled(self, slots: Sequence[Slot]) -> bool:
+        node = slots[0][0]
         taps = node.body.size // max(node.size, 1)
-        return taps <= 4 or taps * self._step_cost(node) * lanes <= UNROLL_LIMIT
+        return taps <= 4 or taps * self._step_cost(slots) <= UNROLL_LIMIT
 
-    def _step_cost(self, node: ex.Reduce) -> int:
-        """Instructions of one element of the body and its accumulation, roughly."""
-        body = [n for n in ex.walk([node.body]) if id(n) not in self.emitter.uniform]
-        total = self.emitter.cost([n for n in body if not isinstance(n, ex.Reduce | ex.Sort)])
+    def _step_cost(self, slots: Sequence[Slot]) -> int:
+        """Instructions of one step of all slots, roughly."""
+        members = list({id(n): n for n, _ in slots}.values())
+        body = [n for n in ex.walk([m.body for m in members]) if id(n) not in self.emitter.uniform]
+        total = self.emitter.cost([n for n in body if not isinstance(n, ex.Reduce | ex.Sort) and n.size > 1])
         inner = sum(n.body.size for n in body if isinstance(n, ex.Reduce | ex.Sort) and n.size > 1)
-        return 1 + (total + inner) // max(node.body.size, 1)
+        lanes = len(slots) // len(members)
+        return lanes * (len(members) + (total + inner) // max(members[0].body.size, 1))
 
     def _place(self, node: ex.Reduce, index: Index, taps: Indices) -> Index:
         """The index into the body: `index` on the kept axes, `taps` on the folded ones."""
         kept, folded = iter(index), iter(taps)
         return tuple(next(folded) if axis in node.axes else next(kept) for axis in range(node.body.ndim))
 
-    def _unrolled(self, node: ex.Reduce, index: Index, lanes: list[Lane]) -> dict[Lane, Element]:
-        results: dict[Lane, Element] = {}
-        for taps, rows in self._schedule(node, lanes):
-            for lane in lanes:
+    def _unrolled(self, slots: list[Slot], index: Index) -> list[Element]:
+        results: list[Element | None] = [None] * len(slots)
+        for taps, rows in self._schedule(slots):
+            for number, (node, lane) in enumerate(slots):
                 if lane[0] in rows:
-                    results[lane] = self._accumulate(node, results.get(lane), self._place(node, index, taps), lane)
-        return results
+                    place = self._place(node, index, taps)
+                    results[number] = self._accumulate(node, results[number], place, lane)
+        return [r for r in results if r is not None]
 
-    def _schedule(self, node: ex.Reduce, lanes: list[Lane]) -> list[tuple[tuple[int, ...], set[int]]]:
+    def _schedule(self, slots: list[Slot]) -> list[tuple[tuple[int, ...], set[int]]]:
         """Taps in an order that meets each source row once; for each tap the output rows that take it then."""
+        node = slots[0][0]
         extents = [node.body.shape[a] for a in node.axes]
-        rows = sorted({t for t, _ in lanes})
+        rows = sorted({lane[0] for _, lane in slots})
         axis = self._y_axis(node)
         every = list(product(*map(range, extents)))
         if axis is None or len(rows) == 1:
             return [(taps, set(rows)) for taps in every]
-        spec = next(i for i in self.stage.inputs if i.shape[axis] == extents[axis])
-        offset = spec.y_taps
+        spec = next(i for i in self.stage.inputs if i.shape == node.body.shape)
         plan: dict[tuple[int, tuple[int, ...]], set[int]] = {}
         for taps in every:
             for t in rows:
-                source = t * spec.y_stride + offset[taps[axis]]
+                source = t * spec.y_stride + spec.y_taps[taps[axis]]
                 plan.setdefault((source, taps), set()).add(t)
 
         def order(entry: tuple[int, tuple[int, ...]]) -> tuple[Any, ...]:
@@ -117,15 +156,15 @@ class Folds:
         full = [i for i in self.stage.inputs if i.shape == node.body.shape]
         return extent > self.stage.rows and all(i.y_stride == 1 and i.y_taps == tuple(range(extent)) for i in full)
 
-    def _by_rows(self, node: ex.Reduce, lanes: list[Lane], axis: int) -> dict[Lane, Element]:
+    def _by_rows(self, slots: list[Slot], axis: int) -> list[Element]:
         """Loops over source rows: each is loaded once, and every output row of the tile takes what it needs of it.
 
         Output row t has its tap i in source row i + t.  The first and last source rows concern some output rows only and are
         written out; those in between are a loop.  Each output row still meets its taps in their own order.
         """
-        shape, rows = node.body.shape, self.stage.rows
+        shape, rows = slots[0][0].body.shape, self.stage.rows
         before, behind = shape[:axis], shape[axis + 1 :]
-        cost = self._step_cost(node) * len(lanes)
+        cost = self._step_cost(slots)
 
         def one_row(head: Indices, row: Position, active: set[int], state: list[Element]) -> list[Element]:
             taken = {t: self.emitter.affine(row, 1, -t) for t in active}
@@ -133,7 +172,7 @@ class Folds:
             def step(tail: Indices, state: list[Element]) -> list[Element]:
                 return [
                     self._accumulate(node, s, (*head, taken[lane[0]], *tail), lane) if lane[0] in taken else s
-                    for s, lane in zip(state, lanes, strict=True)
+                    for s, (node, lane) in zip(state, slots, strict=True)
                 ]
 
             return self.nest(behind, state, step, cost)
@@ -152,37 +191,59 @@ class Folds:
                 state = one_row(head, row, {t for t in every if row - t < extent}, state)
             return state
 
-        state = self.nest(before, self._start(node, lanes), all_rows, LOOP_LIMIT + 1)
-        return dict(zip(lanes, state, strict=True))
+        return self.nest(before, self._start(slots), all_rows, LOOP_LIMIT + 1)
 
-    def _start(self, node: ex.Reduce, lanes: list[Lane]) -> list[Element]:
-        first = self._identity(node)
-        flagged = self.emitter.masked or node.where is not None
-        return [Element(first, constant(first.type.of("i1"), 0) if flagged else None) for _ in lanes]
+    def _start(self, slots: list[Slot]) -> list[Element]:
+        """What a loop begins with, with all the flags that it will carry."""
+        found = []
+        for node, _ in slots:
+            first = self._identity(node)
+            none = constant(first.type.of("i1"), 0)
+            flagged = self.emitter.masked or node.where is not None
+            found.append(Element(first, none if flagged else None, none if self._is_extremum(node) else None))
+        return found
 
     def _accumulate(self, node: ex.Reduce, so_far: Element | None, place: Index, lane: Lane) -> Element:
         """One step of the fold."""
-        body = node.body
-        if so_far is None:
-            so_far = Element(self._identity(node), None)
-            first = True
-        else:
-            first = False
+        first = so_far is None
+        state = Element(self._identity(node), None) if so_far is None else so_far
         if self._is_product(node):
-            a, b = (self._operand(body, operand, place, lane) for operand in body.children)
-            new = fused(self.builder, self.emitter.target, a.value, b.value, so_far.value)
+            a, b = (self._operand(node.body, operand, place, lane) for operand in _factors(node.body))
+            new = fused(self.builder, self.emitter.target, a.value, b.value, state.value)
             valid = self.emitter.both(a.flag, b.flag)
         else:
-            element = self._wide(node, body, place, lane)
+            element = self._wide(node, node.body, place, lane)
             valid = element.flag
-            new = element.value if first else self._combine(node, so_far.value, element.value)
+            new = element.value if first else self._combine(node, state.value, element.value)
         counts = valid
         if node.where is not None:
-            counts = self.emitter.both(valid, self._wide(node, node.where, place, lane).value)
-            where_flag = self._wide(node, node.where, place, lane).flag
-            counts = self.emitter.both(counts, where_flag)
-        value = new if counts is None else self.builder.select(counts, new, so_far.value)
-        return Element(value, self._any_flag(node, first, so_far.flag, valid, counts))
+            chosen = self._wide(node, node.where, place, lane)
+            counts = self.emitter.both(self.emitter.both(valid, chosen.value), chosen.flag)
+        value = new if counts is None else self.builder.select(counts, new, state.value)
+        flag = self._any_flag(node, first, state.flag, valid, counts)
+        if not self._is_extremum(node):
+            return Element(value, flag)
+        met, pending = self._meet(state, element.value, counts, patient=first or state.pending is not None)
+        return Element(value, flag, met, pending)
+
+    @staticmethod
+    def _is_extremum(node: ex.Reduce) -> bool:
+        return node.operation in ("minimum", "maximum") and node.dtype.kind == "f"
+
+    def _meet(
+        self, state: Element, value: Value, counts: Value | None, *, patient: bool
+    ) -> tuple[Value | None, Value | None]:
+        """Looks for NaN in two values with one comparison where a value may wait for the next."""
+        builder, met = self.builder, state.unordered
+        if counts is None and state.pending is None and (patient or met is None):
+            return met, value
+        other = value if state.pending is None else state.pending
+        now = builder.fcmp("uno", other, value)
+        if counts is not None:
+            now = builder.binary("and", builder.fcmp("uno", value, value), counts)
+            if state.pending is not None:
+                now = builder.binary("or", now, builder.fcmp("uno", other, other))
+        return (now if met is None else builder.binary("or", met, now)), None
 
     def _any_flag(
         self, node: ex.Reduce, first: bool, so_far: Value | None, valid: Value | None, counts: Value | None
@@ -211,21 +272,25 @@ class Folds:
         )
 
     def _combine(self, node: ex.Reduce, a: Value, b: Value) -> Value:
+        if self._is_extremum(node):
+            # One instruction: the sum of the fold is never NaN, and a NaN in `b` is met beside it.
+            return self.builder.select(self.builder.fcmp("olt" if node.operation == "minimum" else "ogt", b, a), b, a)
         return self.emitter.operate(node.operation, [a, b], [node.body.dtype] * 2, node.body.dtype)
 
     def _identity(self, node: ex.Reduce) -> Value:
         type_ = self.emitter.type_of(node.dtype, self.emitter.width(node))
         return constant(type_, FOLDS[node.operation].identity(node.dtype))
 
-    def _looped(self, node: ex.Reduce, index: Index, lanes: list[Lane], extents: Sequence[int]) -> dict[Lane, Element]:
+    def _looped(self, slots: list[Slot], index: Index, extents: Sequence[int]) -> list[Element]:
         """Loops over the folded axes; the innermost is unrolled in groups."""
 
         def step(taps: Indices, state: list[Element]) -> list[Element]:
-            place = self._place(node, index, taps)
-            return [self._accumulate(node, s, place, lane) for s, lane in zip(state, lanes, strict=True)]
+            return [
+                self._accumulate(node, s, self._place(node, index, taps), lane)
+                for s, (node, lane) in zip(state, slots, strict=True)
+            ]
 
-        start = self._start(node, lanes)
-        return dict(zip(lanes, self.nest(extents, start, step, self._step_cost(node) * len(lanes)), strict=True))
+        return self.nest(extents, self._start(slots), step, self._step_cost(slots))
 
     def nest(self, extents: Sequence[int], state: list[Element], step: Any, cost: int) -> list[Element]:
         """Runs `step` for all taps in C order, carrying a list of elements."""
@@ -317,16 +382,44 @@ class Folds:
         return self.builder.binary("xor", flag, constant(flag.type, 1))
 
 
+def _siblings(emitter: Emitter) -> dict[int, list[ex.Reduce]]:
+    """Folds over the same axes that do not need each other: they share one sweep, and what their bodies have in common."""
+    level: dict[int, int] = {}
+    groups: dict[tuple[Any, ...], list[ex.Reduce]] = {}
+    found: dict[int, list[ex.Reduce]] = {}
+    for node in ex.walk(emitter.stage.outputs):
+        below = max((level[id(c)] for c in node.children), default=0)
+        level[id(node)] = below + isinstance(node, ex.Reduce | ex.Sort)
+        if isinstance(node, ex.Reduce) and not isinstance(node, ex.ArgReduce):
+            alone = id(node) if node.size > 1 or id(node) in emitter.uniform else None
+            key = (level[id(node)], node.axes, node.body.shape, alone)
+            found[id(node)] = groups.setdefault(key, [])
+            found[id(node)].append(node)
+    return found
+
+
+def _factors(body: ex.Node) -> tuple[ex.Node, ex.Node]:
+    first, second = (*body.children, *body.children)[:2]
+    return first, second
+
+
 def _pack(state: Sequence[Element], like: Sequence[Element]) -> list[Value]:
+    """The values that a loop carries; `like` says which flags there are."""
     values: list[Value] = []
     for element, pattern in zip(state, like, strict=True):
         values.append(element.value)
         if pattern.flag is not None:
             values.append(element.flag if element.flag is not None else constant(pattern.flag.type, 1))
+        if pattern.unordered is not None:
+            values.append(element.unordered if element.unordered is not None else constant(pattern.unordered.type, 0))
     return values
 
 
 def _unpack(values: Sequence[Value], like: Sequence[Element]) -> list[Element]:
     stream = iter(values)
-    return [Element(next(stream), next(stream) if p.flag is not None else None) for p in like]
-
+    found = []
+    for pattern in like:
+        value = next(stream)
+        flag = next(stream) if pattern.flag is not None else None
+        found.append(Element(value, flag, next(stream) if pattern.unordered is not None else None))
+    return found

@@ -30,10 +30,15 @@ Lane = tuple[int, int]
 
 
 class Element(NamedTuple):
-    """A value and whether it is valid (None: always)."""
+    """A value and whether it is valid (None: always).
+
+    Inside a fold of extrema `unordered` says whether a NaN was met, and `pending` is a value not yet looked at for that.
+    """
 
     value: Value
     flag: Value | None
+    unordered: Value | None = None
+    pending: Value | None = None
 
 
 @dataclass(frozen=True, slots=True)
