@@ -25,10 +25,10 @@ def window(dtype="float32", shape=(3, 3), number=0):
     return Parameter.window(number, shape, np.dtype(dtype))
 
 
-def refused_by_numpy(function, arrays):
+def refused_by_numpy(function, arrays, size):
     """The exception that NumPy raises for these dtypes, if any."""
     try:
-        function(*(a[:3, :3].copy() for a in arrays))
+        function(*(a[: size[0], : size[1]].copy() for a in arrays))
     except (TypeError, ValueError, OverflowError) as error:
         return next(kind for kind in (TypeError, ValueError, OverflowError) if isinstance(error, kind))
     return None
@@ -39,7 +39,7 @@ def check(function, dtype, *, arrays=1, shape=SHAPE, size=(3, 3), positive=False
     inputs = [values(dtype, shape, seed) for seed in range(arrays)]
     if positive:
         inputs = [np.abs(a) + np.ones((), a.dtype) if a.dtype != bool else a for a in inputs]
-    error = refused_by_numpy(function, inputs)
+    error = refused_by_numpy(function, inputs, size)
     if error is not None:
         with pytest.raises(error):
             traced_results(function, inputs, size)
@@ -546,3 +546,37 @@ def test_products(name, dtype):
         check(lambda a, b: np.corrcoef(np.arange(9) * a.ravel(), np.arange(9) - b.ravel()), dtype, arrays=2)
     else:
         check(PRODUCTS[name], dtype, arrays=2)
+
+
+# -- small matrices ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float16", "float32", "float64"])
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_small_matrices(n, dtype):
+    def stacked(w):
+        return np.linalg.det(np.stack([w, w + w]))
+
+    for function in (np.linalg.det, stacked):
+        check(function, dtype, shape=(5, 6), size=(n, n))
+
+    def well_conditioned(w):
+        return w + 300 * np.eye(n, dtype="float32")
+
+    check(lambda w: np.linalg.inv(well_conditioned(w)), dtype, shape=(5, 6), size=(n, n))
+    check(lambda w: np.linalg.solve(well_conditioned(w), w[0]), dtype, shape=(5, 6), size=(n, n))
+    check(lambda w: np.linalg.solve(well_conditioned(w), w), dtype, shape=(5, 6), size=(n, n))
+
+
+def test_elimination_swaps_rows_and_knows_singular_matrices():
+    image = np.array([[0.0, 1, 2, 0], [1e-20, 0, 3, 0], [5, 0, 0, 0], [0, 0, 0, 0]])
+    assert_as_numpy(np.linalg.det, [image])
+    assert_as_numpy(lambda w: np.linalg.det(w[:2, :2]), [image])
+    assert_as_numpy(lambda w: np.linalg.solve(w, np.array([1.0, 2.0, 3.0])), [image[:3, :3]])
+
+
+def test_large_matrices_are_refused():
+    with pytest.raises(TracingError, match="4 by 4"):
+        trace(np.linalg.inv, [window(shape=(5, 5))])
+    with pytest.raises(np.linalg.LinAlgError):
+        trace(np.linalg.det, [window(shape=(2, 3))])

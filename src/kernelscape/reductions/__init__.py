@@ -5,7 +5,7 @@ take nodes and give nodes, with the signature semantics of the NumPy functions w
 ... where the plain name is a builtin).
 """
 
-from kernelscape.reductions.folds import FOLDS, Fold, count, fold, normalized_axes
+from kernelscape.reductions.folds import FOLDS, Fold, count, fold, normalized_axes, number
 from kernelscape.reductions.products import (
     contract,
     correlation,
@@ -69,6 +69,7 @@ __all__ = [
     "min_",
     "norm",
     "normalized_axes",
+    "number",
     "present",
     "prod",
     "ptp",

@@ -7,6 +7,7 @@
 
 from kernelscape.trace import algebra as _algebra
 from kernelscape.trace import choosing as _choosing
+from kernelscape.trace import matrices as _matrices
 from kernelscape.trace import shaping as _shaping
 from kernelscape.trace import statistics as _statistics
 from kernelscape.trace.guard import Guard
@@ -17,4 +18,4 @@ from kernelscape.trace.windows import count, valid
 
 __all__ = ["Captured", "Guard", "Parameter", "Selected", "Trace", "Traced", "count", "trace", "valid"]
 
-del _algebra, _choosing, _shaping, _statistics
+del _algebra, _choosing, _matrices, _shaping, _statistics

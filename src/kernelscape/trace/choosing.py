@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kernelscape.expression import BOOL, broadcast, cast, constant
+from kernelscape.reductions import number
 from kernelscape.trace.notation import UFUNC_METHODS, wrap
 from kernelscape.trace.operators import WEAK, Value, elementwise, node_of, operate, plain, power
 from kernelscape.trace.page import tracing_error
@@ -149,10 +150,10 @@ def _triangle(r: Recorder, m: Any, function: Callable[..., Any], k: int) -> Any:
 def _define_like(function: Any, fill: Any) -> None:
     def implementation(r: Recorder, a: Any, *args: Any, dtype: Any = None, shape: Any = None, **_: Any) -> Any:
         value = traced(r, a)
-        given = args[0] if function is np.full_like else fill
         wanted = value.dtype if dtype is None else supported(np.dtype(dtype))
         extents = value.shape if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
-        return wrap(r, broadcast(node_of(r, given, wanted), extents))
+        node = node_of(r, args[0], wanted) if function is np.full_like else number(fill, wanted)
+        return wrap(r, broadcast(node, extents))
 
     implements(function)(implementation)
 

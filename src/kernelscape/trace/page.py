@@ -13,7 +13,7 @@ import numpy as np
 
 from kernelscape.errors import TracingError
 
-_OWN = tuple(os.path.dirname(path) + os.sep for path in (os.path.dirname(__file__), np.__file__))
+_OWN = tuple(folder + os.sep for folder in (os.path.dirname(os.path.dirname(__file__)), os.path.dirname(np.__file__)))
 
 
 def user_line() -> str:

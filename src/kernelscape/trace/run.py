@@ -7,10 +7,9 @@ takes (``if`` on a traced value), and the results of both branches of a decision
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -175,7 +174,7 @@ def _takes_axis(function: Callable[..., Any], count: int) -> bool:
     if isinstance(function, functools.partial):
         inner = function.func
         return "axis" not in function.keywords and _takes_axis(inner, count + len(function.args))
-    if inspect.ismethod(function):
+    if isinstance(function, MethodType):
         return _takes_axis(function.__func__, count + 1)
     call = vars(type(function)).get("__call__")
     return type(call) is FunctionType and _takes_axis(call, count + 1)
