@@ -188,6 +188,10 @@ class _Tables:
         sweep[Sweep.OUTER_EXTENTS] = self.address(self.outer)
         sweep[Sweep.AXES], sweep[Sweep.AXIS_TABLE] = len(stage.roles), self._axes().ctypes.data
         sweep[Sweep.TOTAL_ROWS] = rows
+        if stage.columns:
+            widest = max(node.dtype.itemsize for node in stage.columns)
+            sweep[Sweep.COLUMN_BYTES] = _rounded((longest + max(stage.column_taps)) * widest, 64)
+            sweep[Sweep.COLUMNS_AT] = self.room(stage.column_rows[-1] * stage.rows * int(sweep[Sweep.COLUMN_BYTES]))
         sizes = {
             Sweep.ROWS_AT: rows,
             Sweep.FLAGS_AT: rows,

@@ -8,6 +8,8 @@ gives these nodes their meaning).
 ``Window(input, shape)``              the samples of input number `input` around the anchor
 ``Pixel(input)``                      the value of a map at the anchor; shape ()
 ``Index(axis)``                       the anchor's coordinate along window axis `axis`; int64, shape ()
+``Column(number)``                    values shared by neighbouring positions: of column expression `number` of the stage, at
+                                      every tap along x (first axis); made by the planner only
 ``Constant(value)``                   a number that is part of the structure (never user data); shape ()
 ``Argument(slot, shape)``             a number or array that is handed over at run time: captured numbers, kernels
 ``Elementwise(operator, operands)``   an operator of ``semantics.py`` on operands that broadcast
@@ -97,6 +99,14 @@ class Index(Node):
 
     def facts(self) -> tuple[Any, ...]:
         return (self.axis,)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Column(Node):
+    number: int
+
+    def facts(self) -> tuple[Any, ...]:
+        return (self.number,)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -110,6 +110,11 @@ class Stage:
         Samples may be missing: tables of flag rows come with the tables of rows.
     min_count, invalid
         As in `geometry.Job`.
+    columns : tuple of Node
+        Expressions of the samples at the first tap along x, which every position along x computes once and its neighbours
+        read: they are stored in rows of the worker's own, where ``Column`` nodes find them.
+    column_taps : tuple of int
+        Where they are read: padded offset of each tap along x, in elements.
     """
 
     outputs: tuple[Node, ...]
@@ -124,6 +129,8 @@ class Stage:
     lanes: int
     min_count: int
     invalid: float | int
+    columns: tuple[Node, ...] = ()
+    column_taps: tuple[int, ...] = ()
 
     @property
     def chunk(self) -> int:
@@ -135,6 +142,14 @@ class Stage:
         for number, node in enumerate(self.outputs):
             for index in product(*map(range, node.shape)):
                 yield number, index
+
+    @cached_property
+    def column_rows(self) -> tuple[int, ...]:
+        """Which of the column rows each column expression begins with; the last entry is their number."""
+        starts = [0]
+        for node in self.columns:
+            starts.append(starts[-1] + node.size)
+        return tuple(starts)
 
     @cached_property
     def plane_count(self) -> int:
@@ -172,4 +187,6 @@ class Stage:
             self.strides,
             tuple((d.str, s) for d, s in self.arguments),
             (self.flatten, self.rows, self.vectors, self.lanes, self.min_count, repr(self.invalid)),
+            structure(self.columns),
+            self.column_taps,
         )

@@ -20,6 +20,7 @@ from kernelscape.expression import DType, Shape
 from kernelscape.geometry import Input, Job
 from kernelscape.loops import X, Y, RowInput, Stage
 from kernelscape.machine import Target
+from kernelscape.methods.columns import Columns, use_columns
 from kernelscape.methods.direct import Tile, choose_tile
 
 
@@ -62,7 +63,7 @@ class Plan:
     def masked_stage(self) -> Stage:
         """The stage of the tiles in which samples are missing."""
         outputs = tuple(stored(n, d) for n, d in zip(self.job.outputs, self.job.output_dtypes, strict=True))
-        return replace(self.stage, outputs=outputs)
+        return replace(self.stage, outputs=outputs, columns=(), column_taps=())
 
     @property
     def counts(self) -> Shape:
@@ -87,7 +88,10 @@ def make_plan(
     roles = _roles(job, arrangement)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
     interior = tuple(stored(n, d) for n, d in zip(job.interior or job.outputs, job.output_dtypes, strict=True))
-    tile = choose_tile(interior, _varying(interior, roles), shares, target)
+    columns = _columns(interior, job, arrangement, roles)
+    interior = columns.outputs
+    every = (*columns.outputs, *columns.columns)
+    tile = choose_tile(every, _varying(every, roles), shares, target)
     tile = _fitted(tile, counts, arrangement)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
     stage = Stage(
@@ -103,8 +107,31 @@ def make_plan(
         lanes=tile.lanes,
         min_count=job.min_count,
         invalid=job.invalid,
+        columns=columns.columns,
+        column_taps=_column_taps(job, arrangement, flatten) if columns.columns else (),
     )
     return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
+
+
+def _columns(outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...]) -> Columns:
+    """What positions along x share, where rows along x are window rows of stride 1 and all windows are the same."""
+    windows = [i for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)]
+    same = {(tuple((a.size, a.dilation, a.centre) for a in i.axes), i.taps) for i in windows}
+    if X not in roles or len(same) != 1 or windows[0].taps is not None:
+        return Columns(tuple(outputs), ())
+    if _stride(job, arrangement.x) != 1:
+        return Columns(tuple(outputs), ())
+    missing = any(MODES[a.mode].outside is Outside.MISSING for i in job.inputs for a in i.axes)
+    return use_columns(outputs, windows[0].window_shape, roles.index(X), keep_order=missing)
+
+
+def _is_windowed(number: int, outputs: Sequence[ex.Node]) -> bool:
+    return any(isinstance(n, ex.Window) and n.input == number for n in ex.walk(outputs))
+
+
+def _column_taps(job: Job, arrangement: Arrangement, flatten: int) -> tuple[int, ...]:
+    spec = max(job.inputs, key=lambda i: math.prod(a.size for a in i.axes))
+    return tuple(offset * flatten for offset in _tap_offsets(spec, arrangement.x, job))
 
 
 def stored(node: ex.Node, dtype: DType) -> ex.Node:
@@ -229,6 +256,9 @@ def _explain(plan: Plan) -> list[str]:
     lines.append(f"register tile: {stage.rows} rows x {stage.vectors} vectors x {stage.lanes} lanes, "
                  f"about {plan.tile.instructions:.0f} instructions per vector of outputs")
     lines.extend(_wrap_warnings(job))
+    if stage.columns:
+        lines.append(f"columns: {stage.column_rows[-1]} values per position along x are computed once and shared")
+        lines.extend("  " + line for line in ex.to_text(stage.columns).splitlines())
     lines.append("expression:")
     lines.extend("  " + line for line in ex.to_text(stage.outputs).splitlines())
     return lines

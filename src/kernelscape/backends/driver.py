@@ -59,6 +59,8 @@ class Sweep(_Words):
     OUTER_AT = auto()
     FILLED_AT = auto()
     PLANE_BASE_AT = auto()
+    COLUMNS_AT = auto()
+    COLUMN_BYTES = auto()
 
 
 class Call(_Words):
@@ -511,6 +513,8 @@ class _Worker:
             self.room(Sweep.COORDINATES_AT),
             self.room(Sweep.LIMITS_AT),
             b.offset(self.call, 8 * Call.ERROR),
+            self.room(Sweep.COLUMNS_AT),
+            self.word(self.sweep, Sweep.COLUMN_BYTES),
             self.word(segment, Segment.COUNT),
         )
 

@@ -1,7 +1,7 @@
 """The kernel function of a stage: for a tile of output rows, the loop over x and the stores.
 
-``void kernel(rows, flags, outputs, arguments, coordinates, limits, error, count)``; every argument but the last is the
-address of a table of 64-bit words, filled by ``driver.py``:
+``void kernel(rows, flags, outputs, arguments, coordinates, limits, error, columns, column_bytes, count)``; the arguments up to
+`limits` are addresses of tables of 64-bit words, filled by ``driver.py``:
 
 * ``rows``: one pointer for each source row (``Stage.row_base`` and ``row_number`` say which); ``flags``: as many pointers to
   rows of bytes, 1 where the sample exists (masked code only);
@@ -9,11 +9,16 @@ address of a table of 64-bit words, filled by ``driver.py``:
 * ``arguments``: (address, first, end) of each run-time number or array;
 * ``coordinates``: the anchor along each window axis (for x: of position 0), then the position along x at which rows start;
 * ``limits``: (first, end) of the buffer behind each pointer of ``rows`` and then of ``outputs`` (checked builds only);
-* ``error``: where a checked build notes the first offending address; ``count``: positions along x, a multiple of the chunk.
+* ``error``: where a checked build notes the first offending address;
+* ``columns``: room for the rows of the stage's column expressions, ``column_bytes`` each;
+* ``count``: positions along x, a multiple of the chunk.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
 from math import isfinite, prod
 
 from kernelscape import expression as ex
@@ -23,7 +28,7 @@ from kernelscape.backends.emit.folds import Folds
 from kernelscape.backends.emit.order import Order
 from kernelscape.backends.emit.shapes import Shapes
 from kernelscape.backends.emit.values import Emitter, Frame, Index, report
-from kernelscape.backends.ir import I64, PTR, Bounds, Module, Value, constant
+from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Value, constant
 from kernelscape.loops import Stage
 from kernelscape.machine import Target
 
@@ -35,6 +40,8 @@ ARGUMENTS = (
     ("coordinates", PTR),
     ("limits", PTR),
     ("error", PTR),
+    ("columns", PTR),
+    ("column_bytes", I64),
     ("count", I64),
 )
 
@@ -43,20 +50,49 @@ def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) ->
     """The module of a stage, with one function ``kernel``."""
     module = Module(function_attributes(target))
     builder = module.function("kernel", ARGUMENTS)
-    rows, flags, outputs, arguments, coordinates, limits, error, count = builder.arguments
+    rows, flags, outputs, arguments, coordinates, limits, error, columns, column_bytes, count = builder.arguments
     if checked:
         builder.offence = lambda address: report(builder, error, address)
 
-    def body(x: Value, _: list[Value]) -> list[Value]:
-        emitter = Emitter(module, builder, stage, target, masked)
+    def emitter_at(x: Value, shown: Stage) -> Emitter:
+        emitter = Emitter(module, builder, shown, target, masked)
         Folds(emitter), Shapes(emitter), Order(emitter)
-        emitter.frame = Frame(rows, flags, outputs, arguments, coordinates, limits, x)
-        _write_outputs(emitter)
+        emitter.frame = Frame(rows, flags, outputs, arguments, coordinates, limits, columns, column_bytes, x)
+        return emitter
+
+    if stage.columns:
+        _column_pass(builder, stage, count, emitter_at)
+
+    def body(x: Value, _: list[Value]) -> list[Value]:
+        _write_outputs(emitter_at(x, stage))
         return []
 
     builder.loop(constant(I64, 0), count, stage.chunk, [], body, never_empty=True)
     builder.finish()
     return module.text()
+
+
+def _column_pass(builder: Builder, stage: Stage, count: Value, emitter_at: Callable[[Value, Stage], Emitter]) -> None:
+    """Fills the rows of the column expressions, for all positions and the reach of their windows along x.
+
+    The last vector is shifted back to end with the row, so that nothing is read behind it.
+    """
+    shown = replace(stage, outputs=stage.columns, columns=(), vectors=1)
+    total = builder.add(count, constant(I64, max(stage.column_taps)))
+    last = builder.sub(total, constant(I64, stage.lanes))
+
+    def body(x: Value, _: list[Value]) -> list[Value]:
+        emitter = emitter_at(builder.intrinsic("smin", I64, x, last), shown)
+        for t in range(stage.rows):
+            for number, node in enumerate(stage.columns):
+                for place, index in enumerate(product(*map(range, node.shape))):
+                    value = emitter.spread(node, index, (t, 0)).value
+                    stored = operators.to_memory(builder, emitter.target, value, node.dtype)
+                    row = stage.column_rows[number] + place
+                    builder.store(stored, emitter.column_pointer(row, t, stored.type.element, 0, 0))
+        return []
+
+    builder.loop(constant(I64, 0), total, stage.lanes, [], body, never_empty=True)
 
 
 def _write_outputs(emitter: Emitter) -> None:

@@ -14,7 +14,7 @@ from kernelscape import expression as ex
 from kernelscape.backends import operators
 from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Position, as_value, project
 from kernelscape.backends.ir import I64, Builder, Type, Value, constant
-from kernelscape.networks import Network, selection_network, sorting_network
+from kernelscape.networks import Network, column_selection_network, selection_network, sorting_network
 
 NETWORK_LIMIT = 121
 """Samples up to which selection is a network; above, bisection."""
@@ -54,7 +54,7 @@ class Order:
 
     def _network(self, node: ex.Sort, others: Index, ranks: tuple[int, ...], lane: Lane) -> dict[int, Element]:
         extent = node.shape[node.axis]
-        network = sorting_network(extent) if len(ranks) == extent else selection_network(extent, ranks)
+        network = self._selection(node, ranks)
         values = [self._input(node, others, place, lane).value for place in range(extent)]
         if node.dtype.kind == "b":
             wires = self._exchange(network, values, boolean=True)
@@ -64,6 +64,14 @@ class Order:
         else:
             wires = self._exchange(network, values, unsigned=node.dtype.kind == "u")
         return {rank: Element(wire, None) for rank, wire in zip(ranks, wires, strict=True)}
+
+    def _selection(self, node: ex.Sort, ranks: tuple[int, ...]) -> Network:
+        """The network that is short because its inputs are sorted columns, if they are."""
+        extent, body = node.shape[node.axis], node.body
+        if isinstance(body, ex.Reshape) and isinstance(body.body, ex.Column) and body.body.ndim == 2:
+            columns, rows = body.body.shape
+            return column_selection_network(columns, rows, ranks)[1]
+        return sorting_network(extent) if len(ranks) == extent else selection_network(extent, ranks)
 
     def _input(self, node: ex.Sort, others: Index, place: Position, lane: Lane) -> Element:
         index = (*others[: node.axis], place, *others[node.axis :])

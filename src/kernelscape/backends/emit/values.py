@@ -51,6 +51,8 @@ class Frame:
     arguments: Value
     coordinates: Value
     limits: Value
+    columns: Value
+    column_bytes: Value
     x: Value
 
 
@@ -71,6 +73,7 @@ class Emitter:
                 ex.Window: self._window,
                 ex.Pixel: lambda n, i, lane: self._sample(n.input, (0,) * len(stage.roles), lane),
                 ex.Index: self._index,
+                ex.Column: self._column,
                 ex.Constant: lambda n, i, lane: Element(constant(self.type_of(n.dtype, 1), n.value), None),
                 ex.Argument: self._argument,
                 ex.Elementwise: self._elementwise,
@@ -147,7 +150,7 @@ class Emitter:
     def _is_varying_leaf(self, node: ex.Node) -> bool:
         if isinstance(node, ex.Index):
             return self.stage.roles[node.axis] == X
-        return isinstance(node, ex.Window | ex.Pixel)
+        return isinstance(node, ex.Window | ex.Pixel | ex.Column)
 
     def _window(self, node: ex.Window, index: Index, lane: Lane) -> Element:
         taps = self.stage.inputs[node.input].taps
@@ -296,6 +299,25 @@ class Emitter:
             # Positions are below 2**53: the division by a constant is exact in double with a floor.
             place = _divide_exactly(builder, self.target, place, stage.flatten)
         return Element(builder.add(builder.mul(place, constant(wide, stride)), self.splat(first)), None)
+
+    def _column(self, node: ex.Column, index: Index, lane: Lane) -> Element:
+        tap, place = index[0], 0
+        for extent, i in zip(node.shape[1:], index[1:], strict=True):
+            if not isinstance(i, int):
+                raise TypeError("the element of a column must be known when code is made")
+            place = place * extent + i
+        row = self.stage.column_rows[node.number] + place
+        type_ = operators.memory_type(node.dtype, self.stage.lanes)
+        offset = self.lookup(self.stage.column_taps, tap)
+        raw = self.builder.load_constant(type_, self.column_pointer(row, lane[0], type_.element, offset, lane[1]))
+        return Element(operators.from_memory(self.builder, self.target, raw, node.dtype), None)
+
+    def column_pointer(self, row: int, t: int, element: str, offset: Position, vector: int) -> Value:
+        """Where a value of a column row lies, for output row `t`."""
+        builder, frame = self.builder, self.frame
+        number = constant(I64, row * self.stage.rows + t)
+        base = builder.hoisted(lambda: builder.offset(frame.columns, builder.mul(frame.column_bytes, number)))
+        return self._moved(base, element, offset, vector)
 
     def _argument(self, node: ex.Argument, index: Index, lane: Lane) -> Element:
         builder = self.builder

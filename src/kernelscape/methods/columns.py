@@ -1,0 +1,130 @@
+"""Columns: what neighbouring positions along x have in common is computed once.
+
+A fold over a whole window, of a body that looks at every sample in the same way, is the fold along x of folds of columns; the
+column that ends at one tap of a window is the first column of a window further on.  So a k x k sum takes 2k instead of k^2 additions,
+`a**2 - b**2` is computed once per sample, and the columns of a median are sorted once (the selection among sorted columns is a
+shorter network).  The idea is old: separable sums and extrema are textbook, sorted columns are used by Huang, Yang and Tang
+(1979) and by Adams, "Fast median filters using separable sorting networks" (2021).
+
+Applies when rows along x are read without stride.  Exact for integers, extrema, booleans and sorting.  A floating sum is made in another
+order (column by column), which rounds less; the order is still a function of the window alone.  Where samples may be missing, code
+for whole windows and code with flags must give the same bits, and floating sums stay in the direct order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kernelscape import expression as ex
+from kernelscape.semantics import OPERATORS
+
+LARGEST_SORT = 121
+"""Samples up to which sorted columns pay; above, ranks are found otherwise."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Outputs in terms of columns, and the column expressions."""
+
+    outputs: tuple[ex.Node, ...]
+    columns: tuple[ex.Node, ...]
+
+
+def use_columns(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_order: bool) -> Columns:
+    """Replaces folds and sorts over whole windows of `shape` by columns along window axis `x`, where that pays.
+
+    `keep_order`: floating sums must stay as they are.
+    """
+    found: list[ex.Node] = []
+    known: dict[tuple[object, ...], ex.Node] = {}
+
+    def column(node: ex.Node) -> ex.Node:
+        key = (ex.structure([node]),)
+        if key not in known:
+            known[key] = ex.Column((shape[x], *node.shape), node.dtype, len(found))
+            found.append(node)
+        return known[key]
+
+    def rule(node: ex.Node) -> ex.Node | None:
+        if isinstance(node, ex.Sort):
+            return _sorted_columns(node, shape, x, column)
+        if isinstance(node, ex.Reduce) and not isinstance(node, ex.ArgReduce):
+            return _folded_columns(node, shape, x, column, keep_order)
+        return None
+
+    changed = ex.rebuild(outputs, rule)
+    return Columns(changed, tuple(found))
+
+
+def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: object, keep_order: bool) -> ex.Node | None:
+    body = _in_window_shape(node, shape)
+    if node.where is not None or body is None or not _is_uniform_in_taps(body, shape):
+        return None
+    if keep_order and node.dtype.kind == "f" and node.operation in ("add", "multiply"):
+        return None
+    others = [a for a in range(len(shape)) if a != x]
+    heavy = _cost(body) >= 3
+    tall = len(others) > 0 and max(shape[a] for a in others) > 1
+    if shape[x] < 3 or not (tall or heavy):
+        return None
+    first = ex.pick(body, x, 0)
+    inner = ex.reduce(node.operation, first, range(first.ndim)) if first.ndim else first
+    assert callable(column)
+    return ex.reduce(node.operation, column(inner), (0,))
+
+
+def _sorted_columns(node: ex.Sort, shape: ex.Shape, x: int, column: object) -> ex.Node | None:
+    """Sort of a whole window, flattened, whose elements are numbers: the multiset does not depend on the order of axes."""
+    body = node.body
+    if not isinstance(body, ex.Reshape) or body.ndim != 1 or body.body.shape != shape or node.where is not None:
+        return None
+    if not node.numbers and node.dtype.kind == "f":
+        return None
+    if not _is_uniform_in_taps(body.body, shape) or len(shape) != 2 or body.size > LARGEST_SORT or min(shape) < 3:
+        return None
+    first = ex.pick(body.body, x, 0)
+    assert callable(column)
+    made = column(ex.sort(first, 0, numbers=True))
+    return ex.sort(ex.reshape(made, (body.size,)), 0, numbers=node.numbers)
+
+
+def _in_window_shape(node: ex.Reduce, shape: ex.Shape) -> ex.Node | None:
+    """The body of a fold over a whole window, in the window's own shape (a flattened one is seen through)."""
+    if node.axes != tuple(range(node.body.ndim)):
+        return None
+    return _unflattened(node.body, shape)
+
+
+def _unflattened(node: ex.Node, shape: ex.Shape) -> ex.Node | None:
+    if node.shape == shape:
+        return node
+    if isinstance(node, ex.Reshape):
+        return node.body if node.body.shape == shape else None
+    if isinstance(node, ex.Elementwise) and node.shape == (_size(shape),):
+        operands = [o if not o.shape else _unflattened(o, shape) for o in node.operands]
+        if all(o is not None for o in operands):
+            return ex.elementwise(node.operator, node.dtype, *(o for o in operands if o is not None))
+    return None
+
+
+def _size(shape: ex.Shape) -> int:
+    total = 1
+    for n in shape:
+        total *= n
+    return total
+
+
+def _is_uniform_in_taps(node: ex.Node, shape: ex.Shape) -> bool:
+    """Whether every element is the same function of the samples at its own tap, wherever the window stands."""
+    if isinstance(node, ex.Window):
+        return node.shape == shape
+    if isinstance(node, ex.Argument | ex.Constant):
+        return not node.shape
+    if isinstance(node, ex.Elementwise):
+        return all(_is_uniform_in_taps(o, shape) for o in node.operands)
+    return False
+
+
+def _cost(node: ex.Node) -> float:
+    return sum(OPERATORS[n.operator].cost for n in ex.walk([node]) if isinstance(n, ex.Elementwise) and n.shape)
