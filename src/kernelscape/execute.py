@@ -38,6 +38,9 @@ INLINE_SECONDS = 150e-6
 """Work that is expected to take less runs in the calling thread: waking others would cost as much."""
 INSTRUCTIONS_PER_SECOND = 3e9
 SEGMENT_LIMIT = 1 << 15
+"""Positions of the longest segment: what bounds offset tables and scratch rows for very long rows."""
+COLUMN_BYTES = 1 << 15
+"""Column rows of one tile that a segment may fill."""
 
 
 class Executable:
@@ -340,6 +343,10 @@ class _Tables:
         stage = self.stage
         sizes = (len(o) * len(i.outer) * i.dtype.itemsize for o, i in zip(stage.y_offsets, stage.inputs, strict=True))
         fitting = self.plan.target.cache_bytes // 2 // max(1, sum(sizes))
+        if stage.columns:
+            # Column rows are written and read at once: they should stay in the first-level cache.
+            widest = max(node.dtype.itemsize for node in stage.columns)
+            fitting = min(fitting, COLUMN_BYTES // (stage.column_rows[-1] * stage.rows * widest))
         if self.y_count * math.prod(self.outer) < 16:
             fitting = min(fitting, math.ceil(self.x_count / 16))
         return max(chunk, min(fitting, SEGMENT_LIMIT) // chunk * chunk)

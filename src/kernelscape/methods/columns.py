@@ -81,7 +81,7 @@ def _sorted_columns(node: ex.Sort, shape: ex.Shape, x: int, column: object) -> e
         return None
     if not node.numbers and node.dtype.kind == "f":
         return None
-    if not _is_uniform_in_taps(body.body, shape) or len(shape) != 2 or body.size > LARGEST_SORT or min(shape) < 3:
+    if not _is_uniform_in_taps(body.body, shape) or len(shape) != 2 or body.size > LARGEST_SORT or min(shape) < 4:
         return None
     first = ex.pick(body.body, x, 0)
     assert callable(column)
