@@ -61,9 +61,9 @@ def _line(body: Node, axes: tuple[int, ...], where: Node | None) -> tuple[Node, 
     return flat(body), None if where is None else flat(where)
 
 
-def _nan_checked(result: Node, line: Node, mask: Node | None) -> Node:
-    """NaN where the line holds one."""
-    if line.dtype.kind != "f":
+def _nan_checked(result: Node, line: Node, mask: Node | None, omits: bool = False) -> Node:
+    """NaN where the line holds one, unless the mask `omits` them."""
+    if line.dtype.kind != "f" or omits:
         return result
     unordered = fold("logical_or", is_nan(line), (line.ndim - 1,), mask)
     return choose(unordered, number(math.nan, result.dtype), result)
@@ -86,14 +86,23 @@ def sorted_(body: Node, axis: int | None = -1, where: Node | None = None) -> Nod
 
 
 def median(
-    body: Node, axis: Axis = None, *, keepdims: bool = False, where: Node | None = None, missing: bool = False
+    body: Node,
+    axis: Axis = None,
+    *,
+    keepdims: bool = False,
+    where: Node | None = None,
+    missing: bool = False,
+    omits: bool = False,
 ) -> Node:
-    """``numpy.median``: the middle element, or the mean of the two middle ones."""
+    """``numpy.median``: the middle element, or the mean of the two middle ones.
+
+    `omits` says that `where` leaves NaN out, so that there is none to look for.
+    """
     axes = normalized_axes(axis, body.ndim)
     line, mask = _line(body, axes, where)
     last = line.ndim - 1
     dtype = F64 if body.dtype.kind in "biu" else body.dtype
-    ordered, extent = sort(line, last, mask, numbers=True), line.shape[last]
+    ordered, extent = sort(line, last, mask, numbers=mask is None), line.shape[last]
     if not extent:
         result = broadcast(number(math.nan, dtype), line.shape[:-1])
     elif mask is None and not missing:
@@ -106,7 +115,7 @@ def median(
         lower = take(ordered, last, binary("right_shift", binary("subtract", elements, one), one))
         odd = compare("not_equal", binary("bitwise_and", elements, one), number(0, INT64))
         result = _nan_if_empty(choose(odd, cast(upper, dtype), _halfway(lower, upper, dtype)), elements, mask)
-    return kept(_nan_checked(result, line, mask), body.shape, axes, keepdims)
+    return kept(_nan_checked(result, line, mask, omits), body.shape, axes, keepdims)
 
 
 def _halfway(lower: Node, upper: Node, dtype: DType) -> Node:
@@ -149,11 +158,12 @@ def quantile(
     keepdims: bool = False,
     where: Node | None = None,
     missing: bool = False,
+    omits: bool = False,
     scale: float = 1.0,
 ) -> Node:
     """``numpy.quantile``; `q` (a number or array) is part of the structure, because it decides ranks.
 
-    `scale` is what `q` is divided by: 100 for percentiles.
+    `scale` is what `q` is divided by: 100 for percentiles. `omits` says that `where` leaves NaN out.
     """
     if method not in METHODS:
         raise unknown_name("quantile method", method, METHODS)
@@ -165,14 +175,14 @@ def quantile(
         raise ValueError(f"q must lie in {span}, got {q!r}")
     axes = normalized_axes(axis, body.ndim)
     line, mask = _line(body, axes, where)
-    ordered = sort(line, line.ndim - 1, mask, numbers=True)
+    ordered = sort(line, line.ndim - 1, mask, numbers=mask is None)
     elements = count(line, (line.ndim - 1,), mask, missing) if mask is not None or missing else None
     parts = []
     for fraction in fractions.ravel():
         value = _quantile_of(ordered, float(fraction), method, dtype, elements)
         if elements is not None:
             value = _nan_if_empty(value, elements, mask)
-        parts.append(kept(_nan_checked(value, line, mask), body.shape, axes, keepdims))
+        parts.append(kept(_nan_checked(value, line, mask, omits), body.shape, axes, keepdims))
     return _stacked(parts, fractions.shape)
 
 
@@ -191,6 +201,7 @@ def quantile_at(
     method: str = "linear",
     where: Node | None = None,
     missing: bool = False,
+    omits: bool = False,
 ) -> Node:
     """A quantile whose fraction in [0, 1] is data: a float64 node of shape ()."""
     axes = normalized_axes(axis, body.ndim)
@@ -198,9 +209,12 @@ def quantile_at(
     elements = count(line, (line.ndim - 1,), mask, missing)
     dtype = quantile_dtype(body.dtype, False, False, method)
     value = _between(
-        sort(line, line.ndim - 1, mask, numbers=True), *_computed_rank(elements, fraction, method), method, dtype
+        sort(line, line.ndim - 1, mask, numbers=mask is None),
+        *_computed_rank(elements, fraction, method),
+        method,
+        dtype,
     )
-    return _nan_checked(_nan_if_empty(value, elements, mask), line, mask)
+    return _nan_checked(_nan_if_empty(value, elements, mask), line, mask, omits)
 
 
 def _quantile_of(ordered: Node, fraction: float, method: str, dtype: DType, elements: Node | None) -> Node:

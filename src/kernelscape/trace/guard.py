@@ -23,11 +23,16 @@ from typing import Any
 import numpy as np
 
 _LARGEST_ARRAY = 16384
-_FROZEN = (int, float, complex, str, bytes, bool, type(None), np.generic, np.dtype, type, slice, type(Ellipsis))
-_FUNCTIONS = (BuiltinFunctionType, np.ufunc, type(np.sum))
-_TRUSTED = frozenset(
-    {"numpy", "scipy", "math", "cmath", "operator", "functools", "itertools", "builtins", "kernelscape"}
+_FROZEN = (
+    *(int, float, complex, str, bytes, bool, type(None), type(Ellipsis)),
+    *(np.generic, np.dtype, np.ufunc, type(np.sum)),
 )
+_TRUSTED = frozenset(
+    {"numpy", "scipy", "math", "cmath", "operator", "_operator", "functools", "itertools", "builtins", "kernelscape"}
+)
+
+# Names that reach what a guard does not see: other namespaces, files, and the generators of random numbers.
+_OPAQUE = frozenset({"eval", "exec", "globals", "locals", "vars", "open", "input", "random", "default_rng"})
 
 
 class _Unguardable(Exception):  # noqa: N818
@@ -94,10 +99,10 @@ class Guard:
             return
         seen.add(id(value))
         if isinstance(value, FunctionType):
-            if (value.__module__ or "").partition(".")[0] not in _TRUSTED:
+            if not _trusted(value.__module__):
                 self._watch_function(value, seen)
         elif isinstance(value, ModuleType):
-            if value.__name__.partition(".")[0] not in _TRUSTED:
+            if not _trusted(value.__name__):
                 for name in attributes:
                     if name in vars(value):
                         self._watch_name(vars(value), name, seen, attributes)
@@ -109,12 +114,14 @@ class Guard:
         elif isinstance(value, partial):
             for part in (value.func, value.args, *value.keywords.values()):
                 self._watch(part, seen, attributes)
-        elif not isinstance(value, _FUNCTIONS):
+        elif isinstance(value, BuiltinFunctionType):
+            self._watch(value.__self__, seen)  # a module, or the object of a bound method
+        elif not isinstance(value, type) or not _trusted(value.__module__):
             raise _Unguardable
 
     def _watch_function(self, function: FunctionType, seen: set[int]) -> None:
         code = _read_by(function.__code__)
-        if not code.harmless:
+        if not code.harmless or function.__dict__:
             raise _Unguardable
         keyword_defaults = dict(function.__kwdefaults__) if function.__kwdefaults__ else None
         self._identities.append((function, function.__code__, function.__defaults__, keyword_defaults))
@@ -138,6 +145,11 @@ class Guard:
     def _watch_name(self, table: dict[str, Any], name: str, seen: set[int], attributes: tuple[str, ...]) -> None:
         self._globals.append((table, name, table[name]))
         self._watch(table[name], seen, attributes)
+
+
+def _trusted(module: str | None) -> bool:
+    """Whether a module, by its name, is one that nobody rebinds things in."""
+    return (module or "").partition(".")[0] in _TRUSTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,4 +182,6 @@ def _read_by(code: CodeType) -> _Read:
                 return inner
             names.update(dict.fromkeys(inner.names))
             attributes.update(dict.fromkeys(inner.attributes))
+    if not _OPAQUE.isdisjoint((*names, *attributes)):
+        return _Read(harmless=False)
     return _Read(tuple(names), tuple(attributes))

@@ -53,9 +53,23 @@ class Recorder:
     taken: tuple[bool, ...] = ()
     met: int = 0
     arrays: dict[tuple[int, DType], Node] = field(default_factory=dict)
+    numbers: dict[tuple[int, DType], tuple[Any, Argument]] = field(default_factory=dict)
 
     def scalar(self, value: Any, dtype: DType) -> Argument:
-        """A captured number as an argument of `dtype`; OverflowError where it does not fit, as in NumPy."""
+        """A captured number as an argument of `dtype`; OverflowError where it does not fit, as in NumPy.
+
+        A floating number that is met twice as the same object is the same argument, so that what it is part of is computed
+        once. (Python shares small integers between unrelated places: these stay apart, or the structure would depend on
+        their values.)
+        """
+        if isinstance(value, (float, np.floating)):
+            known = self.numbers.get((id(value), dtype))
+            if known is None:
+                known = self.numbers[id(value), dtype] = (value, self._new_scalar(value, dtype))
+            return known[1]
+        return self._new_scalar(value, dtype)
+
+    def _new_scalar(self, value: Any, dtype: DType) -> Argument:
         key = (self.taken, self.met)
         self.met += 1
         slots = self.slots

@@ -212,7 +212,10 @@ def _define_medians(name: str, nan: bool) -> None:
         if nan:
             mask = reductions.present(body, mask)
         return wrap(
-            r, reductions.median(body, axis_of(a, axis), keepdims=_flag(keepdims), where=mask, missing=r.missing)
+            r,
+            reductions.median(
+                body, axis_of(a, axis), keepdims=_flag(keepdims), where=mask, missing=r.missing, omits=nan
+            ),
         )
 
     implements(getattr(np, name))(implementation)
@@ -242,7 +245,7 @@ def _define_quantiles(name: str, scale: float, nan: bool) -> None:
         body, mask = operand(r, a)
         if nan:
             mask = reductions.present(body, mask)
-        options: dict[str, Any] = {"method": method, "where": mask, "missing": r.missing}
+        options: dict[str, Any] = {"method": method, "where": mask, "missing": r.missing, "omits": nan}
         if isinstance(q, Value):
             fraction = reductions.fraction(node_of(r, q, np.dtype(np.float64)), scale)
             return wrap(r, reductions.quantile_at(body, fraction, axis_of(a, axis), **options))
