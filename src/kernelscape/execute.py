@@ -202,7 +202,6 @@ class _Tables:
             Sweep.LIMITS_AT: 2 * (rows + planes * stage.rows),
             Sweep.COORDINATES_AT: len(stage.roles) + 1,
             Sweep.OUTER_AT: len(self.outer) + 1,
-            Sweep.FILLED_AT: len(stage.inputs),
             Sweep.PLANE_BASE_AT: planes,
         }
         for name, count in sizes.items():
@@ -301,6 +300,7 @@ class _Tables:
             row[InputWord.NO_FLAGS] = self._flag_row(np.zeros(length, np.uint8))
             row[InputWord.FIRST_ROW] = stage.row_base[number]
             row[InputWord.BASES_AT] = self.room(8 * len(spec.outer))
+            row[InputWord.HELD_AT] = self.room(8 * len(spec.outer) * int(row[InputWord.RING_SLOTS]))
             self.missing |= any((m == MISSING).any() for m in (y_map, *maps))
         return table
 

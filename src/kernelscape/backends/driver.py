@@ -57,7 +57,6 @@ class Sweep(_Words):
     LIMITS_AT = auto()
     COORDINATES_AT = auto()
     OUTER_AT = auto()
-    FILLED_AT = auto()
     PLANE_BASE_AT = auto()
     COLUMNS_AT = auto()
     COLUMN_BYTES = auto()
@@ -97,6 +96,7 @@ class InputWord(_Words):
     NO_FLAGS = auto()
     FIRST_ROW = auto()
     BASES_AT = auto()
+    HELD_AT = auto()
 
 
 class Segment(_Words):
@@ -307,7 +307,9 @@ class _Worker:
             self.put(b.offset(self.scratch, bases), c, value)
 
         self.count(self.word(record, InputWord.COMBINATIONS), combination)
-        self.put(self.room(Sweep.FILLED_AT), number, self.number(OUTSIDE))
+        held = b.offset(self.scratch, self.word(record, InputWord.HELD_AT))
+        slots = b.mul(self.word(record, InputWord.COMBINATIONS), self.word(record, InputWord.RING_SLOTS))
+        self.count(slots, lambda slot: self.put(held, slot, self.number(OUTSIDE)))
 
     def plane_base(self, number: Value) -> None:
         b = self.b
@@ -346,8 +348,6 @@ class _Worker:
         offsets, ymap = self.word(record, InputWord.Y_OFFSET_TABLE, PTR), self.word(record, InputWord.Y_MAP, PTR)
         rows, last = self.word(record, InputWord.Y_OFFSETS), self.word(record, InputWord.Y_LAST)
         bases = b.offset(self.scratch, self.word(record, InputWord.BASES_AT))
-        filled_at = b.element_pointer(self.room(Sweep.FILLED_AT), "i64", number)
-        filled = b.load(I64, filled_at)
         first_row, phases = self.word(record, InputWord.FIRST_ROW), self.word(record, InputWord.PHASES)
 
         def combination(c: Value) -> None:
@@ -365,16 +365,13 @@ class _Worker:
                 source = b.add(base, found)
                 b.when(
                     inside,
-                    lambda: self.inside_row(number, record, part, entry, source, (c, r, place, filled)),
+                    lambda: self.inside_row(number, record, part, entry, source, (c, r, place)),
                     lambda: self.outside_row(record, part, entry, missing),
                 )
 
             self.count(rows, row)
 
         self.count(self.word(record, InputWord.COMBINATIONS), combination)
-        newest = b.add(start, self.entry(offsets, b.sub(rows, self.number(1))))
-        ring = b.icmp("ne", self.word(record, InputWord.RING), self.number(0))
-        b.store(b.select(ring, newest, self.number(OUTSIDE)), filled_at)
 
     def set_row(self, entry: Value, address: Value, flags: Value, first: Value, end: Value) -> None:
         self.put(self.room(Sweep.ROWS_AT), entry, address)
@@ -420,15 +417,20 @@ class _Worker:
     def ring_row(
         self, number: Value, record: Value, phases: Value, entry: Value, source: Value, where: tuple[Value, ...]
     ) -> None:
-        """A padded row in the worker's memory; filled when it is not there yet."""
-        b, (c, r, place, filled) = self.b, where
+        """A padded row in the worker's memory; filled when its slot does not hold it yet.
+
+        Dilation leaves gaps between the rows of a tile, so what a slot holds is written down for each of them.
+        """
+        b, (c, r, place) = self.b, where
         slots, count = self.word(record, InputWord.RING_SLOTS), self.word(record, InputWord.PHASES)
         ring = b.icmp("ne", self.word(record, InputWord.RING), self.number(0))
         slot = b.select(ring, b.binary("urem", place, slots), r)
         bytes_ = self.word(record, InputWord.ROW_BYTES)
-        at = b.mul(b.mul(b.add(b.mul(c, slots), slot), count), bytes_)
+        own = b.add(b.mul(c, slots), slot)
+        at = b.mul(b.mul(own, count), bytes_)
         home = b.add(b.convert("ptrtoint", b.offset(self.scratch, self.word(record, InputWord.RING_AT)), I64), at)
-        new = b.icmp("sgt", place, filled)
+        held = b.offset(self.scratch, self.word(record, InputWord.HELD_AT))
+        new = b.icmp("ne", self.entry(held, own), place)
 
         def phase(q: Value) -> None:
             address = b.add(home, b.mul(q, bytes_))
@@ -437,6 +439,7 @@ class _Worker:
             b.when(new, lambda: self.fill(number, record, plan, address, source))
 
         self.count(count, phase)
+        self.put(held, own, place)
 
     def fill(self, number: Value, record: Value, plan: Value, address: Value, source: Value) -> None:
         b = self.b
