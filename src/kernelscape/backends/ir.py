@@ -407,6 +407,13 @@ class Builder:
         self.line(f"{result.name} = load atomic i64, ptr {pointer.name} monotonic, align 8")
         return result
 
+    def fence(self) -> None:
+        """Keeps LLVM from merging reads before this point with reads behind it; no instruction is made.
+
+        A value that is read again is cheaper than one that is kept where registers are few.
+        """
+        self.line('call void asm sideeffect "", "~{memory}"()')
+
     def call(self, function: Value, *arguments: Value) -> None:
         """Calls a function (an address or ``@name``) that returns nothing."""
         text = ", ".join(f"{a.type.text} {a.name}" for a in arguments)

@@ -18,6 +18,7 @@ import numpy as np
 from kernelscape import expression as ex
 from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Position, as_value, project
 from kernelscape.backends.ir import I64, Type, Value, constant
+from kernelscape.backends.operators.masks import any_lane
 from kernelscape.backends.vector_math import fused
 from kernelscape.loops import Y
 from kernelscape.reductions import FOLDS
@@ -111,22 +112,68 @@ class Folds:
 
     def _unrolled(self, slots: list[Slot], index: Index) -> list[Element]:
         results: list[Element | None] = [None] * len(slots)
-        for taps, rows in self._schedule(slots):
+        doubts: dict[int, Value] = {}
+        source = None
+        for row, taps, rows in self._schedule(slots):
+            if row != source:
+                self.builder.fence()
+                source = row
             for number, (node, lane) in enumerate(slots):
                 if lane[0] in rows:
                     place = self._place(node, index, taps)
-                    results[number] = self._accumulate(node, results[number], place, lane)
-        return [r for r in results if r is not None]
+                    results[number] = self._step(node, results[number], place, lane, doubts)
+        found = [r for r in results if r is not None]
+        return self._cleared(slots, index, found, doubts) if doubts else found
 
-    def _schedule(self, slots: list[Slot]) -> list[tuple[tuple[int, ...], set[int]]]:
-        """Taps in an order that meets each source row once; for each tap the output rows that take it then."""
+    def _step(
+        self, node: ex.Reduce, so_far: Element | None, place: Index, lane: Lane, doubts: dict[int, Value]
+    ) -> Element:
+        """One step of an unrolled fold; extrema of whole windows only suspect that a NaN was met, in `doubts`."""
+        if not self._may_doubt(node):
+            return self._accumulate(node, so_far, place, lane)
+        value = self._wide(node, node.body, place, lane).value
+        doubt = doubts.get(lane[1])
+        doubts[lane[1]] = value if doubt is None else self.builder.fadd(doubt, value)
+        return Element(value if so_far is None else self._combine(node, so_far.value, value), None)
+
+    def _may_doubt(self, node: ex.Reduce) -> bool:
+        return self._is_extremum(node) and not self.emitter.masked and node.where is None and node.body.size > 4
+
+    def _cleared(
+        self, slots: list[Slot], index: Index, found: list[Element], doubts: dict[int, Value]
+    ) -> list[Element]:
+        """Folds again, looking at every sample, where the sum of all samples is NaN.
+
+        The sum is NaN when a sample is (or for infinities of both signs), and adding is free: additions have execution units
+        of their own beside those of comparisons.
+        """
+        builder = self.builder
+        total = None
+        for doubt in doubts.values():
+            total = doubt if total is None else builder.fadd(total, doubt)
+        assert total is not None
+        rooms = [builder.local(element.value.type) for element in found]
+        for element, room in zip(found, rooms, strict=True):
+            builder.store(element.value, room)
+        extents = [slots[0][0].body.shape[a] for a in slots[0][0].axes]
+
+        def again() -> None:
+            exact = self._looped(slots, index, extents)
+            for element, room in zip(exact, rooms, strict=True):
+                builder.store(self._settled(element).value, room)
+
+        builder.when(any_lane(builder, builder.fcmp("uno", total, total)), again)
+        return [Element(builder.load(e.value.type, room), e.flag) for e, room in zip(found, rooms, strict=True)]
+
+    def _schedule(self, slots: list[Slot]) -> list[tuple[int, tuple[int, ...], set[int]]]:
+        """(source row, taps, output rows that take them then), in an order that meets each source row once."""
         node = slots[0][0]
         extents = [node.body.shape[a] for a in node.axes]
         rows = sorted({lane[0] for _, lane in slots})
         axis = self._y_axis(node)
         every = list(product(*map(range, extents)))
         if axis is None or len(rows) == 1:
-            return [(taps, set(rows)) for taps in every]
+            return [(0, taps, set(rows)) for taps in every]
         spec = next(i for i in self.stage.inputs if i.shape == node.body.shape)
         plan: dict[tuple[int, tuple[int, ...]], set[int]] = {}
         for taps in every:
@@ -139,7 +186,7 @@ class Folds:
             return (taps[:axis], source, taps[axis + 1 :])
 
         # For one output row the source rows ascend as its taps do, so its own order stays the C order.
-        return [(entry[1], plan[entry]) for entry in sorted(plan, key=order)]
+        return [(*entry, plan[entry]) for entry in sorted(plan, key=order)]
 
     def _y_axis(self, node: ex.Reduce) -> int | None:
         """The axis that the tile's rows run along, when the fold runs over a whole window."""
@@ -175,6 +222,7 @@ class Folds:
                     for s, (node, lane) in zip(state, slots, strict=True)
                 ]
 
+            self.builder.fence()
             return self.nest(behind, state, step, cost)
 
         def all_rows(head: Indices, state: list[Element]) -> list[Element]:
