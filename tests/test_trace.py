@@ -36,9 +36,18 @@ def test_a_lambda_made_anew_has_the_same_structure_and_its_own_numbers():
     def made(t):
         return lambda w: np.sum(w[w > t] * 2.5) + t
 
-    seen = [structure_of(made(t)) for t in (1, 2, 2.5)]
+    seen = [structure_of(made(t)) for t in (1, 2, 3)]
     assert seen[0][0] == seen[1][0] == seen[2][0]
-    assert [[float(a.value) for a in arguments] for _, arguments in seen] == [[t, 2.5, t] for t in (1, 2, 2.5)]
+    assert [[float(a.value) for a in arguments] for _, arguments in seen] == [[t, 2.5, t] for t in (1, 2, 3)]
+
+
+def test_a_float_met_twice_is_one_argument():
+    def made(t):
+        return lambda w: np.sum(w[w > t] * 2.5) + t
+
+    seen = [structure_of(made(t)) for t in (1.5, 7.25)]
+    assert seen[0][0] == seen[1][0]
+    assert [[float(a.value) for a in arguments] for _, arguments in seen] == [[t, 2.5] for t in (1.5, 7.25)]
 
 
 def test_equal_numbers_do_not_change_the_structure():
@@ -207,6 +216,20 @@ def test_a_decision_known_already_is_not_taken_again():
     assert len(runs) == 2
 
 
+def test_temporary_arrays_of_later_paths_are_told_apart():
+    def function(w):
+        total = w[0, 0]
+        if w[1, 1] > 0:
+            total = total + 1
+        for i in range(6):
+            total = total + np.sum(w[0] * np.full(3, i + 1.0))  # each array is gone when the next one is made
+        return total
+
+    image = values("float64", SHAPE)
+    _, (got,) = traced_results(function, [image])
+    np.testing.assert_allclose(got, numpy_results(function, [image])[0])
+
+
 def _endless(w):
     x = w[1, 1]
     while x > 1:
@@ -230,6 +253,7 @@ def test_truth_of_many_elements_is_ambiguous_as_in_numpy():
 PAGES = [
     (lambda w: math.sqrt(np.var(w)), "np.sqrt"),
     (lambda w: float(w[0, 0]), "np.sqrt"),
+    (lambda w: np.zeros(2).__setitem__(0, w[0, 0]), "zeros_like"),
     (lambda w: int(w[0, 0]), "astype"),
     (lambda w: np.array([w.min(), w.max()]), "np.stack"),
     (lambda w: np.asarray(w) * 2, "np.stack"),

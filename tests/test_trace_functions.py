@@ -182,6 +182,13 @@ def test_pairs_of_results(dtype):
     check(lambda w: np.modf(w / 2), dtype)
 
 
+@pytest.mark.parametrize("target", ["float32", "int64"])
+def test_ufuncs_with_a_dtype(target):
+    check(lambda w: np.add(w, 3, dtype=target), "uint8")
+    check(lambda w: np.add.reduce(w, axis=None, dtype=target), "uint8")
+    check(lambda w: np.multiply.outer(w[0], np.arange(2)), "uint8")
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
 def test_in_place(dtype):
     def function(w):

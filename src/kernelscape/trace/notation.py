@@ -168,7 +168,9 @@ class Operators(Value):
     def __float__(self) -> float:
         raise tracing_error(
             "A Python float is asked of a value that is not known while the function is traced: float() and all of "
-            "the math module work on one number. NumPy's functions of the same names work on any value.",
+            "the math module work on one number, and NumPy's functions of the same names on any value. An assignment "
+            "into an array of NumPy's asks for a float too: make such an array from the window, as np.zeros_like(w) "
+            "does, or join the parts with np.stack.",
             "lambda w: math.sqrt(np.var(w))",
             "lambda w: np.sqrt(np.var(w))",
         )

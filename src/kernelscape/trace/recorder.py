@@ -52,7 +52,8 @@ class Recorder:
     decisions: list[tuple[Node, bool]] = field(default_factory=list)
     taken: tuple[bool, ...] = ()
     met: int = 0
-    arrays: dict[tuple[int, DType], Node] = field(default_factory=dict)
+    # With each node stands its array, because the identity of one that is gone is given to another.
+    arrays: dict[tuple[int, DType], tuple[Node, Any]] = field(default_factory=dict)
     numbers: dict[tuple[int, DType], tuple[Any, Argument]] = field(default_factory=dict)
 
     def scalar(self, value: Any, dtype: DType) -> Argument:
@@ -83,7 +84,7 @@ class Recorder:
         """A captured array as an argument of `dtype`."""
         known = self.arrays.get((id(value), dtype))
         if known is not None:
-            return known
+            return known[0]
         self._check_capture(value)
         key = (self.taken, self.met)
         self.met += 1
@@ -92,7 +93,7 @@ class Recorder:
             slot = self.slots.known[key] = len(self.slots.values)
             self.slots.values.append(Captured(value, dtype, value.shape))
         node = Argument(value.shape, dtype, slot)
-        self.arrays[id(value), dtype] = node
+        self.arrays[id(value), dtype] = (node, value)
         return node
 
     def _check_capture(self, value: np.ndarray[Any, Any]) -> None:

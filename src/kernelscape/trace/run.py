@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kernelscape.errors import ArgumentError
+from kernelscape.errors import ArgumentError, TracingError
 from kernelscape.expression import INT64, Argument, DType, Index, Node, Pixel, Shape, Window
 from kernelscape.rewrite import simplify
 from kernelscape.semantics import result_dtypes
@@ -135,7 +135,15 @@ def trace(
 
     def run(prescribed: tuple[bool, ...]) -> tuple[Recorder, Any]:
         r = Recorder(slots, missing, images, windows, prescribed)
-        return r, function(*(_value(r, p) for p in parameters), **options)
+        try:
+            return r, function(*(_value(r, p) for p in parameters), **options)
+        except TracingError:
+            raise
+        except Exception as error:
+            page = _page_behind(error)
+            if page is None:
+                raise
+            raise page from None
 
     first, result = run(())
     if first.decisions:
@@ -147,6 +155,14 @@ def trace(
     if not results:
         raise _returned_nothing("an empty tuple", place)
     return Trace(simplify(results), tuple(slots.values), several, place)
+
+
+def _page_behind(error: BaseException) -> TracingError | None:
+    """The page that somebody else's error hides: NumPy turns what `float` raises into a ValueError."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, TracingError):
+        behind = behind.__cause__ or behind.__context__
+    return behind
 
 
 def _value(r: Recorder, p: Parameter) -> Any:
