@@ -15,6 +15,7 @@ Rules that the rest of the backend relies on:
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -100,13 +101,18 @@ def _constant(type: Type, value: float | int | bool, is_negative_zero: bool) -> 
 def _float_text(element: str, value: float) -> str:
     """LLVM writes half in its own bits and float with the bits of the equal double."""
     if element == "half":
-        return f"0xH{int.from_bytes(struct.pack('>e', value), 'big'):04X}"
+        return f"0xH{int.from_bytes(_rounded('>e', value), 'big'):04X}"
     if element == "float":
-        try:
-            value = struct.unpack(">f", struct.pack(">f", value))[0]
-        except OverflowError:
-            value = float("inf") if value > 0 else float("-inf")
+        value = struct.unpack(">f", _rounded(">f", value))[0]
     return f"0x{int.from_bytes(struct.pack('>d', value), 'big'):016X}"
+
+
+def _rounded(form: str, value: float) -> bytes:
+    """The bits of the nearest number; an infinity above the largest, where `struct` raises."""
+    try:
+        return struct.pack(form, value)
+    except OverflowError:
+        return struct.pack(form, math.copysign(math.inf, value))
 
 
 def vector_constant(type: Type, values: Sequence[float | int]) -> Value:
@@ -483,7 +489,7 @@ class Builder:
         try:
             return make()
         finally:
-            region.block = self._block
+            region.lines, region.block = self._lines, self._block
             self._lines, self._block, self._scopes, self._regions = kept
 
     def _phi(self, result: Value, *incoming: tuple[Value, str]) -> str:
