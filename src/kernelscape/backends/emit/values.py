@@ -71,7 +71,8 @@ class Emitter:
         self.add_rules(
             {
                 ex.Window: self._window,
-                ex.Pixel: lambda n, i, lane: self._sample(n.input, (0,) * len(stage.roles), lane),
+                # A map has a value everywhere: the windows' missing samples do not touch it.
+                ex.Pixel: lambda n, i, lane: Element(self._sample(n.input, (0,) * len(stage.roles), lane).value, None),
                 ex.Index: self._index,
                 ex.Column: self._column,
                 ex.Constant: lambda n, i, lane: Element(constant(self.type_of(n.dtype, 1), n.value), None),
