@@ -483,7 +483,7 @@ class Builder:
         try:
             return make()
         finally:
-            region.block = self._block
+            region.lines, region.block = self._lines, self._block
             self._lines, self._block, self._scopes, self._regions = kept
 
     def _phi(self, result: Value, *incoming: tuple[Value, str]) -> str:
