@@ -45,7 +45,7 @@ class Folds:
 
     def _reduce(self, node: ex.Reduce, index: Index, lane: Lane) -> Element:
         lanes = self.emitter.lanes_of(node, lane)
-        group = [node] if index else self._groups[id(node)]
+        group = [node] if index else self._groups.get(id(node), [node])
         key = ("fold", id(group[0]), index, lanes[0] if len(lanes) == 1 else None)
         slots = [(member, one) for member in group for one in lanes]
         found = self.builder.remember(key, lambda: self._fold(slots, index))

@@ -24,6 +24,9 @@ from kernelscape.loops import X, Y, RowInput, Stage
 from kernelscape.machine import Target
 from kernelscape.semantics import OPERATORS
 
+STORED_SIZE = 12
+"""Elements from which on a uniform array is stored."""
+
 Position = int | Value
 Index = tuple[Position, ...]
 Lane = tuple[int, int]
@@ -63,6 +66,7 @@ class Emitter:
         self.module, self.builder, self.stage, self.target, self.masked = module, builder, stage, target, masked
         self.frame: Frame
         self._tables: dict[tuple[int, ...], Value] = {}
+        self._storing = False
         self._rules: dict[type[ex.Node], Callable[[Any, Index, Lane], Element]] = {}
         nodes = list(ex.walk(stage.outputs))
         self.uniform = _closed(nodes, self._is_varying_leaf)
@@ -95,9 +99,48 @@ class Emitter:
             # Weights are read again for each output row: keeping all of them in registers would push out the sums.
             return self._argument(node, index, lane)
         rule = self._rules[type(node)]
+        if self._is_stored(node) and not self._storing:
+            return self._stored(node, index, lane)
         if id(node) in self.uniform and all(isinstance(i, int) for i in index):
             return self.builder.remember(key, lambda: self.builder.hoisted(lambda: rule(node, index, lane)))
         return self.builder.remember(key, lambda: rule(node, index, lane))
+
+    def _is_stored(self, node: ex.Node) -> bool:
+        """Large uniform arrays (weights computed from the position, say) are computed once per tile, in front of the loop."""
+        return id(node) in self.uniform and node.size >= STORED_SIZE and isinstance(node, ex.Elementwise)
+
+    def _stored(self, node: ex.Node, index: Index, lane: Lane) -> Element:
+        builder = self.builder
+        key = ("stored", id(node), lane)
+        base = builder.remember(key, lambda: builder.hoisted(lambda: self._store_all(node, lane)))
+        place: Position = 0
+        for extent, i in zip(node.shape, index, strict=True):
+            place = self.affine(place, extent, i)
+        type_ = operators.memory_type(node.dtype, 1)
+        raw = builder.load(type_, builder.element_pointer(base, type_.element, as_value(place)))
+        return Element(operators.from_memory(builder, self.target, raw, node.dtype), None)
+
+    def _store_all(self, node: ex.Node, lane: Lane) -> Value:
+        builder, type_ = self.builder, operators.memory_type(node.dtype, 1)
+        base = builder.local(type_, node.size)
+        rule = self._rules[type(node)]
+        self._storing = True
+
+        def one(number: Value, _: list[Value]) -> list[Value]:
+            places: list[Position] = []
+            rest = number
+            for extent in reversed(node.shape):
+                divisor = constant(I64, extent)
+                places.append(builder.binary("urem", rest, divisor))
+                rest = builder.binary("udiv", rest, divisor)
+            value = rule(node, tuple(reversed(places)), lane).value
+            stored = operators.to_memory(builder, self.target, value, node.dtype)
+            builder.store(stored, builder.element_pointer(base, type_.element, number))
+            return []
+
+        builder.loop(constant(I64, 0), constant(I64, node.size), 1, [], one, never_empty=True)
+        self._storing = False
+        return base
 
     def spread(self, node: ex.Node, index: Index, lane: Lane) -> Element:
         """The element as a vector over the lanes."""
