@@ -145,7 +145,9 @@ class _Tables:
         self.y_count = 1 if arrangement.y is None else counts[arrangement.y]
         self.outer = [counts[a] for a in arrangement.outer]
         self.scratch_bytes = 0
-        self.missing = False
+        most = max((math.prod(i.window_shape) for i in self.job.inputs), default=0)
+        self.too_few = self.job.min_count > most
+        self.missing = self.too_few
         self.sweep = self.words(len(Sweep))
         self.plane_offsets = self._plane_offsets()
         work = self.x_count * self.y_count * math.prod(self.outer)
@@ -273,9 +275,8 @@ class _Tables:
         for number, spec in enumerate(stage.inputs):
             row, layout = table[number], plan.layouts[number]
             native = layout.dtype.newbyteorder("=")
-            code = compiled.fill(
-                plan.target, native, not layout.dtype.isnative, spec.dtype, checked=self.owner.checked
-            )
+            seen, swapped = self.job.inputs[number].dtype, not layout.dtype.isnative
+            code = compiled.fill(plan.target, native, swapped, seen, spec.dtype, checked=self.owner.checked)
             self.owner.keep.append(code)
             offsets = stage.y_offsets[number]
             ring_rows = offsets[-1] - offsets[0] + 1
@@ -295,7 +296,7 @@ class _Tables:
             row[InputWord.ROW_BYTES] = _rounded(length * spec.dtype.itemsize, 64)
             slots = len(spec.outer) * int(row[InputWord.RING_SLOTS]) * spec.phases
             row[InputWord.RING_AT] = self.room(slots * int(row[InputWord.ROW_BYTES]))
-            fixed = np.full(length, self.job.inputs[number].cval, spec.dtype)
+            fixed = np.full(length, self.job.inputs[number].cval, seen).astype(spec.dtype)
             row[InputWord.CONSTANT_ROW], row[InputWord.CONSTANT_BYTES] = self.address(fixed, spec.dtype), fixed.nbytes
             row[InputWord.NO_FLAGS] = self._flag_row(np.zeros(length, np.uint8))
             row[InputWord.FIRST_ROW] = stage.row_base[number]
@@ -373,7 +374,7 @@ class _Tables:
     def _is_readable(self, number: int) -> bool:
         """Whether rows of an input can be pointers into the array."""
         spec, layout = self.stage.inputs[number], self.plan.layouts[number]
-        if layout.dtype != spec.dtype or not layout.dtype.isnative or spec.phases != 1:
+        if not layout.dtype == spec.dtype == self.job.inputs[number].dtype or spec.phases != 1:
             return False
         arrangement, size = self.plan.arrangement, layout.dtype.itemsize
         if arrangement.flat is None:
@@ -384,7 +385,7 @@ class _Tables:
         row = np.zeros(len(Segment), np.int64)
         count = _rounded(positions, self.stage.chunk)
         table = self.words(len(self.stage.inputs), len(SegmentInput))
-        missing = False
+        missing = self.too_few
         for number in range(len(self.stage.inputs)):
             missing |= self._segment_input(table[number], number, x0, positions, count)
         self.missing |= missing

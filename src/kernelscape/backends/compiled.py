@@ -36,11 +36,11 @@ def kernel(stage: Stage, target: Target, *, masked: bool, checked: bool) -> Load
     )
 
 
-def fill(target: Target, source: DType, swapped: bool, row: DType, *, checked: bool) -> LoadedCode:
-    """The function that fills rows of dtype `row` from samples of dtype `source`."""
+def fill(target: Target, source: DType, swapped: bool, seen: DType, row: DType, *, checked: bool) -> LoadedCode:
+    """The function that fills rows of dtype `row` from samples of dtype `source`, which the function sees as `seen`."""
     return _code(
-        ("fill", target, source.str, swapped, row.str, checked),
-        lambda: fill_text(target, source, swapped, row, checked=checked),
+        ("fill", target, source.str, swapped, seen.str, row.str, checked),
+        lambda: fill_text(target, source, swapped, seen, row, checked=checked),
         target,
     )
 

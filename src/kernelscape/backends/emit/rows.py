@@ -32,11 +32,11 @@ ARGUMENTS = (
 )
 
 
-def fill_text(target: Target, source: DType, swapped: bool, row: DType, *, checked: bool) -> str:
-    """The module with the function ``fill`` that brings samples of dtype `source` into rows of dtype `row`."""
+def fill_text(target: Target, source: DType, swapped: bool, seen: DType, row: DType, *, checked: bool) -> str:
+    """The module with the function ``fill`` that brings samples of dtype `source`, as `seen`, into rows of dtype `row`."""
     module = Module(function_attributes(target))
     builder = module.function("fill", ARGUMENTS)
-    filler = _Filler(builder, target, source, swapped, row)
+    filler = _Filler(builder, target, source, swapped, seen, row)
     if checked:
         builder.offence = lambda address: report(builder, builder.arguments[10], address)
         limits = builder.arguments[9]
@@ -47,9 +47,11 @@ def fill_text(target: Target, source: DType, swapped: bool, row: DType, *, check
 
 
 class _Filler:
-    def __init__(self, builder: Builder, target: Target, source: DType, swapped: bool, row: DType) -> None:
+    def __init__(
+        self, builder: Builder, target: Target, source: DType, swapped: bool, seen: DType, row: DType
+    ) -> None:
         self.builder, self.target, self.swapped = builder, target, swapped
-        self.source_dtype, self.row_dtype = source, row
+        self.source_dtype, self.seen_dtype, self.row_dtype = source, seen, row
         self.size = source.itemsize
         self.lanes = max(1, target.vector_bytes // max(source.itemsize, row.itemsize))
         self.bounds: Bounds | None = None
@@ -111,9 +113,10 @@ class _Filler:
         if self.swapped:
             raw = _byte_swapped(builder, raw)
         stored = raw
-        if self.source_dtype != self.row_dtype:
+        if not self.source_dtype == self.seen_dtype == self.row_dtype:
+            # A register of float16 is a float32 that the cast has rounded, which is what such rows hold.
             value = operators.from_memory(builder, self.target, raw, self.source_dtype)
-            value = operators.cast(builder, self.target, value, self.source_dtype, self.row_dtype)
+            value = operators.cast(builder, self.target, value, self.source_dtype, self.seen_dtype)
             stored = operators.to_memory(builder, self.target, value, self.row_dtype)
         elif self.source_dtype == np.bool_:
             # A view may hold bytes other than 0 and 1; rows never do.
