@@ -582,6 +582,28 @@ def test_elimination_swaps_rows_and_knows_singular_matrices():
     assert_as_numpy(lambda w: np.linalg.solve(w, np.array([1.0, 2.0, 3.0])), [image[:3, :3]])
 
 
+@pytest.mark.parametrize("dtype", ["int16", "float32", "float64"])
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_eigenvalues_of_symmetric_matrices(n, dtype):
+    for uplo in ("L", "U"):
+        check(lambda w: np.linalg.eigvalsh(w, UPLO=uplo), dtype, shape=(5, 6), size=(n, n))  # noqa: B023
+    check(lambda w: np.linalg.eigh(w)[0], dtype, shape=(5, 6), size=(n, n))
+    check(lambda w: np.linalg.eigvalsh(w * np.eye(n, dtype="float32")), dtype, shape=(5, 6), size=(n, n))
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_eigenvectors_of_symmetric_matrices(n):
+    image = values("float64", (5, 6))
+    _, (numbers, vectors) = traced_results(lambda w: tuple(np.linalg.eigh(w + w.T)), [image], (n, n))
+    windows = np.lib.stride_tricks.sliding_window_view(image, (n, n))
+    matrices = windows + np.swapaxes(windows, -1, -2)
+    np.testing.assert_allclose(matrices @ vectors, vectors * numbers[..., None, :], atol=1e-11)
+    np.testing.assert_allclose(
+        np.swapaxes(vectors, -1, -2) @ vectors, np.broadcast_to(np.eye(n), matrices.shape), atol=1e-12
+    )
+    assert (np.diff(numbers) >= 0).all()
+
+
 def test_large_matrices_are_refused():
     with pytest.raises(TracingError, match="4 by 4"):
         trace(np.linalg.inv, [window(shape=(5, 5))])

@@ -1,4 +1,4 @@
-"""Small matrices: determinants, inverses and systems of up to 4 by 4, by Gaussian elimination written out.
+"""Small matrices, up to 4 by 4, written out: determinants, inverses, systems; eigenvalues of symmetric ones.
 
 Partial pivoting becomes compare-and-swap of rows: before column k is eliminated, the row whose entry in it is largest
 is brought up by one pass over the rows below (G. H. Golub and C. F. Van Loan, Matrix Computations, section 3.4).
@@ -9,7 +9,7 @@ matrices are singular.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -107,3 +107,78 @@ def _substituted(rows: list[Any], n: int) -> list[Any]:
 def _inv(r: Recorder, a: Any) -> Any:
     value = _square(r, a, "inv")
     return _solve(r, value, traced(r, np.eye(value.shape[-1], dtype=value.dtype)))
+
+
+# -- symmetric matrices -----------------------------------------------------------------------------------------------
+
+# Sweeps of cyclic Jacobi rotations after which float64 has converged: one rotation solves 2 by 2 exactly, and
+# convergence is quadratic (G. H. Golub and C. F. Van Loan, Matrix Computations, section 8.5).
+_SWEEPS = {1: 0, 2: 1, 3: 5, 4: 6}
+
+
+class EighResult(NamedTuple):
+    """As the result of ``numpy.linalg.eigh``."""
+
+    eigenvalues: Any
+    eigenvectors: Any
+
+
+@implements(np.linalg.eigh)
+def _eigh(r: Recorder, a: Any, UPLO: str = "L") -> EighResult:  # noqa: N803
+    values, columns = _diagonalized(r, a, UPLO, "eigh")
+    n = len(values)
+    for last in range(n - 1, 0, -1):
+        for i in range(last):
+            swap = values[i] > values[i + 1]
+            low, high = values[i], values[i + 1]
+            values[i], values[i + 1] = np.where(swap, high, low), np.where(swap, low, high)
+            pairs = list(zip(columns[i], columns[i + 1], strict=True))
+            columns[i] = [np.where(swap, y, x) for x, y in pairs]
+            columns[i + 1] = [np.where(swap, x, y) for x, y in pairs]
+    stack = FUNCTIONS[np.stack]
+    vectors = stack(r, [stack(r, column, -1) for column in columns], -1)
+    return EighResult(stack(r, values, -1), vectors)
+
+
+@implements(np.linalg.eigvalsh)
+def _eigvalsh(r: Recorder, a: Any, UPLO: str = "L") -> Any:  # noqa: N803
+    values, _ = _diagonalized(r, a, UPLO, "eigvalsh")
+    return FUNCTIONS[np.sort](r, FUNCTIONS[np.stack](r, values, -1), -1)
+
+
+def _diagonalized(r: Recorder, a: Any, uplo: str, name: str) -> tuple[list[Any], list[list[Any]]]:
+    """Eigenvalues in no order, and the columns of eigenvectors."""
+    value = _square(r, a, name)
+    n = value.shape[-1]
+    if uplo.upper() not in {"L", "U"}:
+        raise ValueError("UPLO argument must be 'L' or 'U'")
+    lower = uplo.upper() == "L"
+    places = [[(max(i, j), min(i, j)) if lower else (min(i, j), max(i, j)) for j in range(n)] for i in range(n)]
+    matrix = [[value[(..., *place)] for place in row] for row in places]
+    zero = FUNCTIONS[np.zeros_like](r, matrix[0][0])
+    one = FUNCTIONS[np.ones_like](r, zero)
+    columns = [[one if i == j else zero for i in range(n)] for j in range(n)]
+    for _ in range(_SWEEPS[n]):
+        for p in range(n - 1):
+            for q in range(p + 1, n):
+                _rotate(matrix, columns, p, q, zero, one)
+    return [matrix[i][i] for i in range(n)], columns
+
+
+def _rotate(matrix: list[list[Any]], columns: list[list[Any]], p: int, q: int, zero: Any, one: Any) -> None:
+    """One Jacobi rotation: the element (p, q) of the symmetric matrix becomes 0."""
+    off = matrix[p][q]
+    tau = (matrix[q][q] - matrix[p][p]) / (off + off)
+    root = one / (abs(tau) + np.sqrt(one + tau * tau))
+    t = np.where(off == zero, zero, np.where(tau < zero, -root, root))
+    c = one / np.sqrt(one + t * t)
+    s = t * c
+    matrix[p][p], matrix[q][q] = matrix[p][p] - t * off, matrix[q][q] + t * off
+    matrix[p][q] = matrix[q][p] = zero
+    for k in range(len(matrix)):
+        if k not in {p, q}:
+            x, y = matrix[k][p], matrix[k][q]
+            matrix[k][p] = matrix[p][k] = c * x - s * y
+            matrix[k][q] = matrix[q][k] = s * x + c * y
+        u, v = columns[p][k], columns[q][k]
+        columns[p][k], columns[q][k] = c * u - s * v, s * u + c * v

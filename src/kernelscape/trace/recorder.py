@@ -59,9 +59,9 @@ class Recorder:
     def scalar(self, value: Any, dtype: DType) -> Argument:
         """A captured number as an argument of `dtype`; OverflowError where it does not fit, as in NumPy.
 
-        A floating number that is met twice as the same object is the same argument, so that what it is part of is computed
-        once. (Python shares small integers between unrelated places: these stay apart, or the structure would depend on
-        their values.)
+        A floating number that is met twice as the same object is the same argument, so that what it is part of is
+        computed once. (Python shares small integers between unrelated places: these stay apart, or the structure would
+        depend on their values.)
         """
         if isinstance(value, (float, np.floating)):
             known = self.numbers.get((id(value), dtype))
