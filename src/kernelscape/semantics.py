@@ -18,8 +18,8 @@ Booleans
     `positive` and `sign` are refused; ``//``, ``%``, ``**``, shifts, `square` and `reciprocal` are done in int8.
 Floating point
     `minimum` and `maximum` return NaN when either operand is NaN; `fmin` and `fmax` only when both are.  In all four -0
-    is less than +0: NumPy returns sometimes the first and sometimes the second of two zeros, and a rule that commutes
-    makes reductions independent of their order.
+    is less than +0, where NumPy returns sometimes the first and sometimes the second of two zeros.  Two zeros in a
+    *fold* of minima or maxima (``np.min(w)``): which of them it gives is not defined.
     ``a // b``: with m = fmod(a, b) (exact), m + b where its sign is not that of b, the quotient is (a - m)/b brought to
     the nearest integer; ``a // ±0`` is a/±0; ``a % 0``, ``inf % b`` and ``inf // b`` are NaN; a remainder of zero has
     the sign of b; ``1 % -inf`` is -inf and ``1 // -inf`` is -1.

@@ -59,7 +59,7 @@ def prepare(case: Case) -> Prepared:
         job = _plan(prepared, inputs, views, stencil.options).job
         slots = _arguments(prepared, arguments)
         expected = evaluate(job, inputs, slots)
-    except (KernelscapeError, ValueError, TypeError) as error:
+    except (KernelscapeError, ValueError, TypeError, OverflowError) as error:
         if isinstance(error, TracingError) and "empty" not in str(error):
             raise
         raise Refused(str(error)) from error

@@ -3,6 +3,8 @@
 A function takes windows of any shape. `roles` says what its arguments are; a ``kernel`` has the shape of the window.
 """
 
+import functools
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -129,9 +131,9 @@ FUNCTIONS: dict[str, Function] = {
     "power": Function(lambda w: np.sum(np.abs(w) ** 1.5), FLOATS, most=49),
     "floor_division": Function(lambda w, k: np.sum(w // k), NUMBERS, ("window", "kernel"), most=60),
     "remainder": Function(lambda w, k: np.max(w % k), NUMBERS, ("window", "kernel"), most=60),
-    "shifted": Function(lambda w: np.bitwise_or.reduce((w << 3).ravel() ^ (w >> 1).ravel()), INTEGERS, most=60),
+    "shifted": Function(lambda w: np.max((w << 3) ^ (w >> 1)), INTEGERS, most=60),
     "shifted_by_data": Function(lambda w, k: np.sum(w >> k), INTEGERS, ("window", "kernel"), most=60),
-    "bits": Function(lambda w: np.bitwise_and.reduce(~w.ravel()), "biu", most=60),
+    "bits": Function(lambda w: functools.reduce(operator.and_, ~w.ravel()), "biu", most=30),
     "clipped": Function(lambda w: np.sum(np.clip(w, 1, 5)), NUMBERS),
     "chosen": Function(lambda w: np.sum(np.where(w > 2, w, 1)), NUMBERS),
     "rounded": Function(lambda w: np.sum(np.round(w)), FLOATS),

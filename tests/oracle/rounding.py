@@ -4,7 +4,8 @@ A backend may add in another order and in a narrower format than the definition,
 be some units in the last place off in elementary functions. Nothing else is free. So each node gets, beside its value, a
 bound of the distance between the definition's value and a backend's:
 
-* window samples, integers, orderings, selections and single operations of IEEE 754 on exact operands are exact (0);
+* window samples, integers, orderings, selections and single operations of IEEE 754 on exact operands are exact (0),
+  but for the sign of a zero that a minimum or maximum of both zeros gives;
 * a sum of n terms has ``(n + 1) eps sum|x|`` and the bounds of its terms;
 * any other operator on inexact operands is evaluated at the corners of their intervals;
 * a comparison that the bounds do not decide, a sum that may overflow on the way, a position or an integer that depends
@@ -182,7 +183,7 @@ def _reduce(node, value, children, errors, values):
     elif node.operation == "multiply":
         error, more = _product(node, x, e, used)
     else:
-        error, more = e.max(axis=0, initial=0), np.zeros(value.data.shape, np.bool_)
+        error, more = np.maximum(e.max(axis=0, initial=0), _zeros(node, x, used)), np.zeros(value.data.shape, np.bool_)
     if node.operation == "add" and isinstance(node.body, ex.Elementwise):
         # A product that overflows on its own need not when it is fused into the sum.
         finite = np.ones(body.data.shape, np.bool_)
@@ -191,6 +192,13 @@ def _reduce(node, value, children, errors, values):
         over = interpreter._elements(finite & ~np.isfinite(body.data), node.axes)
         more = more | (over & used).any(axis=0)
     return np.where(unknown | more, np.inf, error)
+
+
+def _zeros(node, x, used):
+    """Which of two zeros a fold of extrema gives is not defined; seen as a bound, it is the least one above 0."""
+    positive = (used & (x == 0) & ~np.signbit(x)).any(axis=0)
+    negative = (used & (x == 0) & np.signbit(x)).any(axis=0)
+    return np.where(positive & negative, _tiny(node.dtype), 0)
 
 
 def _sum(node, x, e, used):

@@ -17,8 +17,9 @@ full window.  `Take` clips its index and needs the flags of the index and of the
 
 Numbers.  Integers are exact and wrap as NumPy's.  A floating sum or product goes from the first to the last element in
 C order, in float64, and is rounded once: a backend may differ by rounding, and it may overflow in its own, narrower,
-accumulator.  In a minimum, a maximum and a `Sort`, -0 is less than +0.  float16 values are held as float32 and rounded
-by a cast and at the store only.
+accumulator.  In an element-wise minimum or maximum and in a `Sort`, -0 is less than +0.  Two zeros in a fold: which of
+them a fold of minima or maxima over both gives is not defined, as in NumPy; a backend gives the same one whatever the
+tiles and the number of workers.  float16 values are held as float32 and rounded by a cast and at the store only.
 """
 
 from kernelscape.reference.interpreter import evaluate

@@ -21,6 +21,8 @@ from dataclasses import replace
 from itertools import product
 from math import isfinite, prod
 
+import numpy as np
+
 from kernelscape import expression as ex
 from kernelscape.backends import operators
 from kernelscape.backends.cpu import function_attributes
@@ -111,7 +113,7 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: tuple[
         flag = emitter.both(flag, _enough(emitter, lane))
     if flag is not None and holds(stage.invalid, stage.output_dtypes[number]):
         type_ = operators.register_type(stage.output_dtypes[number], stage.lanes)
-        value = builder.select(flag, value, constant(type_, stage.invalid))
+        value = builder.select(flag, value, constant(type_, _mark(stage.invalid, stage.output_dtypes[number])))
     stored = operators.to_memory(builder, emitter.target, value, stage.output_dtypes[number])
     entry = plane * stage.rows + lane[0]
     frame = emitter.frame
@@ -124,6 +126,14 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: tuple[
 def holds(invalid: float, dtype: ex.DType) -> bool:
     """Whether a dtype can say that an output is invalid; the friendly layer chose one that can where it must."""
     return dtype.kind == "f" or (dtype.kind in "iu" and invalid == int(invalid) if isfinite(invalid) else False)
+
+
+def _mark(invalid: float, dtype: ex.DType) -> float:
+    """What stands at an invalid output: saturated, as everything that is stored."""
+    if dtype.kind == "f":
+        return invalid
+    limits = np.iinfo(dtype)
+    return min(max(int(invalid), int(limits.min)), int(limits.max))
 
 
 def _converted(emitter: Emitter, value: Value, dtype: ex.DType, number: int) -> Value:
