@@ -17,6 +17,7 @@ from kernelscape.semantics import DTYPES as SUPPORTED
 from kernelscape.semantics import OPERATORS
 from kernelscape.trace import Parameter, trace
 from tests.oracle.traced import assert_as_numpy, assert_close, traced_results, values
+from tests.oracle.traced import check_arrays as check
 
 DTYPES = ("bool", "uint8", "int16", "int64", "uint64", "float16", "float32", "float64")
 SHAPE = (4, 5)
@@ -43,18 +44,6 @@ def holed(array):
         array = array.copy()
         array[0, 0], array[2, 2], array[3, 4] = np.nan, np.inf, -np.inf
     return array
-
-
-def check(function, arrays, size=(3, 3)):
-    """As NumPy, or refused with the exception that NumPy raises."""
-    try:
-        function(arrays[0][: size[0], : size[1]].copy())
-    except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        with pytest.raises(kind):
-            traced_results(function, arrays, size)
-        return
-    assert_as_numpy(function, arrays, size)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

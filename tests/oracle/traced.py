@@ -5,6 +5,7 @@ NaN and infinities, and values: integers exactly, floats within rounding, becaus
 """
 
 import numpy as np
+import pytest
 
 from kernelscape.expression import verify
 from kernelscape.geometry import Input, Job, OutputAxis, WindowAxis
@@ -70,6 +71,35 @@ def assert_as_numpy(function, arrays, size=(3, 3), **options):
     for a, b in zip(got, wanted, strict=True):
         assert_close(a, b, narrowest=min((x.dtype for x in arrays if x.dtype.kind == "f"), default=b.dtype))
     return trace_
+
+
+def check(function, dtype, *, arrays=1, shape=(4, 5), size=(3, 3), positive=False):
+    """As NumPy on reproducible numbers, or refused with the builtin exception that NumPy raises."""
+    __tracebackhide__ = True
+    inputs = [values(dtype, shape, seed) for seed in range(arrays)]
+    if positive:
+        inputs = [np.abs(a) + np.ones((), a.dtype) if a.dtype != bool else a for a in inputs]
+    check_arrays(function, inputs, size)
+
+
+def check_arrays(function, arrays, size=(3, 3)):
+    """As NumPy on these arrays, or refused with the builtin exception that NumPy raises."""
+    __tracebackhide__ = True
+    error = refused_by_numpy(function, arrays, size)
+    if error is None:
+        assert_as_numpy(function, arrays, size)
+        return
+    with pytest.raises(error):
+        traced_results(function, arrays, size)
+
+
+def refused_by_numpy(function, arrays, size):
+    """The exception that NumPy raises for windows of these dtypes, if any."""
+    try:
+        function(*(a[: size[0], : size[1]].copy() for a in arrays))
+    except (TypeError, ValueError, OverflowError) as error:
+        return next(kind for kind in (TypeError, ValueError, OverflowError) if isinstance(error, kind))
+    return None
 
 
 def assert_close(actual, expected, narrowest=None):
