@@ -1,20 +1,23 @@
 """What an argument of a function is: a window, a value of a map, a kernel, a coordinate, or a number.
 
-A bare array is a window and a bare number a number; the other meanings are asked for by name.  Arguments are frozen and hold the
-caller's arrays as they are.
+A bare array is a window and a bare number a number; the other meanings are asked for by name.  Arguments are frozen and hold
+the caller's arrays as they are: nothing is copied, and nothing that would lose a mask, a unit or a gradient is accepted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kernelscape.api.options import not_yet
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError
 
-Array = NDArray[Any]
+Array: TypeAlias = NDArray[Any]
+NUMBERS = (bool, int, float, complex, np.bool_, np.number)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +32,12 @@ class WindowArgument:
     origin: Any = None
     dilation: Any = None
 
+    def words(self) -> Hashable:
+        """What was said beside the array, to find it again."""
+        footprint = self.footprint
+        shown = None if footprint is None else (footprint.shape, footprint.tobytes())
+        return ("window", shown, repr((self.size, self.mode, self.cval, self.origin, self.dilation)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PixelArgument:
@@ -37,12 +46,18 @@ class PixelArgument:
     array: Array
     on: str = "input"
 
+    def words(self) -> Hashable:
+        return ("pixel", self.on)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KernelArgument:
     """An array that every call of the function sees whole."""
 
     array: Array
+
+    def words(self) -> Hashable:
+        return "kernel"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +67,18 @@ class IndexArgument:
     axis: int
 
 
+Marked: TypeAlias = WindowArgument | PixelArgument | KernelArgument
+Argument: TypeAlias = Marked | IndexArgument | Array | complex
+"""What the friendly layer works with: a plain array is a window that says nothing of its own."""
+
+
 def window(
     array: ArrayLike,
     *,
     size: int | tuple[int | None, ...] | None = None,
     footprint: ArrayLike | None = None,
     mode: str | tuple[str, ...] | None = None,
-    cval: float | None = None,
+    cval: complex | None = None,
     origin: int | tuple[int, ...] | None = None,
     dilation: int | tuple[int, ...] | None = None,
     where: ArrayLike | None = None,
@@ -74,6 +94,13 @@ def window(
     where : array_like of bool, optional
         Not supported yet.
 
+    Raises
+    ------
+    ArgumentError
+        Both `size` and `footprint` are given.
+    ArgumentTypeError
+        `array` is no array.
+
     Examples
     --------
     >>> import numpy as np
@@ -83,10 +110,11 @@ def window(
     np.float64(0.0)
     """
     if where is not None:
-        raise NotYetSupportedError("window(where=...) is not supported yet; expected where=None.")
+        raise not_yet("window(where=...)")
     if size is not None and footprint is not None:
-        raise ArgumentError("window() takes size= or footprint=, not both: a footprint has a shape of its own.")
-    return WindowArgument(as_array(array), size, footprint, mode, cval, origin, dilation)
+        raise ArgumentError("window() takes size or footprint, not both: a footprint has a shape of its own.")
+    shape = None if footprint is None else np.array(footprint)
+    return WindowArgument(as_array(array), size, shape, mode, cval, origin, dilation)
 
 
 def pixel(map: ArrayLike, on: str = "input") -> PixelArgument:
@@ -97,7 +125,13 @@ def pixel(map: ArrayLike, on: str = "input") -> PixelArgument:
     map : array_like
         Of the inputs' shape, or of the shape of their window axes only.
     on : {"input", "output"}
-        Whether the map lies on the inputs' grid (read at the anchor) or on the outputs'.
+        Whether the map lies on the inputs' grid (read at the anchor, and at the nearest edge where that is outside) or on
+        the outputs'.
+
+    Raises
+    ------
+    ArgumentError
+        Another word for `on`.
 
     Examples
     --------
@@ -133,6 +167,11 @@ def kernel(weights: ArrayLike) -> KernelArgument:
 def index(axis: int) -> IndexArgument:
     """Hand the function the anchor's coordinate along an axis of the first input, as int64.
 
+    Parameters
+    ----------
+    axis : int
+        A window axis; negative ones count from the last.
+
     Examples
     --------
     >>> import numpy as np
@@ -140,13 +179,47 @@ def index(axis: int) -> IndexArgument:
     >>> ks.apply(lambda w, x: w[1] * x, np.ones(4), ks.index(0), size=3)
     array([0., 1., 2., 3.])
     """
-    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+    if isinstance(axis, bool | np.bool_) or not hasattr(axis, "__index__"):
         raise ArgumentTypeError(f"axis must be an integer; got {axis!r}.")
-    return IndexArgument(int(axis))
+    return IndexArgument(axis.__index__())
+
+
+# -- what was given ---------------------------------------------------------------------------------------------------
+
+
+def canonical_argument(given: Any) -> Argument:
+    """A marked argument or a number as it is, and anything else as an array."""
+    if isinstance(given, (WindowArgument, PixelArgument, KernelArgument, IndexArgument, *NUMBERS)):
+        return given  # type: ignore[return-value]  # np.number is a number
+    return as_array(given)
+
+
+def array_of(argument: Any) -> Array:
+    """The array of an argument that has one."""
+    found: Array = argument if type(argument) is np.ndarray else argument.array
+    return found
+
+
+def argument_key(argument: Argument) -> Hashable:
+    """What the canonical form of a call depends on, of one argument."""
+    if type(argument) is np.ndarray:
+        return (argument.dtype, argument.shape, argument.strides)
+    if isinstance(argument, WindowArgument | PixelArgument | KernelArgument):
+        array = argument.array
+        return (argument.words(), array.dtype, array.shape, array.strides)
+    if isinstance(argument, IndexArgument):
+        return ("index", argument.axis)
+    return ("number", type(argument))
 
 
 def as_array(value: Any) -> Array:
-    """The array behind an argument; nothing that would lose a mask, a unit or a gradient is accepted."""
+    """The array behind what the caller gave, of numbers."""
+    array = _plain_array(value)
+    check_numbers(array.dtype)
+    return array
+
+
+def _plain_array(value: Any) -> Array:
     if type(value) is np.ndarray:
         return value
     if isinstance(value, np.ma.MaskedArray):
@@ -156,23 +229,34 @@ def as_array(value: Any) -> Array:
         )
     if isinstance(value, np.memmap):
         return value.view(np.ndarray)
-    if isinstance(value, np.generic | list | tuple | bool | int | float):
-        return np.asarray(value)
+    if isinstance(value, (list, tuple, *NUMBERS)):
+        return _from_sequence(value)
     if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
         raise NotYetSupportedError(
             f"Arrays of type {kind} are not supported yet, since what they carry beyond their numbers would be lost; "
             "expected a NumPy array. Convert it: numpy.asarray(array)."
         )
-    raise ArgumentTypeError(f"Expected an array, or ks.window, ks.pixel, ks.kernel, ks.index or a number; got {value!r}.")
+    raise ArgumentTypeError(
+        f"Expected an array, a number, or what ks.window, ks.pixel, ks.kernel and ks.index give; got {value!r}."
+    )
 
 
-def check_dtype(array: Array, what: str) -> None:
+def _from_sequence(value: Any) -> Array:
+    """Nested lists of numbers; the entries may be arrays that must not lose anything either."""
+    entries = value if isinstance(value, list | tuple) else ()
+    for entry in entries:
+        if not isinstance(entry, NUMBERS) and hasattr(entry, "__array__"):
+            _plain_array(entry)
+    try:
+        return np.array(value)
+    except ValueError as error:
+        raise ArgumentError(f"A nested list must have rows of equal lengths; got {value!r} ({error}).") from None
+
+
+def check_numbers(dtype: np.dtype[Any]) -> None:
     """Only numbers have windows."""
-    if array.dtype.kind in "biuf" and array.dtype.itemsize <= 8:
-        return
-    if array.dtype.kind == "c" or array.dtype.kind == "f":
-        raise NotYetSupportedError(
-            f"{what} of dtype {array.dtype} is not supported here yet; expected bool, an integer, or a float of up to 64 bits."
+    if dtype.kind not in "biufc":
+        raise ArgumentTypeError(
+            f"Arrays must hold bool, integers, floats or complex numbers; got dtype {dtype}. Convert it: array.astype(float)."
         )
-    raise ArgumentTypeError(f"{what} must be an array of bool, integers or floats; got dtype {array.dtype}.")

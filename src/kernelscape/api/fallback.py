@@ -1,140 +1,194 @@
 """Functions that cannot be traced, through NumPy: slow and right.
 
-A function with a parameter ``axis`` is called on many windows at once; any other one is called for each output on a copy of its
-windows.
+A function with a parameter ``axis`` is called on many windows at once; any other one is called for each output, on copies of
+its windows.  Samples and their validity are those of the definition.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from kernelscape.api.arguments import Array, IndexArgument, KernelArgument
+from kernelscape.api.arguments import Argument, Array, IndexArgument, KernelArgument
 from kernelscape.api.frame import Frame
 from kernelscape.api.options import Options
-from kernelscape.boundary import MODES, Outside, locate
-from kernelscape.errors import ArgumentError, ArgumentTypeError
-from kernelscape.geometry import Input, anchors, positions, window_taps
+from kernelscape.api.results import Result, allocate, store
+from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
+from kernelscape.geometry import Job, anchors, window_offsets
+from kernelscape.reference.samples import Chunk, Samples
 
-_CHUNK = 1 << 22
-"""Samples of all windows that are held at once."""
+_SAMPLES_AT_ONCE = 1 << 22
 
 
 def run_with_numpy(
-    function: Callable[..., Any], frame: Frame, arrays: Sequence[Any], options: Options
-) -> tuple[tuple[Array, ...], bool]:
-    """Results in the result's axis order, and whether the function returned a tuple."""
-    runner = _Runner(function, frame, arrays, options)
-    results, several = runner.run()
-    ndim = len(frame.counts)
-    whole = tuple(a for a in range(ndim) if a not in frame.order)
-    moved = []
-    for result in results:
-        rest = range(ndim, result.ndim)
-        ordered = result.transpose(*frame.order, *whole, *rest)
-        places = (slice(None),) * len(frame.order) + (0,) * len(whole)
-        moved.append(np.ascontiguousarray(ordered[places]))
-    return tuple(moved), several
+    function: Callable[..., Any], frame: Frame, arguments: Sequence[Argument], options: Options, output: Any
+) -> Any:
+    """The result, or the tuple of results, of a function that NumPy runs.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError
+        Samples may be missing and the function has no parameter `valid`, or it returns something that is no array of numbers.
+    """
+    computed, several, enough = _Runner(function, frame, arguments, options).run()
+    lacking = not enough.all()
+    results = [
+        Result((*frame.result_shape, *a.shape[len(frame.counts) :]), a.dtype, lacking, options.invalid) for a in computed
+    ]
+    outputs = allocate(results, output)
+    for array, result, target in zip(computed, results, outputs, strict=True):
+        if lacking:
+            marked = enough.reshape(enough.shape + (1,) * (array.ndim - enough.ndim))
+            array = np.where(marked, array, np.array(options.invalid).astype(result.own_dtype))
+        store(frame.result_view(array.astype(result.own_dtype, copy=False)), target, options.invalid)
+    return tuple(outputs) if several else outputs[0]
 
 
 class _Runner:
-    def __init__(self, function: Callable[..., Any], frame: Frame, arrays: Sequence[Any], options: Options) -> None:
-        self.function, self.frame, self.options = function, frame, options
-        self.kwargs = dict(options.kwargs or {})
-        self.arguments = arrays
-        self.vectorised = _takes(function, "axis") and "axis" not in self.kwargs
-        self.missing = any(MODES[a.mode].outside is Outside.MISSING for i in frame.inputs for a in i.axes)
-        if self.missing and not _takes(function, "valid"):
+    def __init__(
+        self, function: Callable[..., Any], frame: Frame, arguments: Sequence[Argument], options: Options
+    ) -> None:
+        self.function, self.frame, self.arguments, self.kwargs = function, frame, arguments, options.kwargs
+        kinds = {p.kind for p in frame.parameters}
+        # Values of maps and coordinates would not broadcast against windows and against results alike.
+        self.vectorised = _takes(function, "axis") and "axis" not in self.kwargs and not kinds & {"pixel", "index"}
+        if frame.may_miss and not _takes(function, "valid"):
             raise ArgumentError(
                 "The function cannot be traced, and samples may be missing under mode='shrink': expected a function with a "
                 "parameter valid=, a boolean array that says which samples exist."
             )
-        self.views = [v.of(_array(arrays[v.argument])) for v in frame.views]
+        self.windows = [p.number for p in frame.parameters if p.kind == "window"]
+        self.job = Job((), (), frame.inputs, frame.batch, frame.grid, options.min_count, options.invalid)
+        self.samples = [Samples.of(self.job, i) for i in range(len(frame.inputs))]
+        self.arrays = frame.job_arrays(arguments)
 
-    def run(self) -> tuple[list[Array], bool]:
-        total = int(np.prod(self.frame.counts, dtype=object))
-        pieces: list[list[Array]] = []
+    def run(self) -> tuple[list[Array], bool, Array]:
+        """Results of shape ``counts + element shape``, whether the function returned a tuple, and where samples suffice."""
+        counts = self.frame.counts
+        pieces, enough = [], []
         several = False
-        for flat in self._chunks(total):
-            values = self._call(np.unravel_index(flat, self.frame.counts), len(flat))
+        for places in self._chunks(math.prod(counts)):
+            chunk = Chunk(self.job, self.arrays, (), self.samples, tuple(np.unravel_index(places, counts)))
+            values = self._called(self._values(chunk), self._valid(chunk), chunk.count)
             several = isinstance(values, tuple)
-            pieces.append([np.asarray(v) for v in (values if several else (values,))])
+            pieces.append([_numbers(v) for v in (values if several else (values,))])
+            here = chunk.enough_samples()
+            enough.append(np.ones(chunk.count, np.bool_) if here is None else here)
         if not pieces:
-            return [np.zeros(self.frame.counts, self.options.dtype or self.views[0].dtype)], False
+            return self._nothing()
         joined = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
-        for array in joined:
-            if array.dtype.hasobject:
-                raise ArgumentTypeError(f"The function must return numbers; got {array.flat[0]!r}.")
-        return [array.reshape(*self.frame.counts, *array.shape[1:]) for array in joined], several
+        return [a.reshape(*counts, *a.shape[1:]) for a in joined], several, np.concatenate(enough).reshape(counts)
 
     def _chunks(self, total: int) -> Iterator[Array]:
-        samples = sum(int(np.prod(i.window_shape)) for i in self.frame.inputs)
-        step = max(1, _CHUNK // max(1, samples))
+        samples = sum(math.prod(i.window_shape) for i in self.frame.inputs)
+        step = max(1, _SAMPLES_AT_ONCE // max(1, samples))
         for start in range(0, total, step):
             yield np.arange(start, min(start + step, total))
 
-    def _call(self, places: tuple[Array, ...], count: int) -> Any:
-        values = [self._value(n, places) for n in range(len(self.frame.parameters))]
-        valid = self._valid(places) if self.missing else None
+    def _nothing(self) -> tuple[list[Array], bool, Array]:
+        """Empty results; a window of ones shows their dtypes and how many there are."""
+        values = []
+        for parameter, argument in zip(self.frame.parameters, self.arguments, strict=True):
+            if parameter.kind in ("window", "pixel"):
+                values.append(np.ones((1, *parameter.shape), parameter.dtype))
+            elif parameter.kind == "index":
+                values.append(np.zeros(1, np.int64))
+            else:
+                values.append(argument.array if isinstance(argument, KernelArgument) else argument)
+        shapes = [(1, *self.frame.inputs[n].window_shape) for n in self.windows]
+        valid = self._as_asked([np.ones(shape, np.bool_) for shape in shapes])
+        found = self._called(values, valid, 1)
+        several, counts = isinstance(found, tuple), self.frame.counts
+        arrays = [_numbers(v) for v in (found if several else (found,))]
+        return [np.empty((*counts, *a.shape[1:]), a.dtype) for a in arrays], several, np.ones(counts, np.bool_)
+
+    def _called(self, values: Sequence[Any], valid: Any, count: int) -> Any:
+        """What the function gives for some outputs: arrays with a leading axis for them."""
         if self.vectorised:
-            ndim = next(len(p.shape) for p in self.frame.parameters if p.kind == "window")
-            extra = {} if valid is None else {"valid": valid}
-            axes = tuple(range(-ndim, 0))
-            result = self.function(*values, axis=axes if len(axes) > 1 else axes[0], **extra, **self.kwargs)
-            return result
+            return self._called_at_once(values, valid, count)
         rows = []
+        many = [p.kind in ("window", "pixel", "index") for p in self.frame.parameters]
         for i in range(count):
-            row = [v[i] if many else v for v, many in zip(values, self._many(), strict=True)]
-            extra = {} if valid is None else {"valid": valid[i]}
-            rows.append(self.function(*(r.copy() if isinstance(r, np.ndarray) else r for r in row), **extra, **self.kwargs))
+            row = [_copied(v[i]) if each else _copied(v) for v, each in zip(values, many, strict=True)]
+            extra = {} if valid is None else {"valid": _element(valid, i)}
+            rows.append(self.function(*row, **extra, **self.kwargs))
         if isinstance(rows[0], tuple):
-            return tuple(np.stack([np.asarray(r[k]) for r in rows]) for k in range(len(rows[0])))
-        return np.stack([np.asarray(r) for r in rows])
+            return tuple(_stacked(column) for column in zip(*rows, strict=True))
+        return _stacked(rows)
 
-    def _many(self) -> list[bool]:
-        return [p.kind in ("window", "pixel", "index") for p in self.frame.parameters]
+    def _called_at_once(self, values: Sequence[Any], valid: Any, count: int) -> Any:
+        ndim = len(self.frame.inputs[self.windows[0]].window_shape)
+        axes = tuple(range(-ndim, 0))
+        extra = {} if valid is None else {"valid": valid}
+        found = self.function(*values, axis=axes if ndim > 1 else axes[0], **extra, **self.kwargs)
+        for result in found if isinstance(found, tuple) else (found,):
+            if np.shape(result)[:1] != (count,):
+                raise ShapeError(
+                    f"A function with a parameter axis must reduce these axes alone; expected a result of shape ({count}, ...) "
+                    f"from windows of shape {np.shape(values[self.windows[0]])}, got {np.shape(result)}."
+                )
+        return found
 
-    def _value(self, number: int, places: tuple[Array, ...]) -> Any:
+    def _values(self, chunk: Chunk) -> list[Any]:
+        return [self._value(number, chunk) for number in range(len(self.arguments))]
+
+    def _value(self, number: int, chunk: Chunk) -> Any:
         parameter, argument = self.frame.parameters[number], self.arguments[number]
         if isinstance(argument, KernelArgument):
             return argument.array
         if isinstance(argument, IndexArgument):
             axis = parameter.number
-            return anchors(self.frame.grid[axis])[places[len(self.frame.batch) + axis]]
+            return anchors(self.frame.grid[axis])[chunk.coordinates[len(self.frame.batch) + axis]]
         if parameter.kind == "scalar":
             return argument
-        samples, _ = self._samples(parameter.number, places)
-        return samples if parameter.kind == "window" else samples.reshape(len(samples))
+        spec = self.frame.inputs[parameter.number]
+        shape = spec.window_shape if parameter.kind == "window" else ()
+        return chunk.window(parameter.number).data.astype(spec.dtype, copy=False).reshape(chunk.count, *shape)
 
-    def _valid(self, places: tuple[Array, ...]) -> Array:
-        first = next(p.number for p in self.frame.parameters if p.kind == "window")
-        return self._samples(first, places)[1]
+    def _valid(self, chunk: Chunk) -> Any:
+        """The flags of the samples, where some may be missing."""
+        if not self.frame.may_miss:
+            return None
+        flags = []
+        for number in self.windows:
+            found, shape = chunk.flags(number), (chunk.count, *self.frame.inputs[number].window_shape)
+            flags.append(np.ones(shape, np.bool_) if found is None else found.reshape(shape))
+        return self._as_asked(flags)
 
-    def _samples(self, number: int, places: tuple[Array, ...]) -> tuple[Array, Array]:
-        """Windows of shape ``(outputs, *window)``, and which of their samples exist."""
-        spec, array = self.frame.inputs[number], self.views[number]
-        batch = len(self.frame.batch)
-        shape = (len(places[0]), *spec.window_shape)
-        taps = window_taps(spec)
-        index: list[Array] = [p[:, None] for p in places[:batch]]
-        inside, exists = np.ones((1, 1), np.bool_), np.ones((1, 1), np.bool_)
-        for axis, (grid, window) in enumerate(zip(self.frame.grid, spec.axes, strict=True)):
-            where = positions(grid, window)[places[batch + axis]][:, taps[:, axis]]
-            found, here = locate(window.mode, where, window.extent)
-            index.append(found)
-            inside = inside & here
-            if MODES[window.mode].outside is Outside.MISSING:
-                exists = exists & here
-        samples = array[tuple(index)].astype(spec.dtype)
-        samples = np.where(inside, samples, np.asarray(spec.cval).astype(spec.dtype))
-        return samples.reshape(shape), np.broadcast_to(exists, samples.shape).reshape(shape)
+    def _as_asked(self, flags: Sequence[Array]) -> Any:
+        """One array where all windows have the same offsets and so the same flags, else a tuple of them."""
+        if not self.frame.may_miss:
+            return None
+        offsets = [window_offsets(self.frame.inputs[n]) for n in self.windows]
+        return flags[0] if all(np.array_equal(o, offsets[0]) for o in offsets) else tuple(flags)
 
 
-def _array(argument: Any) -> Array:
-    return argument if isinstance(argument, np.ndarray) else np.asarray(argument.array)
+def _element(valid: Any, place: int) -> Any:
+    return tuple(v[place] for v in valid) if isinstance(valid, tuple) else valid[place]
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _stacked(rows: Sequence[Any]) -> Array:
+    try:
+        return np.stack([np.asarray(r) for r in rows])
+    except ValueError:
+        shapes = sorted({np.shape(r) for r in rows})
+        raise ShapeError(f"The function must return arrays of the same shape for all windows; got {shapes}.") from None
+
+
+def _numbers(value: Any) -> Array:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufc":
+        example = array.flat[0] if array.size else array
+        raise ArgumentTypeError(f"The function must return numbers or arrays of numbers; got {example!r}.")
+    return array
 
 
 def _takes(function: Callable[..., Any], name: str) -> bool:
@@ -142,6 +196,3 @@ def _takes(function: Callable[..., Any], name: str) -> bool:
         return name in inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
-
-
-__all__ = ["Input", "run_with_numpy"]

@@ -2,27 +2,32 @@
 
 A frame depends on the options and on the shapes and dtypes of the arguments, not on their values, and is used again for all
 calls of the same kind.  Below it nothing is guessed: arrays are views of shape ``batch + window axes``.
+
+The *main* array is the window argument with the most axes, the first of equals.  ``axes`` are axes of the main array.  Another
+array either has all its axes, seen from the last one (as NumPy broadcasts), or the window axes only.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from kernelscape.api.arguments import (
+    Argument,
     Array,
     IndexArgument,
     KernelArgument,
     PixelArgument,
     WindowArgument,
-    as_array,
-    check_dtype,
+    array_of,
 )
 from kernelscape.api.options import Options
-from kernelscape.boundary import canonical_modes
+from kernelscape.boundary import MODES, Outside, canonical_modes
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import (
@@ -40,22 +45,39 @@ from kernelscape.geometry import (
 )
 from kernelscape.trace import Parameter
 
+_Taps = tuple[tuple[int, ...], ...] | None
+_Box = tuple[tuple[WindowAxis, ...], _Taps]
+
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How an argument becomes an array of the job: which argument, its axes in order, and the shape to broadcast to."""
+    """How an argument becomes an array of the job; None where nothing is to be done.
+
+    Attributes
+    ----------
+    argument : int
+    axes : tuple of int or None
+        Its axes in order.
+    shape : tuple of int or None
+        What it is broadcast to.
+    repeat : tuple of int or None
+        How often each element stands along each axis, for maps on the output grid.
+    """
 
     argument: int
     axes: tuple[int, ...] | None
     shape: Shape | None
+    repeat: tuple[int, ...] | None = None
 
     def of(self, array: Array) -> Array:
         if self.axes is not None:
             array = array.transpose(self.axes)
+        for axis, times in enumerate(self.repeat or ()):
+            array = np.repeat(array, times, axis)
         return array if self.shape is None else np.broadcast_to(array, self.shape)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """The canonical form of a call.
 
@@ -83,110 +105,134 @@ class Frame:
     order: tuple[int, ...]
     shapes: tuple[Shape, ...]
 
-    @property
+    @cached_property
     def counts(self) -> Shape:
+        """Output extents along batch and window axes."""
         return (*self.batch, *(axis.count for axis in self.grid))
 
-    @property
+    @cached_property
     def result_shape(self) -> Shape:
-        counts = self.counts
-        return tuple(counts[a] for a in self.order)
+        """The same in the order of the result."""
+        return tuple(self.counts[a] for a in self.order)
+
+    @cached_property
+    def may_miss(self) -> bool:
+        """Whether a window can have samples that do not exist."""
+        return any(MODES[a.mode].outside is Outside.MISSING for i in self.inputs for a in i.axes)
+
+    @cached_property
+    def has_numbers(self) -> bool:
+        return any(p.kind == "scalar" for p in self.parameters)
+
+    @cached_property
+    def uncompiled(self) -> DType | None:
+        """A dtype that only NumPy computes with, where one takes part."""
+        dtypes = [i.dtype for i in self.inputs] + [p.dtype for p in self.parameters if p.dtype is not None]
+        dtypes += [np.asarray(p.value).dtype for p in self.parameters if p.kind == "scalar"]
+        return next((d for d in dtypes if d.kind == "c" or (d.kind == "f" and d.itemsize > 8)), None)
+
+    @cached_property
+    def _to_job(self) -> tuple[int, tuple[int, ...]] | None:
+        """How many axes a result lacks, and the permutation that brings the rest to the job's order; None: none, as it is."""
+        ndim = len(self.counts)
+        whole = [a for a in range(ndim) if a not in self.order]
+        order = [*self.order, *whole]
+        back = tuple(order.index(a) for a in range(ndim))
+        return None if not whole and back == tuple(range(ndim)) else (len(whole), back)
+
+    def job_view(self, result: Array) -> Array:
+        """A result with its axes in the job's order."""
+        if self._to_job is None:
+            return result
+        whole, back = self._to_job
+        kept = len(self.order)
+        full = result[(*(slice(None),) * kept, *(None,) * whole)]
+        return full.transpose(*back, *range(len(back), full.ndim))
+
+    def result_view(self, computed: Array) -> Array:
+        """The reverse of `job_view`."""
+        if self._to_job is None:
+            return computed
+        whole, back = self._to_job
+        ndim = len(back)
+        moved = computed.transpose(*np.argsort(back), *range(ndim, computed.ndim))
+        return moved[(*(slice(None),) * (ndim - whole), *(0,) * whole)]
+
+    def job_arrays(self, arguments: Sequence[Argument]) -> list[Array]:
+        """The arrays of the job's inputs."""
+        return [view.of(array_of(arguments[view.argument])) for view in self.views]
 
 
-def argument_key(argument: Any) -> Any:
-    """What a frame depends on of one argument."""
-    if type(argument) is np.ndarray:
-        return (argument.dtype, argument.shape, argument.strides)
-    if isinstance(argument, WindowArgument | PixelArgument | KernelArgument):
-        array = argument.array
-        rest = tuple(
-            _word_key(getattr(argument, name)) for name in argument.__dataclass_fields__ if name != "array"
-        )
-        return (type(argument).__name__, array.dtype, array.shape, array.strides, rest)
-    if isinstance(argument, IndexArgument):
-        return ("index", argument.axis)
-    if isinstance(argument, bool | int | float | np.bool_ | np.number):
-        return ("scalar", type(argument))
-    return argument_key(as_array(argument))
+def make_frame(options: Options, arguments: Sequence[Argument]) -> Frame:
+    """The canonical form of a call.
 
-
-def _word_key(value: Any) -> Any:
-    return (value.shape, value.tobytes()) if isinstance(value, np.ndarray) else repr(value)
-
-
-def canonical_arguments(arguments: Sequence[Any]) -> list[Any]:
-    """Bare arrays as windows without words of their own; numbers and marked arguments as they are."""
-    found: list[Any] = []
-    for argument in arguments:
-        marked = isinstance(argument, WindowArgument | PixelArgument | KernelArgument | IndexArgument)
-        if marked or isinstance(argument, bool | int | float | np.bool_ | np.number):
-            found.append(argument)
-        else:
-            found.append(WindowArgument(as_array(argument)))
-    return found
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError
+        What was expected, what was given, and what to do.
+    """
+    return _Framer(options, arguments).frame()
 
 
 class _Framer:
     """Builds a frame; the steps share what the arrays have in common."""
 
-    def __init__(self, options: Options, arguments: Sequence[Any]) -> None:
-        self.options, self.arguments = options, canonical_arguments(arguments)
+    def __init__(self, options: Options, arguments: Sequence[Argument]) -> None:
+        self.options = options
+        self.arguments = [WindowArgument(a) if isinstance(a, np.ndarray) else a for a in arguments]
         self.windows = [a for a in self.arguments if isinstance(a, WindowArgument)]
         self.kernels = [a for a in self.arguments if isinstance(a, KernelArgument)]
         if not self.windows:
             raise ArgumentTypeError("Expected at least one array to take windows from; got none.")
-        for a in self.arguments:
-            if isinstance(a, WindowArgument | PixelArgument | KernelArgument):
-                check_dtype(a.array, type(a).__name__.removesuffix("Argument").lower())
         self.main = max(self.windows, key=lambda a: a.array.ndim).array
+        if self.main.ndim == 0:
+            raise ShapeError("An array of 0 axes has no windows; expected at least 1 axis. Hand a number over as a number.")
         self.ndim = self._window_ndim()
         self.axes = self._axes_of(self.main)
         self.extents = self._extents()
+        self.whole = self._whole_axes()
+        self.boxes = [self._box(a) for a in self.windows]
+        self.grid = self._grid()
+        self.batch = self._batch()
 
     def frame(self) -> Frame:
-        strides = canonical_stride(self.options.stride, self.ndim)
-        windows = [self._window_axes(a) for a in self.windows]
-        grid = self._grid(windows, strides)
-        batch = self._batch()
         inputs: list[Input] = []
         views: list[View] = []
         parameters: list[Parameter] = []
         kernels: list[int] = []
-        boxes = iter(windows)
+        boxes = iter(self.boxes)
         for number, argument in enumerate(self.arguments):
             if isinstance(argument, WindowArgument):
-                axes, taps = next(boxes)
-                dtype = self._loaded(argument.array)
-                cval = self.options.cval if argument.cval is None else argument.cval
-                uses_cval = any(a.mode == "constant" for a in axes)
-                inputs.append(Input(dtype, axes, canonical_cval(cval, dtype) if uses_cval else 0, taps))
-                parameters.append(Parameter.window(len(views), inputs[-1].window_shape, dtype))
-                views.append(self._view(number, argument.array, batch, "array"))
+                inputs.append(self._window(argument, next(boxes)))
+                parameters.append(Parameter.window(len(views), inputs[-1].window_shape, inputs[-1].dtype))
+                views.append(self._view(number, argument.array))
             elif isinstance(argument, PixelArgument):
-                inputs.append(self._pixel(argument, grid))
+                inputs.append(self._pixel(argument))
                 parameters.append(Parameter.pixel(len(views), inputs[-1].dtype))
-                views.append(self._view(number, argument.array, batch, "map"))
+                views.append(self._view(number, argument.array, self._repeats(argument)))
             elif isinstance(argument, KernelArgument):
-                array = argument.array
-                parameters.append(Parameter.kernel(len(kernels), array.shape, array.dtype.newbyteorder("=")))
+                dtype = argument.array.dtype.newbyteorder("=")
+                parameters.append(Parameter.kernel(len(kernels), argument.array.shape, dtype))
                 kernels.append(number)
             elif isinstance(argument, IndexArgument):
                 parameters.append(Parameter.index(self._index_axis(argument.axis)))
             else:
-                parameters.append(Parameter.scalar(argument))
-        order = self._order(batch)
+                parameters.append(Parameter.scalar(argument))  # type: ignore[arg-type]  # complex ones go to NumPy
         shapes = tuple(a.array.shape for a in self.windows)
-        return Frame(tuple(inputs), batch, grid, tuple(views), tuple(parameters), tuple(kernels), order, shapes)
+        self._check_min_count(inputs)
+        return Frame(
+            tuple(inputs), self.batch, self.grid, tuple(views), tuple(parameters), tuple(kernels), self._order(), shapes
+        )
 
     # -- axes --------------------------------------------------------------------------------------------------------
 
     def _window_ndim(self) -> int:
         options = self.options
         if options.axes is not None:
-            return len(options.axes) if isinstance(options.axes, tuple | list) else 1
+            return len(options.axes) if isinstance(options.axes, tuple) else 1
         for words in (options, *self.windows):
             if words.footprint is not None:
-                return self._all_axes(np.ndim(words.footprint), "footprint")
+                return self._all_axes(words.footprint.ndim, "footprint")
             if isinstance(words.size, tuple | list):
                 return self._all_axes(len(words.size), "size")
         if options.size is None and all(w.size is None for w in self.windows):
@@ -198,31 +244,45 @@ class _Framer:
     def _all_axes(self, ndim: int, what: str) -> int:
         if ndim == self.main.ndim:
             return ndim
-        example = tuple(range(ndim)) if ndim < self.main.ndim else None
-        advice = f" Name the window axes, for example axes={example}." if example else ""
-        raise ShapeError(
-            f"The {what} has {ndim} axes and the array has {self.main.ndim} (shape {self.main.shape}).{advice}"
-        )
+        shape = self.main.shape
+        if what == "kernel" and self.kernels[0].array.shape[: len(shape)] == shape:
+            raise NotYetSupportedError(
+                f"Kernel fields (a kernel for each pixel, here of shape {self.kernels[0].array.shape} for arrays of shape "
+                f"{shape}) are not supported yet; expected one kernel with {len(shape)} axes."
+            )
+        advice = f" Name the window axes, for example axes={tuple(range(ndim))}." if 0 < ndim < len(shape) else ""
+        raise ShapeError(f"The {what} has {ndim} axes and the array has {len(shape)} (shape {shape}).{advice}")
 
     def _axes_of(self, array: Array) -> tuple[int, ...]:
         given = self.options.axes
-        if given is None or array.ndim == self.ndim:
+        if given is None:
             if array.ndim != self.ndim:
                 raise ShapeError(
-                    f"All arrays must have the {self.ndim} window axes of the first; got an array of shape "
-                    f"{array.shape}. Name the window axes with axes=."
+                    f"All arrays must have the same {self.ndim} axes, which are the window axes; got an array of shape "
+                    f"{array.shape}. Name the window axes with axes=, for example axes={tuple(range(array.ndim))}."
                 )
-            if given is None:
-                return tuple(range(array.ndim))
-        entries = tuple(given) if isinstance(given, tuple | list) else (given,)
+            return tuple(range(self.ndim))
+        entries = given if isinstance(given, tuple) else (given,)
+        axes = self._named_axes(entries)
         if array.ndim == self.ndim < self.main.ndim:
-            return tuple(int(a) for a in np.argsort(np.argsort([e % self.main.ndim for e in entries])))
-        for e in entries:
-            if isinstance(e, bool) or not hasattr(e, "__index__"):
-                raise ArgumentTypeError(f"axes must be integers; got {given!r}.")
-            if not -array.ndim <= e < array.ndim:
-                raise ShapeError(f"axes must be axes of the array of shape {array.shape}; got {given!r}.")
-        axes = tuple(int(e) % array.ndim for e in entries)
+            return tuple(sorted(axes).index(a) for a in axes)
+        own = tuple(a + array.ndim - self.main.ndim for a in axes)
+        if min(own) < 0:
+            raise ShapeError(
+                f"axes={given!r} are axes of the array of shape {self.main.shape}, and the array of shape {array.shape} "
+                "has none of these; give it the missing axes: array[np.newaxis]."
+            )
+        return own
+
+    def _named_axes(self, entries: Sequence[Any]) -> tuple[int, ...]:
+        given, ndim = self.options.axes, self.main.ndim
+        if any(isinstance(e, bool | np.bool_) or not hasattr(e, "__index__") for e in entries):
+            raise ArgumentTypeError(f"axes must be integers; got {given!r}.")
+        if not entries:
+            raise ArgumentError("axes must name at least one window axis; got ().")
+        if not all(-ndim <= e < ndim for e in entries):
+            raise ShapeError(f"axes must be axes of the array of shape {self.main.shape}; got {given!r}.")
+        axes = tuple(int(e) % ndim for e in entries)
         if len(set(axes)) != len(axes):
             raise ArgumentError(f"axes must be different from each other; got {given!r}.")
         return axes
@@ -242,70 +302,51 @@ class _Framer:
         shapes = []
         for argument in self.arguments:
             if isinstance(argument, WindowArgument | PixelArgument):
-                array = argument.array
-                axes = self._axes_of(array)
-                shapes.append(tuple(n for i, n in enumerate(array.shape) if i not in axes))
+                axes = self._axes_of(argument.array)
+                shapes.append(tuple(n for i, n in enumerate(argument.array.shape) if i not in axes))
         try:
             return np.broadcast_shapes(*shapes)
         except ValueError:
             raise ShapeError(f"The batch axes of the arrays do not broadcast together; got {shapes}.") from None
 
-    def _order(self, batch: Shape) -> tuple[int, ...]:
+    def _order(self) -> tuple[int, ...]:
         """The job's axes in the order of the main array's; axes that the function gets whole have no place."""
-        batch_axes = iter(range(len(batch) - (self.main.ndim - self.ndim), len(batch)))
-        lead = list(range(len(batch) - (self.main.ndim - self.ndim)))
-        order = []
+        batch = len(self.batch)
+        lead = batch - (self.main.ndim - self.ndim)
+        batch_axes = iter(range(lead, batch))
+        order = list(range(lead))
         for axis in range(self.main.ndim):
-            if axis in self.axes:
-                number = self.axes.index(axis)
-                if not self._is_whole(number):
-                    order.append(len(batch) + number)
-            else:
+            if axis not in self.axes:
                 order.append(next(batch_axes))
-        return (*lead, *order)
-
-    def _is_whole(self, axis: int) -> bool:
-        """A size of None along one axis hands the function the whole axis."""
-        size = self.options.size
-        return isinstance(size, tuple | list) and axis < len(size) and size[axis] is None
+            elif self.axes.index(axis) not in self.whole:
+                order.append(batch + self.axes.index(axis))
+        return tuple(order)
 
     def _index_axis(self, axis: int) -> int:
-        if not -self.main.ndim <= axis < self.main.ndim:
+        ndim = self.main.ndim
+        if not -ndim <= axis < ndim:
             raise ShapeError(f"ks.index({axis}) names no axis of the array of shape {self.main.shape}.")
-        if axis % self.main.ndim not in self.axes:
+        if axis % ndim not in self.axes:
             raise ShapeError(f"ks.index({axis}) must name a window axis; expected one of {self.axes}.")
-        return self.axes.index(axis % self.main.ndim)
+        return self.axes.index(axis % ndim)
 
     # -- windows -----------------------------------------------------------------------------------------------------
 
-    def _window_axes(self, argument: WindowArgument) -> tuple[tuple[WindowAxis, ...], tuple[tuple[int, ...], ...] | None]:
-        options, ndim = self.options, self.ndim
+    def _word(self, argument: WindowArgument, name: str) -> Any:
+        own = getattr(argument, name)
+        return getattr(self.options, name) if own is None else own
 
-        def word(name: str) -> Any:
-            own = getattr(argument, name)
-            return getattr(options, name) if own is None else own
-
-        taps = None
-        footprint = argument.footprint if argument.size is not None or argument.footprint is not None else options.footprint
-        if footprint is not None:
-            sizes, taps = canonical_footprint(footprint, ndim)
-        else:
-            size = word("size")
-            sizes = self._kernel_size() if size is None else canonical_size(size, ndim, self.extents)
-        centres = canonical_centre(word("origin"), sizes)
-        modes = canonical_modes(self._mode_words(word("mode")), ndim)
-        dilations = canonical_dilation(word("dilation"), ndim)
-        axes = []
-        for axis in range(ndim):
-            whole = self._is_whole(axis) and footprint is None
-            centre, dilation = (0, 1) if whole else (centres[axis], dilations[axis])
-            axes.append(WindowAxis(self.extents[axis], sizes[axis], dilation, centre, modes[axis]))
-        return tuple(axes), taps
-
-    @staticmethod
-    def _mode_words(mode: Any) -> Any:
-        """``mode="valid"`` is a padding (see `_grid`); its windows never leave the array."""
-        return "constant" if isinstance(mode, str) and mode == "valid" else mode
+    def _sizes(self, argument: WindowArgument) -> tuple[tuple[int | None, ...], _Taps]:
+        """Window size along each axis (None: the whole axis), and the samples of a footprint."""
+        own = argument.size is not None or argument.footprint is not None
+        words = argument if own else self.options
+        if words.footprint is not None:
+            return canonical_footprint(words.footprint, self.ndim)
+        if words.size is None:
+            return self._kernel_size(), None
+        sizes = canonical_size(words.size, self.ndim, self.extents)
+        given = words.size if isinstance(words.size, tuple | list) else ()
+        return tuple(None if n is None else size for n, size in zip(given or sizes, sizes, strict=True)), None
 
     def _kernel_size(self) -> tuple[int, ...]:
         if not self.kernels:
@@ -313,64 +354,118 @@ class _Framer:
         shape = self.kernels[0].array.shape
         if len(shape) != self.ndim:
             raise ShapeError(
-                f"The kernel has shape {shape}, and there are {self.ndim} window axes. Give size=, or name the window "
-                f"axes with axes=, for example axes={tuple(range(len(shape)))}."
+                f"The kernel has shape {shape}, and there are {self.ndim} window axes. Give size=, or name the window axes "
+                f"with axes=, for example axes={tuple(range(len(shape)))}."
             )
         return canonical_size(shape, self.ndim)
 
-    def _grid(self, windows: Sequence[Any], strides: tuple[int, ...]) -> tuple[OutputAxis, ...]:
-        padding = self.options.padding
-        if isinstance(self.options.mode, str) and self.options.mode == "valid":
+    def _whole_axes(self) -> frozenset[int]:
+        """The axes that the function gets whole: a size of None, in every window."""
+        found = [{a for a, n in enumerate(self._sizes(w)[0]) if n is None} for w in self.windows]
+        if any(axes != found[0] for axes in found):
+            raise ArgumentError("A size of None hands over a whole axis; expected it in all windows or in none.")
+        for axis in found[0]:
+            if self.extents[axis] == 0:
+                raise ShapeError(f"An axis handed over whole (size=None) must not be empty; got shape {self.main.shape}.")
+        return frozenset(found[0])
+
+    def _box(self, argument: WindowArgument) -> _Box:
+        given, taps = self._sizes(argument)
+        sizes = tuple(extent if n is None else n for n, extent in zip(given, self.extents, strict=True))
+        centres = canonical_centre(self._word(argument, "origin"), sizes)
+        modes = canonical_modes(self._mode_words(self._word(argument, "mode")), self.ndim)
+        dilations = canonical_dilation(self._word(argument, "dilation"), self.ndim)
+        axes = []
+        for axis, extent in enumerate(self.extents):
+            centre, dilation = (0, 1) if axis in self.whole else (centres[axis], dilations[axis])
+            axes.append(WindowAxis(extent, sizes[axis], dilation, centre, modes[axis]))
+        return tuple(axes), taps
+
+    @staticmethod
+    def _mode_words(mode: Any) -> Any:
+        """``mode="valid"`` is a padding (see `_grid`); its windows never leave the array."""
+        return "constant" if isinstance(mode, str) and mode == "valid" else mode
+
+    def _grid(self) -> tuple[OutputAxis, ...]:
+        options = self.options
+        padding = options.padding
+        if isinstance(options.mode, str) and options.mode == "valid":
             if padding not in ("same", "valid"):
                 raise ArgumentError(f"mode='valid' is padding='valid'; got padding={padding!r} too.")
             padding = "valid"
         paddings = canonical_padding(padding, self.ndim)
+        strides = canonical_stride(options.stride, self.ndim)
         grid = []
-        for axis in range(self.ndim):
-            if self._is_whole(axis):
-                grid.append(OutputAxis(0, 1, min(1, self.extents[axis])))
+        for axis, extent in enumerate(self.extents):
+            if axis in self.whole:
+                grid.append(OutputAxis(0, 1, 1))
                 continue
-            own = [(axes[axis].size, axes[axis].dilation, axes[axis].centre) for axes, _ in windows]
-            grid.append(output_axis(self.extents[axis], own, strides[axis], paddings[axis]))
+            own = [(axes[axis].size, axes[axis].dilation, axes[axis].centre) for axes, _ in self.boxes]
+            grid.append(output_axis(extent, own, strides[axis], paddings[axis]))
         return tuple(grid)
 
-    def _loaded(self, array: Array) -> DType:
-        return self.options.dtype or array.dtype.newbyteorder("=")
+    def _window(self, argument: WindowArgument, box: _Box) -> Input:
+        axes, taps = box
+        dtype = argument.array.dtype.newbyteorder("=") if self.options.dtype is None else self.options.dtype
+        if argument.array.dtype.kind == "c" and dtype.kind != "c":
+            raise ArgumentTypeError(
+                f"dtype={dtype} would drop the imaginary part of an array of dtype {argument.array.dtype}; expected a "
+                "complex dtype. Hand over array.real, or array.real and array.imag as two arguments."
+            )
+        if all(a.mode != "constant" for a in axes) or self.options.mode == "valid":
+            return Input(dtype, axes, 0, taps)
+        return Input(dtype, axes, _cval(self._word(argument, "cval"), dtype), taps)
 
-    def _pixel(self, argument: PixelArgument, grid: tuple[OutputAxis, ...]) -> Input:
+    def _check_min_count(self, inputs: Sequence[Input]) -> None:
+        most = max(math.prod(i.window_shape) for i in inputs)
+        if self.options.min_count > most:
+            raise ArgumentError(
+                f"min_count must be at most {most}, the number of samples of the largest window, since no output would be "
+                f"valid; got {self.options.min_count}."
+            )
+
+    # -- maps --------------------------------------------------------------------------------------------------------
+
+    def _pixel(self, argument: PixelArgument) -> Input:
         array = argument.array
         own = tuple(array.shape[a] for a in self._axes_of(array))
-        counts = tuple(axis.count for axis in grid)
-        if argument.on == "output":
-            if any(axis.stride != 1 or axis.first for axis in grid):
-                raise NotYetSupportedError("ks.pixel(on='output') with stride or padding is not supported yet; use on='input'.")
-            if own != counts:
-                raise ShapeError(f"A map on the output grid must have its extents {counts}; got {own}.")
-        elif own != self.extents:
-            raise ShapeError(
-                f"A map must have the extents of the arrays along the window axes, {self.extents}; got {own} "
-                f"(a map of shape {array.shape})."
-            )
-        axes = tuple(WindowAxis(n, 1, 1, 0, "nearest") for n in own)
-        return Input(array.dtype.newbyteorder("="), axes)
+        dtype = array.dtype.newbyteorder("=")
+        if argument.on == "input":
+            if own != self.extents:
+                raise ShapeError(
+                    f"A map must have the extents of the arrays along the window axes, {self.extents}; got {own} "
+                    f"(a map of shape {array.shape}). A map of the outputs is ks.pixel(map, on='output')."
+                )
+            return Input(dtype, tuple(WindowAxis(n, 1, 1, 0, "nearest") for n in own))
+        counts = tuple(axis.count for axis in self.grid)
+        if own != counts:
+            raise ShapeError(f"A map on the output grid must have its extents {counts}; got {own}.")
+        # Output o is anchored at first + stride * o; a centre of `first` makes it element stride * o of the repeated map.
+        axes = (WindowAxis(n * axis.stride, 1, 1, axis.first, "nearest") for n, axis in zip(own, self.grid, strict=True))
+        return Input(dtype, tuple(axes))
 
-    def _view(self, number: int, array: Array, batch: Shape, what: str) -> View:
+    def _repeats(self, argument: PixelArgument) -> tuple[int, ...] | None:
+        strides = [axis.stride for axis in self.grid]
+        if argument.on == "input" or set(strides) == {1}:
+            return None
+        return (*(1,) * (argument.array.ndim - self.ndim), *strides)
+
+    def _view(self, number: int, array: Array, repeat: tuple[int, ...] | None = None) -> View:
         axes = self._axes_of(array)
-        rest = tuple(i for i in range(array.ndim) if i not in axes)
-        order = (*rest, *axes)
-        shape = (*batch, *(array.shape[a] for a in axes))
-        moved = tuple(array.shape[a] for a in order)
-        identity = order == tuple(range(array.ndim))
-        del what
-        return View(number, None if identity else order, None if moved == shape else shape)
+        order = (*(i for i in range(array.ndim) if i not in axes), *axes)
+        moved = tuple(array.shape[a] * (1 if repeat is None else repeat[i]) for i, a in enumerate(order))
+        shape = (*self.batch, *moved[len(order) - self.ndim :])
+        return View(
+            number, None if order == tuple(range(array.ndim)) else order, None if moved == shape else shape, repeat
+        )
 
 
-def make_frame(options: Options, arguments: Sequence[Any]) -> Frame:
-    """The canonical form of a call.
+def _cval(given: Any, dtype: DType) -> Any:
+    """The sample outside the array as a number of the window's dtype."""
+    if dtype.kind != "c":
+        return canonical_cval(given, dtype)
+    if isinstance(given, str) or not np.isscalar(given):
+        raise ArgumentTypeError(f"cval must be a number; got {given!r}.")
+    return complex(given)  # type: ignore[arg-type]  # a scalar that is no string is a number
 
-    Raises
-    ------
-    ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError
-        What was expected, what was given, and what to do.
-    """
-    return _Framer(options, arguments).frame()
+

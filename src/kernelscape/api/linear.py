@@ -1,27 +1,37 @@
 """`correlate` and `convolve`: sums of products of windows and weights.
 
 Conventions are SciPy's: the centre of a window of k samples is ``k // 2 + origin``, and a convolution is the correlation with
-the flipped kernel about the same centre.
+the flipped kernel about the same centre.  Both are functions of windows like any other; complex numbers go through as real
+and imaginary parts, in one pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Never
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from kernelscape.api.apply import stencil_of
 from kernelscape.api.arguments import Array, KernelArgument, WindowArgument, as_array
-from kernelscape.api.options import Options
-from kernelscape.api.stencil import make_options, stencil
-from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError, unknown_name
+from kernelscape.api.options import Options, dtype_of, not_yet, options_of, refuse_unknown, with_known_keywords
+from kernelscape.api.results import allocate
+from kernelscape.errors import ArgumentError, ArgumentTypeError, unknown_name
+from kernelscape.expression import DType
+from kernelscape.geometry import canonical_centre
 from kernelscape.trace import valid
 
 FORMS = ("gather", "scatter")
-EPSILONS = 16
+NOISE = 16
+"""A sum of weights below this many epsilons of the sum of their magnitudes is rounding noise."""
+_Integers = int | Sequence[int]
 
 
+@with_known_keywords
 def correlate(
     input: ArrayLike,
     weights: ArrayLike,
@@ -30,10 +40,26 @@ def correlate(
     normalize: bool | str = False,
     min_weight: float = 0.0,
     accumulate: Any = None,
+    mode: str | Sequence[str] = "reflect",
+    cval: complex = 0.0,
+    origin: _Integers = 0,
+    stride: _Integers = 1,
+    dilation: _Integers = 1,
+    padding: Any = "same",
+    axes: _Integers | None = None,
+    where: Any = None,
+    nan_policy: str = "propagate",
+    min_count: int = 1,
+    invalid: float = math.nan,
+    at: Any = None,
+    otherwise: Any = "input",
+    dtype: Any = None,
     output: Any = None,
+    method: str = "auto",
+    tol: float | None = None,
     workers: int | None = None,
     progress: Callable[[float], object] | None = None,
-    **options: Any,
+    **unknown: Never,
 ) -> Array:
     """Correlate an array with a kernel: ``y[p] = sum of conj(weights[i]) * x[p + i]``, i counted from the centre.
 
@@ -46,23 +72,34 @@ def correlate(
     form : {"gather"}
         ``"scatter"`` is not supported yet.
     normalize : bool
-        Divide by the sum of the weights of the valid samples; the result is invalid where that sum is rounding noise.
+        Divide by the sum of the weights of the valid samples; the result is invalid where that sum is rounding noise
+        (``<= 16 eps`` of the sum of their magnitudes). Integers then give float64. ``"valid"`` is not supported yet.
     min_weight : float
         Not supported yet.
     accumulate : dtype, optional
-        In which the sum is made. The result keeps its dtype.
-    output, workers, mode, cval, origin, stride, dilation, padding, axes, min_count, invalid, ...
+        In which products are made and added, where it is wider than the result, which keeps its dtype.
+    mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at, otherwise
         As in `apply`; the size of the windows is the shape of the weights.
+    dtype : dtype, optional
+        To which the input is converted as it is loaded; what is said below of the input's dtype holds for this one.
+    output, method, tol, workers, progress
+        As in `apply`.
 
     Returns
     -------
     array
         A floating input keeps its dtype; integers with floating weights give ``numpy.result_type``; integers with integers
-        give the dtype of ``numpy.sum``.
+        give the dtype of ``numpy.sum``; complex numbers have the precision of a floating input. float16 is computed in
+        float32.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError, NotYetSupportedError
+        Before anything is computed.
 
     See Also
     --------
-    scipy.ndimage.correlate : the same, without `stride`, `dilation`, `padding` and `axes`.
+    scipy.ndimage.correlate : the same, without `stride`, `dilation`, `padding` and `normalize`.
 
     Examples
     --------
@@ -71,10 +108,19 @@ def correlate(
     >>> ks.correlate(np.array([0.0, 0.0, 1.0, 0.0, 0.0]), [1, 2, 3])
     array([0., 3., 2., 1., 0.])
     """
-    call = _Call(input, weights, form, normalize, min_weight, accumulate, options)
-    return call.run(np.conj(call.weights), output=output, workers=workers, progress=progress)
+    if unknown:
+        refuse_unknown(correlate, unknown)
+    operands = _operands(input, weights, (form, normalize, min_weight), accumulate, dtype)
+    options = options_of(
+        None, None, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at,
+        otherwise, operands.loaded, None, method, tol,
+    )  # fmt: skip
+    weights = operands.weights
+    conjugate = weights.conj() if weights.dtype.kind == "c" else weights
+    return _run(replace(operands, weights=conjugate), options, output=output, workers=workers, progress=progress)
 
 
+@with_known_keywords
 def convolve(
     input: ArrayLike,
     weights: ArrayLike,
@@ -83,18 +129,34 @@ def convolve(
     normalize: bool | str = False,
     min_weight: float = 0.0,
     accumulate: Any = None,
+    mode: str | Sequence[str] = "reflect",
+    cval: complex = 0.0,
+    origin: _Integers = 0,
+    stride: _Integers = 1,
+    dilation: _Integers = 1,
+    padding: Any = "same",
+    axes: _Integers | None = None,
+    where: Any = None,
+    nan_policy: str = "propagate",
+    min_count: int = 1,
+    invalid: float = math.nan,
+    at: Any = None,
+    otherwise: Any = "input",
+    dtype: Any = None,
     output: Any = None,
+    method: str = "auto",
+    tol: float | None = None,
     workers: int | None = None,
     progress: Callable[[float], object] | None = None,
-    **options: Any,
+    **unknown: Never,
 ) -> Array:
     """Convolve an array with a kernel: ``y[p] = sum of weights[i] * x[p - i]``, i counted from the centre.
 
-    Parameters are those of `correlate`.
+    Parameters, results and errors are those of `correlate`.
 
     See Also
     --------
-    scipy.ndimage.convolve : the same, without `stride`, `dilation`, `padding` and `axes`.
+    scipy.ndimage.convolve : the same, without `stride`, `dilation`, `padding` and `normalize`.
 
     Examples
     --------
@@ -103,161 +165,204 @@ def convolve(
     >>> ks.convolve(np.array([0.0, 0.0, 1.0, 0.0, 0.0]), [1, 2, 3])
     array([0., 1., 2., 3., 0.])
     """
-    call = _Call(input, weights, form, normalize, min_weight, accumulate, options)
-    call.flip()
-    return call.run(call.weights, output=output, workers=workers, progress=progress)
+    if unknown:
+        refuse_unknown(convolve, unknown)
+    operands = _operands(input, weights, (form, normalize, min_weight), accumulate, dtype)
+    options = options_of(
+        None, None, mode, cval, _flipped_origin(origin, operands.weights.shape), stride, dilation, padding, axes, where,
+        nan_policy, min_count, invalid, at, otherwise, operands.loaded, None, method, tol,
+    )  # fmt: skip
+    flipped = np.flip(operands.weights)
+    return _run(replace(operands, weights=flipped), options, output=output, workers=workers, progress=progress)
 
 
-class _Call:
-    """One call of `correlate` or `convolve`, with its arguments checked."""
+def _flipped_origin(origin: Any, sizes: tuple[int, ...]) -> Any:
+    """The origin of the flipped kernel, which has the same anchor; 0 stays 0 for odd sizes."""
+    centres = canonical_centre(origin, sizes)
+    moved = tuple(k - 1 - c - k // 2 for c, k in zip(centres, sizes, strict=True))
+    return moved if any(moved) else 0
 
-    def __init__(
-        self,
-        input: ArrayLike,
-        weights: ArrayLike,
-        form: str,
-        normalize: bool | str,
-        min_weight: float,
-        accumulate: Any,
-        options: dict[str, Any],
-    ) -> None:
-        _check(form, normalize, min_weight)
-        for name in ("size", "footprint", "dtype", "kwargs"):
-            if options.get(name) is not None:
-                raise ArgumentError(f"{name} is given by the weights and the input here; leave it out.")
-        self.input, self.weights = as_array(input), as_array(weights)
-        self.normalize, self.options = bool(normalize), dict(options)
-        make_options(self.options)
-        if self.weights.size == 0:
-            raise ArgumentError(f"weights must not be empty; got an array of shape {self.weights.shape}.")
-        for array, what in ((self.input, "input"), (self.weights, "weights")):
-            if array.dtype.kind not in "biufc" or array.dtype.itemsize > (16 if array.dtype.kind == "c" else 8):
-                raise ArgumentTypeError(f"{what} must be an array of numbers; got dtype {array.dtype}.")
-        self._check_axes()
-        self.result = _result_dtype(self.input.dtype, self.weights.dtype)
-        self.inner = self.result if accumulate is None else np.result_type(self.result, _wider(accumulate))
 
-    def _check_axes(self) -> None:
-        ndim, axes = self.weights.ndim, self.options.get("axes")
-        count = self.input.ndim if axes is None else len(axes) if isinstance(axes, tuple | list) else 1
-        if ndim == count:
-            return
-        advice = f" Name the window axes, for example axes={tuple(range(ndim))}." if ndim < self.input.ndim else ""
-        raise ShapeError(
-            f"The kernel has {ndim} axes (shape {self.weights.shape}) and there are {count} window axes in the array of "
-            f"shape {self.input.shape}.{advice}"
-        )
+# -- operands ---------------------------------------------------------------------------------------------------------
 
-    def flip(self) -> None:
-        """Turns the convolution into the correlation with the flipped kernel, about the same centre."""
-        self.weights = np.flip(self.weights)
-        origin = self.options.get("origin", 0)
-        origins = list(origin) if isinstance(origin, tuple | list | np.ndarray) else [origin] * self.weights.ndim
-        if len(origins) == self.weights.ndim and all(hasattr(o, "__index__") for o in origins):
-            moved = [-int(o) - (1 - k % 2) for o, k in zip(origins, self.weights.shape, strict=True)]
-            for o, k in zip(origins, self.weights.shape, strict=True):
-                if not -(k // 2) <= o <= (k - 1) // 2:
-                    raise ArgumentError(
-                        f"origin must be in {-(k // 2)} .. {(k - 1) // 2} for a kernel of size {k}; got {origin!r}."
-                    )
-            self.options["origin"] = tuple(moved)
 
-    def run(self, weights: Array, **call: Any) -> Array:
-        if "c" in (self.input.dtype.kind, weights.dtype.kind):
-            return self._complex(weights, **call)
-        output = call.pop("output")
-        return self._real(self.input, weights, self.result if output is None else output, **call)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Operands:
+    """Checked arrays; real numbers are computed in `inner`, windows are loaded as `loaded`, results have dtype `result`."""
 
-    def _real(self, array: Array, weights: Array, output: Any, **call: Any) -> Array:
-        function = _normalized_products if self.normalize else _sum_of_products
-        inner = self.inner if self.inner.kind != "c" else np.dtype(f"f{self.inner.itemsize // 2}")
-        kernel = KernelArgument(np.ascontiguousarray(weights, inner))
-        made = _stencil(function, {**self.options, "dtype": inner, "size": weights.shape})
-        result: Array = made(WindowArgument(array), kernel, output=output, **call)
-        return result
+    array: Array
+    weights: Array
+    normalize: bool
+    result: DType
+    inner: DType
+    loaded: DType
 
-    def _complex(self, weights: Array, **call: Any) -> Array:
-        """Real and imaginary parts one by one."""
-        output = call.pop("output")
-        if self.normalize:
-            raise NotYetSupportedError("normalize with complex numbers is not supported yet; divide the result yourself.")
-        part = np.dtype(f"f{self.result.itemsize // 2}")
+    @property
+    def complex_input(self) -> bool:
+        return self.array.dtype.kind == "c"
 
-        def real(array: Array, kernel: Array) -> Array:
-            return self._real(np.asarray(array), np.asarray(kernel), part, **call)
+    @property
+    def complex_weights(self) -> bool:
+        return self.weights.dtype.kind == "c"
 
-        x, k = self.input, weights
-        re, im = real(x.real, k.real), 0
-        if x.dtype.kind == "c" and k.dtype.kind == "c":
-            re, im = re - real(x.imag, k.imag), real(x.real, k.imag) + real(x.imag, k.real)
-        elif x.dtype.kind == "c":
-            im = real(x.imag, k)
-        else:
-            im = real(x, k.imag)
-        result = np.empty(re.shape, self.result)
-        result.real, result.imag = re, im
-        if output is None:
-            return result
-        target = np.empty(result.shape, output) if not isinstance(output, np.ndarray) else output
-        if target.shape != result.shape or target.dtype.kind != "c":
-            raise ShapeError(
-                f"output must be complex and have shape {result.shape}; got {target.dtype} and {target.shape}."
+
+def _operands(
+    input: ArrayLike, weights: ArrayLike, words: tuple[Any, Any, Any], accumulate: Any, dtype: Any
+) -> _Operands:
+    normalize = _checked_words(*words)
+    array, kernel = as_array(input), as_array(weights)
+    if kernel.size == 0:
+        raise ArgumentError(f"weights must not be empty; got an array of shape {kernel.shape}.")
+    if dtype is not None:
+        array, dtype = _as_dtype(array, dtype_of("dtype", dtype).newbyteorder("="))
+    for what, found in (("input", array.dtype), ("weights", kernel.dtype)):
+        if found.itemsize > (16 if found.kind == "c" else 8):
+            raise ArgumentTypeError(
+                f"{what} must hold numbers of up to 64 bits (complex: 128); got dtype {found}. Convert it: "
+                f"{what}.astype({'complex' if found.kind == 'c' else 'float'})."
             )
-        target[...] = result
-        return target
+    seen = array.dtype if dtype is None else dtype
+    result = _result_dtype(seen, kernel.dtype, normalize)
+    inner = _real(result)
+    if inner == np.float16:
+        inner = np.dtype(np.float32)
+    if accumulate is not None:
+        inner = np.result_type(inner, _accumulator(accumulate))
+    return _Operands(array, kernel, normalize, result, inner, inner if dtype is None else _real(dtype))
 
 
-_kept: dict[Any, Any] = {}
+def _as_dtype(array: Array, dtype: DType) -> tuple[Array, DType]:
+    """An input to be seen as `dtype`; real parts are converted as they are loaded, and a new imaginary part is not stored."""
+    if array.dtype.kind == "c" and dtype.kind != "c":
+        raise ArgumentTypeError(
+            f"dtype={dtype} would drop the imaginary part of an input of dtype {array.dtype}; expected a complex dtype, or "
+            "hand over input.real."
+        )
+    if dtype.kind not in "biufc":
+        raise ArgumentTypeError(f"dtype must be bool, an integer, a float or a complex dtype; got {dtype}.")
+    return array, dtype
 
 
-def _stencil(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    key = (function, Options(**options).key)
-    found = _kept.get(key)
-    if found is None:
-        if len(_kept) > 256:
-            _kept.clear()
-        found = _kept[key] = stencil(function, **options)
-    return found
-
-
-def _sum_of_products(w: Any, k: Any) -> Any:
-    return np.sum(w * k)
-
-
-def _normalized_products(w: Any, k: Any) -> Any:
-    """Divided by the sum of the valid weights; NaN where that is rounding noise."""
-    there = np.where(valid(w), k, np.zeros((), k.dtype))
-    total = np.sum(there)
-    noise = EPSILONS * np.finfo(k.dtype).eps * np.sum(np.abs(there))
-    return np.where(np.abs(total) > noise, np.sum(w * k) / total, np.nan)
-
-
-def _check(form: str, normalize: bool | str, min_weight: float) -> None:
+def _checked_words(form: Any, normalize: Any, min_weight: Any) -> bool:
     if form not in FORMS:
         raise unknown_name("form", form, FORMS)
-    planned = {"form='scatter'": form == "scatter", "normalize='valid'": normalize == "valid", "min_weight": min_weight != 0}
+    planned = {
+        "form='scatter'": form == "scatter",
+        "normalize='valid'": isinstance(normalize, str) and normalize == "valid",
+        "min_weight": min_weight != 0,
+    }
     for name, asked in planned.items():
         if asked:
-            raise NotYetSupportedError(f"{name} is not supported yet; leave it out.")
+            raise not_yet(name)
     if not isinstance(normalize, bool | np.bool_):
         raise ArgumentTypeError(f"normalize must be True or False; got {normalize!r}.")
+    return bool(normalize)
 
 
-def _result_dtype(input: np.dtype[Any], weights: np.dtype[Any]) -> np.dtype[Any]:
-    if input.kind == "c" or weights.kind == "c":
-        return np.result_type(np.complex64 if np.result_type(input, weights).itemsize <= 8 else np.complex128)
+def _real(dtype: DType) -> DType:
+    """The dtype of the parts of a complex number; a real dtype as it is."""
+    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
+
+
+def _result_dtype(input: DType, weights: DType, normalize: bool) -> DType:
+    input, weights = input.newbyteorder("="), weights.newbyteorder("=")
+    if "c" in (input.kind, weights.kind):
+        if input.kind in "fc":
+            return np.result_type(input, np.complex64)
+        return np.result_type(input, weights)
     if input.kind == "f":
-        return input.newbyteorder("=")
+        return input
     if weights.kind == "f":
         return np.result_type(input, weights)
+    if normalize:
+        return np.dtype(np.float64)
     return np.sum(np.zeros(1, np.result_type(input, weights))).dtype
 
 
-def _wider(accumulate: Any) -> np.dtype[Any]:
-    try:
-        found = np.dtype(accumulate)
-    except TypeError:
-        raise ArgumentTypeError(f"accumulate must be a dtype; got {accumulate!r}.") from None
-    if found.kind not in "iuf":
-        raise ArgumentTypeError(f"accumulate must be an integer or float dtype; got {found}.")
+def _accumulator(given: Any) -> DType:
+    found = dtype_of("accumulate", given)
+    if found.kind not in "iuf" or found.itemsize > 8:
+        raise ArgumentTypeError(f"accumulate must be an integer dtype, or a float dtype of up to 64 bits; got {found}.")
     return found
+
+
+# -- functions of windows ---------------------------------------------------------------------------------------------
+
+
+def _run(operands: _Operands, options: Options, **call: Any) -> Any:
+    function = _products(operands.complex_input, operands.complex_weights, operands.normalize)
+    made = stencil_of(function, options)
+    weights = operands.weights
+    kernels = [weights.real, weights.imag] if operands.complex_weights else [weights]
+    parts: list[Any] = [KernelArgument(np.ascontiguousarray(k, operands.inner)) for k in kernels]
+    output = call.pop("output")
+    if operands.result.kind != "c":
+        if output is None and operands.inner != operands.result:
+            output = operands.result
+        return made(operands.array, *parts, output=output, **call)
+    parts = [*_input_parts(operands, options.cval), *parts]
+    whole = replace(made.prepared_for(parts).shared.results[0], dtype=operands.result)
+    (result,) = allocate([whole], output)
+    made(*parts, output=(result.real, result.imag), **call)
+    return result
+
+
+def _input_parts(operands: _Operands, cval: Any) -> list[Any]:
+    array = operands.array
+    if not operands.complex_input:
+        return [array]
+    if isinstance(cval, str) or not np.isscalar(cval):
+        raise ArgumentTypeError(f"cval must be a number; got {cval!r}.")
+    outside = complex(cval)  # type: ignore[arg-type]  # a scalar that is no string is a number
+    return [WindowArgument(array.real, cval=outside.real), WindowArgument(array.imag, cval=outside.imag)]
+
+
+@functools.cache
+def _products(complex_input: bool, complex_weights: bool, normalize: bool) -> Callable[..., Any]:
+    """The function of windows and kernels; complex ones come as two arguments, and so does a complex result."""
+    if not complex_input and not complex_weights:
+        return _normalized_sum if normalize else _sum
+
+    def products(*parts: Any) -> Any:
+        x = parts[:2] if complex_input else (parts[0], None)
+        k = parts[-2:] if complex_weights else (parts[-1], None)
+        total = _complex_sum(x, k)
+        return _quotient(total, x[0], k) if normalize else total
+
+    return products
+
+
+def _sum(w: Any, k: Any) -> Any:
+    return np.sum(w * k)
+
+
+def _complex_sum(x: Sequence[Any], k: Sequence[Any]) -> tuple[Any, Any]:
+    if k[1] is None:
+        return np.sum(x[0] * k[0]), np.sum(x[1] * k[0])
+    if x[1] is None:
+        return np.sum(x[0] * k[0]), np.sum(x[0] * k[1])
+    return np.sum(x[0] * k[0]) - np.sum(x[1] * k[1]), np.sum(x[0] * k[1]) + np.sum(x[1] * k[0])
+
+
+def _normalized_sum(w: Any, k: Any) -> Any:
+    there = np.where(valid(w), k, np.zeros((), k.dtype))
+    total = np.sum(there)
+    return _where_sound(np.sum(w * k) / total, np.abs(total), np.sum(np.abs(there)))
+
+
+def _quotient(total: Sequence[Any], w: Any, k: Sequence[Any]) -> tuple[Any, Any]:
+    """A complex sum divided by the sum of the weights of the valid samples."""
+    zero = np.zeros((), k[0].dtype)
+    real = np.where(valid(w), k[0], zero)
+    imaginary = np.zeros((), k[0].dtype) if k[1] is None else np.where(valid(w), k[1], zero)
+    c, d = np.sum(real), np.sum(imaginary)
+    square, magnitude = c * c + d * d, np.sum(np.hypot(real, imaginary))
+    a, b = total
+    parts = ((a * c + b * d) / square, (b * c - a * d) / square)
+    return tuple(_where_sound(part, np.hypot(c, d), magnitude) for part in parts)  # type: ignore[return-value]  # two of them
+
+
+def _where_sound(value: Any, total: Any, magnitude: Any) -> Any:
+    """The value where the sum of weights is more than rounding noise; elsewhere nothing is selected, which is invalid."""
+    sound = total > NOISE * np.finfo(total.dtype).eps * magnitude
+    return np.max(np.stack([value])[np.stack([sound])])

@@ -1,26 +1,34 @@
-"""The keyword arguments of all functions, checked once.
+"""The keyword arguments that all functions share, checked once.
 
-`Options` holds them as given, with a key by which equal options are found again.  Arguments of capabilities that do not exist
-yet are refused here by name; none is ever ignored.
+`Options` is the canonical and immutable form: lists are tuples, arrays are copies, numbers are Python's.  `options_of` gives
+the same object for keywords of equal meaning, so that everything else finds what it remembers by the identity of the options.
+Arguments of capabilities that do not exist yet are refused here by name; none is ever ignored.
 """
 
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, fields
-from functools import cached_property
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, TypeVar
 
 import numpy as np
 
+from kernelscape.api.kept import Kept
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, unknown_name
+from kernelscape.expression import DType
 
 METHODS = ("auto", "traced", "numpy")
 """``traced``: a function that cannot be traced is an error; ``numpy``: always through NumPy."""
-NAN_POLICIES = ("propagate", "raise", "omit")
+PLANNED_METHODS = ("direct", "separable", "fft", "box", "recursive", "interpolated", "low-rank")
+NAN_POLICIES = ("propagate", "raise")
+_NUMBERS = (int, float, np.integer, np.floating)
+_FROZEN = (int, float, str, bytes, type(None), np.generic, np.dtype, type)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Options:
     """How windows are taken and results are made; see `apply`."""
 
@@ -34,70 +42,195 @@ class Options:
     padding: Any = "same"
     axes: Any = None
     where: Any = None
-    nan_policy: str = "propagate"
+    nan_policy: Any = "propagate"
     min_count: Any = 1
     invalid: Any = math.nan
     at: Any = None
     otherwise: Any = "input"
     dtype: Any = None
     kwargs: Any = None
-    method: str = "auto"
+    method: Any = "auto"
     tol: Any = None
 
     def __post_init__(self) -> None:
-        _refuse_unsupported(self)
-        if self.size is not None and self.footprint is not None:
-            raise ArgumentError("size and footprint cannot both be given: a footprint has a shape of its own.")
-        if self.method not in METHODS:
-            raise unknown_name("method", self.method, METHODS)
-        if self.nan_policy not in NAN_POLICIES:
-            raise unknown_name("nan_policy", self.nan_policy, NAN_POLICIES)
-        if self.dtype is not None:
-            object.__setattr__(self, "dtype", window_dtype(self.dtype))
-        if not isinstance(self.invalid, int | float | np.number):
-            raise ArgumentTypeError(f"invalid must be a number; got {self.invalid!r}.")
-        if isinstance(self.min_count, bool) or not hasattr(self.min_count, "__index__") or self.min_count < 0:
-            raise ArgumentError(f"min_count must be an integer of at least 0; got {self.min_count!r}.")
-        if self.tol is not None and not (isinstance(self.tol, int | float) and self.tol > 0):
-            raise ArgumentError(f"tol must be a positive number or None; got {self.tol!r}.")
+        _refuse_planned(self)
+        _check_words(self)
+        for name in ("size", "mode", "origin", "stride", "dilation", "padding", "axes"):
+            object.__setattr__(self, name, _tuples(getattr(self, name)))
+        canonical: dict[str, Callable[[Any], Any]] = {
+            "footprint": _footprint,
+            "min_count": _min_count,
+            "invalid": _invalid,
+            "dtype": _window_dtype,
+            "kwargs": _kwargs,
+        }
+        for name, rule in canonical.items():
+            object.__setattr__(self, name, rule(getattr(self, name)))
 
-    @cached_property
-    def key(self) -> tuple[Any, ...]:
-        """Equal for options with the same meaning; hashable."""
-        return tuple(_key_of(getattr(self, f.name)) for f in fields(self))
+    @property
+    def repeatable(self) -> bool:
+        """Whether a function that gets these `kwargs` sees the same at every call."""
+        return all(map(_is_frozen, self.kwargs.values()))
 
 
-def _refuse_unsupported(options: Options) -> None:
-    """Capabilities that are planned; an argument of one is an error, never ignored."""
-    planned = {
-        "where": options.where is not None,
-        "at": options.at is not None,
-        "otherwise": not (isinstance(options.otherwise, str) and options.otherwise == "input"),
-        "nan_policy='omit'": options.nan_policy == "omit",
-    }
-    for name, asked in planned.items():
-        if asked:
-            raise NotYetSupportedError(f"{name} is not supported yet; leave it out.")
+def options_of(*values: Any) -> Options:
+    """The options with these values, in the order of the fields.
 
-
-def window_dtype(dtype: Any) -> np.dtype[Any]:
-    """The dtype to which windows are converted as they are loaded."""
-    try:
-        found = np.dtype(dtype).newbyteorder("=")
-    except TypeError:
-        raise ArgumentTypeError(f"dtype must be a NumPy dtype; got {dtype!r}.") from None
-    if found.kind not in "biuf" or found.itemsize > 8:
-        raise ArgumentTypeError(f"dtype must be bool, an integer, or a float of up to 64 bits; got {found}.")
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, UnknownNameError, NotYetSupportedError
+        What was expected, what was given, and what to do.
+    """
+    identity = tuple(map(id, values))
+    known = _by_identity.get(identity)
+    if known is not None:
+        return known[0]
+    made = Options(*values)
+    key = _key(made)
+    found = made if key is None else _by_meaning.get(key) or _by_meaning.put(key, made)
+    if all(map(_is_frozen, values)):
+        # The values are kept too, since an identity stands for an object only while it lives.
+        _by_identity.put(identity, (found, values))
     return found
 
 
-def _key_of(value: Any) -> Any:
+_by_identity: Kept[tuple[Options, tuple[Any, ...]]] = Kept(256)
+_by_meaning: Kept[Options] = Kept(256)
+
+
+def _key(options: Options) -> Hashable | None:
+    """Equal for options of equal meaning; None where the meaning may change later."""
+    if not options.repeatable:
+        return None
+    return tuple(_key_of(getattr(options, f.name)) for f in fields(options))
+
+
+def _key_of(value: Any) -> Hashable:
     if isinstance(value, np.ndarray):
-        return (value.shape, value.dtype.str, value.tobytes())
-    if isinstance(value, list | tuple):
-        return tuple(_key_of(v) for v in value)
+        return (value.shape, value.tobytes())
+    if isinstance(value, tuple):
+        return tuple(map(_key_of, value))
     if isinstance(value, dict):
-        return tuple((k, _key_of(v)) for k, v in value.items())
-    if isinstance(value, float):
-        return repr(value)
-    return value
+        return tuple((name, _key_of(entry)) for name, entry in value.items())
+    # 1, 1.0 and True are equal for Python; NaN is not equal to itself, and -0.0 is equal to 0.0.
+    return (type(value), repr(value) if isinstance(value, float | np.inexact) else value)
+
+
+def _is_frozen(value: Any) -> bool:
+    return all(map(_is_frozen, value)) if type(value) is tuple else isinstance(value, _FROZEN)
+
+
+# -- what is checked --------------------------------------------------------------------------------------------------
+
+
+def _refuse_planned(options: Options) -> None:
+    """Capabilities that are planned; an argument of one is an error, never ignored."""
+    policy, otherwise = options.nan_policy, options.otherwise
+    planned = {
+        "where": options.where is not None,
+        "at": options.at is not None,
+        "otherwise": not (isinstance(otherwise, str) and otherwise == "input"),
+        "nan_policy='omit'": isinstance(policy, str) and policy == "omit",
+        f"method={options.method!r}": isinstance(options.method, str) and options.method in PLANNED_METHODS,
+    }
+    for name, asked in planned.items():
+        if asked:
+            raise not_yet(name)
+
+
+def not_yet(name: str) -> NotYetSupportedError:
+    """The error for an argument of later work."""
+    return NotYetSupportedError(f"{name} is not supported yet; leave it out.")
+
+
+def _check_words(options: Options) -> None:
+    if options.size is not None and options.footprint is not None:
+        raise ArgumentError("size and footprint cannot both be given: a footprint has a shape of its own.")
+    for kind, given, known in (
+        ("method", options.method, METHODS),
+        ("nan_policy", options.nan_policy, NAN_POLICIES),
+    ):
+        if not isinstance(given, str) or given not in known:
+            raise unknown_name(kind, given, known)
+    tol = options.tol
+    if tol is not None and not (isinstance(tol, _NUMBERS) and not isinstance(tol, bool) and tol > 0):
+        raise ArgumentError(f"tol must be a positive number or None; got {tol!r}.")
+
+
+def _tuples(value: Any) -> Any:
+    """Sequences as tuples, since a list may change behind our back."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _footprint(given: Any) -> Any:
+    return None if given is None else np.array(given)
+
+
+def _min_count(given: Any) -> int:
+    if isinstance(given, bool | np.bool_) or not hasattr(given, "__index__"):
+        raise ArgumentTypeError(f"min_count must be an integer; got {given!r}.")
+    count = operator.index(given)
+    if count < 0:
+        raise ArgumentError(f"min_count must be at least 0; got {given!r}.")
+    return count
+
+
+def _invalid(given: Any) -> int | float:
+    if isinstance(given, bool) or not isinstance(given, _NUMBERS):
+        raise ArgumentTypeError(f"invalid must be an integer or a float; got {given!r}.")
+    return int(given) if isinstance(given, int | np.integer) else float(given)
+
+
+def _window_dtype(given: Any) -> DType | None:
+    """The dtype to which windows are converted as they are loaded."""
+    if given is None:
+        return None
+    found = dtype_of("dtype", given).newbyteorder("=")
+    if found.kind not in "biufc":
+        raise ArgumentTypeError(f"dtype must be bool, an integer, a float or a complex dtype; got {given!r}.")
+    return found
+
+
+def dtype_of(name: str, given: Any) -> DType:
+    """What a dtype argument stands for."""
+    try:
+        return np.dtype(given)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(f"{name} must be a NumPy dtype; got {given!r}.") from None
+
+
+def _kwargs(given: Any) -> dict[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise ArgumentTypeError(f"kwargs must be a dict of keyword arguments for the function; got {given!r}.")
+    return dict(given)
+
+
+# -- unknown keywords -------------------------------------------------------------------------------------------------
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def with_known_keywords(function: _F) -> _F:
+    """Leave the catch-all `unknown` of a function, which is there to name the nearest keyword, out of what `help` shows."""
+    import inspect
+
+    signature = inspect.signature(function)
+    known = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    function.__signature__ = signature.replace(parameters=known)  # type: ignore[attr-defined]
+    return function
+
+
+def refuse_unknown(function: Callable[..., Any], unknown: Mapping[str, Any]) -> None:
+    """Refuse keywords that a function does not have, naming the nearest that it has."""
+    import inspect
+
+    parameters = inspect.signature(function).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    for name in unknown:
+        near = get_close_matches(name, known, 1, 0.5)
+        advice = f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}."
+        raise ArgumentTypeError(f"{function.__name__}() has no keyword argument {name!r}{advice}")

@@ -1,0 +1,229 @@
+"""`apply` and `stencil`: the public signatures, and which stencil a call uses."""
+
+from __future__ import annotations
+
+import functools
+import math
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Never, overload
+
+from kernelscape.api.kept import Kept
+from kernelscape.api.options import Options, options_of, refuse_unknown, with_known_keywords
+from kernelscape.api.stencil import Stencil
+
+_Size = int | Sequence[int | None] | None
+_Integers = int | Sequence[int]
+
+
+@with_known_keywords
+def apply(
+    function: Callable[..., Any],
+    *arrays: Any,
+    size: _Size = None,
+    footprint: Any = None,
+    mode: str | Sequence[str] = "reflect",
+    cval: complex = 0.0,
+    origin: _Integers = 0,
+    stride: _Integers = 1,
+    dilation: _Integers = 1,
+    padding: Any = "same",
+    axes: _Integers | None = None,
+    where: Any = None,
+    nan_policy: str = "propagate",
+    min_count: int = 1,
+    invalid: float = math.nan,
+    at: Any = None,
+    otherwise: Any = "input",
+    dtype: Any = None,
+    output: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    method: str = "auto",
+    tol: float | None = None,
+    workers: int | None = None,
+    progress: Callable[[float], object] | None = None,
+    **unknown: Never,
+) -> Any:
+    """Compute each output element from the windows of one or several arrays.
+
+    Parameters
+    ----------
+    function : callable
+        A plain NumPy function, called with one value per argument: the window of an array (an n-dimensional value of shape
+        `size`), the value of a map, a kernel, a coordinate or a number. It returns a number, an array, or a tuple of these.
+    *arrays : array_like, or what `window`, `pixel`, `kernel` and `index` make, or a number
+        A bare array is a window. All have the same extents along the window axes; other axes broadcast.
+    size : int, or tuple of int or None, optional
+        Extents of the window; None along an axis hands over the whole axis, which the result then lacks.
+    footprint : array_like of bool, optional
+        Instead of `size`: the window is 1-D, its True samples in C order.
+    mode : str or tuple of str
+        Samples outside the array, SciPy's words: ``reflect`` (d c b a | a b c d | d c b a), ``mirror``
+        (d c b | a b c d | c b a), ``nearest`` (a a a a | a b c d | d d d d), ``wrap`` (a b c d | a b c d | a b c d),
+        ``constant`` (k k k k | a b c d | k k k k), and ``shrink``: the sample does not exist. ``valid`` is ``padding="valid"``.
+    cval : number
+        The sample outside under ``constant``.
+    origin : int or tuple of int
+        Moves the window, with SciPy's sign: its centre is ``size // 2 + origin``.
+    stride : int or tuple of int
+        Distance between outputs.
+    dilation : int or tuple of int
+        Distance between the samples of a window.
+    padding : {"same", "valid", "full"}, int, (before, after), or one of these per axis
+        How far windows reach outside the array. ``same`` has one output per sample (per `stride`).
+    axes : int or tuple of int, optional
+        The window axes; the others are batch axes. By default all.
+    nan_policy : {"propagate", "raise"}
+        What a NaN in an input does; ``propagate`` leaves it to the function.
+    min_count : int
+        An output whose largest window has fewer valid samples is invalid.
+    invalid : number
+        What stands where an output is invalid. Where outputs can be invalid, integer results become float64, unless this is
+        an integer. In integer outputs an integer also stands for NaN.
+    dtype : dtype, optional
+        To which windows are converted as they are loaded.
+    output : array or dtype, optional
+        Where results go; a tuple of them for several results. A conversion to integers rounds half to even and saturates. An
+        array may overlap the inputs.
+    kwargs : dict, optional
+        Keyword arguments for the function.
+    method : {"auto", "traced", "numpy"}
+        ``traced`` makes it an error when the function cannot be traced; ``numpy`` never compiles.
+    tol : float, optional
+        A tolerated error. Every method of this version is exact.
+    workers : int, optional
+        Number of threads; -1 uses all. Results do not depend on it.
+    where, at, otherwise, progress
+        Not supported yet.
+
+    Returns
+    -------
+    array or tuple of arrays
+        With the dtype that NumPy gives for the function on windows of these dtypes. The axes of an array that the function
+        returns are appended.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError, NotYetSupportedError
+        Before anything is computed; they are ValueError, TypeError and NotImplementedError too. NaN in a result whose output
+        holds integers is an ArgumentError when it is met, unless `invalid` is an integer.
+    TracingError
+        With ``method="traced"``, when the function cannot be traced.
+    MemoryBudgetError
+        The function returns arrays that would take more than ``settings().memory_budget``.
+
+    Warns
+    -----
+    PerformanceWarning
+        The function cannot be traced, and is called by NumPy: with many windows at once if it has a parameter `axis`, else
+        for each output. The warning says why, and what to write instead.
+
+    Notes
+    -----
+    Under ``mode="shrink"`` a function that cannot be traced must have a parameter `valid`: it gets a boolean array that says
+    which samples exist (a tuple of them when windows differ).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kernelscape as ks
+    >>> A, B = np.array([1, 2, 3]), np.array([1, 1, 1])
+    >>> ks.apply(lambda a, b: np.sum(a**2 - b**2), A, B, size=3, mode="shrink")
+    array([ 3, 11, 11])
+    """
+    if unknown:
+        refuse_unknown(apply, unknown)
+    options = options_of(
+        size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at,
+        otherwise, dtype, kwargs, method, tol,
+    )  # fmt: skip
+    return stencil_of(function, options)(*arrays, output=output, workers=workers, progress=progress)
+
+
+@overload
+def stencil(function: Callable[..., Any], **options: Any) -> Stencil: ...
+@overload
+def stencil(function: None = None, **options: Any) -> Callable[[Callable[..., Any]], Stencil]: ...
+@with_known_keywords
+def stencil(
+    function: Callable[..., Any] | None = None,
+    *,
+    size: _Size = None,
+    footprint: Any = None,
+    mode: str | Sequence[str] = "reflect",
+    cval: complex = 0.0,
+    origin: _Integers = 0,
+    stride: _Integers = 1,
+    dilation: _Integers = 1,
+    padding: Any = "same",
+    axes: _Integers | None = None,
+    where: Any = None,
+    nan_policy: str = "propagate",
+    min_count: int = 1,
+    invalid: float = math.nan,
+    at: Any = None,
+    otherwise: Any = "input",
+    dtype: Any = None,
+    kwargs: dict[str, Any] | None = None,
+    method: str = "auto",
+    tol: float | None = None,
+    **unknown: Never,
+) -> Any:
+    """Make a stencil of a function; also a decorator.
+
+    Parameters
+    ----------
+    function : callable
+        As in `apply`.
+    size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at, otherwise
+        As in `apply`.
+    dtype, kwargs, method, tol
+        As in `apply`. `output`, `workers` and `progress` belong to the call.
+
+    Returns
+    -------
+    Stencil
+        ``f(A, B, output=, workers=)`` computes, ``f.plan(A, B).explain()`` says what would run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kernelscape as ks
+    >>> @ks.stencil(size=3)
+    ... def local_range(w):
+    ...     return np.max(w) - np.min(w)
+    >>> local_range(np.array([1, 5, 2, 2]))
+    array([4, 4, 3, 0])
+    """
+    if unknown:
+        refuse_unknown(stencil, unknown)
+    options = options_of(
+        size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at,
+        otherwise, dtype, kwargs, method, tol,
+    )  # fmt: skip
+    return functools.partial(Stencil, options=options) if function is None else Stencil(function, options)
+
+
+_stencils: Kept[Stencil | weakref.ref[Any]] = Kept(64)
+
+
+def stencil_of(function: Callable[..., Any], options: Options) -> Stencil:
+    """The stencil of a function that was used with these options before, or a new one.
+
+    A function is only kept from its second call on: one made anew for each call, and what it holds, is not kept alive.
+    """
+    key = (id(function), options)
+    found = _stencils.get(key)
+    if isinstance(found, Stencil):
+        if found.function is function:
+            return found
+    elif found is not None and found() is function:
+        kept = Stencil(function, options)
+        _stencils.put(key, kept)
+        return kept
+    made = Stencil(function, options)
+    try:
+        _stencils.put(key, weakref.ref(function))
+    except TypeError:  # an object without weak references is not kept
+        pass
+    return made

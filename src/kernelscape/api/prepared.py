@@ -1,0 +1,198 @@
+"""A traced function on arguments of one kind, and everything about it that a repeated call need not find out again.
+
+What depends on the structure alone (dtypes of results, whether they can be invalid, executables) is `Shared` by all functions
+of that structure: a lambda made anew in a loop is traced anew, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kernelscape.api.arguments import Argument, Array, KernelArgument
+from kernelscape.api.frame import Frame
+from kernelscape.api.kept import Kept
+from kernelscape.api.options import Options
+from kernelscape.api.results import Result
+from kernelscape.config import settings
+from kernelscape.errors import MemoryBudgetError, TracingError
+from kernelscape.expression import DType, Node, Shape, structure, verify
+from kernelscape.geometry import Job
+from kernelscape.plan import Layout, Plan, make_plan
+from kernelscape.reference import can_be_invalid
+from kernelscape.trace import Captured, Guard, Trace, trace
+
+if TYPE_CHECKING:
+    from kernelscape.execute import Executable
+
+Slots = tuple[tuple[DType, Shape], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """What all functions of one structure have in common; `executables` is filled as layouts of outputs are met."""
+
+    job: Job
+    slots: Slots
+    results: tuple[Result, ...]
+    executables: Kept[Executable] = field(default_factory=lambda: Kept(16))
+
+    def plan(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Plan:
+        """What runs for arrays and outputs of these layouts."""
+        from dataclasses import replace
+
+        from kernelscape.backends.cpu import host_target
+        from kernelscape.machine import named_target
+
+        name = settings().target
+        target = host_target() if name is None else named_target(name)
+        job = replace(self.job, output_dtypes=tuple(o.dtype for o in outputs))
+        layouts = [Layout(a.dtype, a.shape, a.strides) for a in arrays]
+        return make_plan(job, layouts, [Layout(o.dtype, o.shape, o.strides) for o in outputs], self.slots, target)
+
+    def executable(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Executable:
+        """The machine code and tables for these layouts; the arrays' are the same at every call."""
+        state = settings()
+        key = (*((o.dtype, o.strides) for o in outputs), state.checked, state.target)
+        found = self.executables.get(key)
+        if found is None:
+            from kernelscape.execute import Executable
+
+            found = self.executables.put(key, Executable(self.plan(arrays, outputs), checked=state.checked))
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A traced function; it stands as long as its guard matches.
+
+    `captured` are the run-time arguments as native contiguous arrays, None for kernels, which each call brings.
+    """
+
+    frame: Frame
+    guard: Guard | None
+    shared: Shared
+    captured: tuple[Array | None, ...]
+    several: bool
+
+    def run_time_arguments(self, arguments: Sequence[Argument]) -> list[Array]:
+        """Captured numbers and arrays, and the kernels of this call."""
+        found = []
+        for slot, captured in enumerate(self.captured):
+            if captured is None:
+                kernel = arguments[self.frame.kernels[slot]]
+                assert isinstance(kernel, KernelArgument)
+                captured = _native(kernel.array, kernel.array.dtype.newbyteorder("="))
+            found.append(captured)
+        return found
+
+
+_shared: Kept[Shared] = Kept(256)
+
+
+def prepare(
+    function: Callable[..., Any], options: Options, frame: Frame, arguments: Sequence[Argument]
+) -> Prepared:
+    """Trace a function and find what is known of its structure.
+
+    Raises
+    ------
+    TracingError
+        The function cannot be traced, or works with numbers that only NumPy computes with.
+    MemoryBudgetError
+        Its results would have more elements than the memory budget allows.
+    """
+    if frame.uncompiled is not None:
+        raise TracingError(
+            f"Values of dtype {frame.uncompiled} take part, and compiled functions know bool, integers, and floats of up to "
+            "64 bits. Convert windows with dtype=, for example dtype=np.float64, or hand over real and imaginary parts as "
+            "two arguments: ks.apply(lambda re, im: ..., z.real, z.imag). correlate and convolve take complex numbers."
+        )
+    guard = Guard.of(function) if options.repeatable else None
+    parameters = [
+        type(p).scalar(a) if p.kind == "scalar" else p  # type: ignore[arg-type]  # a scalar parameter's argument is a number
+        for p, a in zip(frame.parameters, arguments, strict=True)
+    ]
+
+    def traced(missing: bool) -> Trace:
+        return trace(function, parameters, options.kwargs, missing=missing, input_shapes=frame.shapes)
+
+    whole = traced(frame.may_miss)
+    interior = traced(False) if frame.may_miss else None
+    if interior is not None and not _same_arguments(whole.arguments, interior.arguments):
+        interior = None
+    if settings().verify:
+        verify(whole.outputs)
+    captured = tuple(None if c is None else _native(c.value, c.dtype).reshape(c.shape) for c in whole.arguments)
+    return Prepared(frame, guard, _shared_by(whole, interior, frame, options), captured, whole.several)
+
+
+def _native(value: Any, dtype: DType) -> Array:
+    return np.ascontiguousarray(value, dtype)
+
+
+def _same_arguments(a: Sequence[Captured | None], b: Sequence[Captured | None]) -> bool:
+    """Whether two traces number the same run-time arguments in the same way."""
+    if len(a) != len(b):
+        return False
+    for x, y in zip(a, b, strict=True):
+        if x is None or y is None:
+            if x is not y:
+                return False
+        elif (x.dtype, x.shape) != (y.dtype, y.shape):
+            return False
+        elif x.value is not y.value and np.asarray(x.value).tobytes() != np.asarray(y.value).tobytes():
+            return False
+    return True
+
+
+def _shared_by(whole: Trace, interior: Trace | None, frame: Frame, options: Options) -> Shared:
+    slots = _slots(whole, frame)
+    inner = None if interior is None else structure(interior.outputs)
+    key = (frame, structure(whole.outputs), inner, slots, settings().memory_budget)
+    found = _shared.get(key)
+    if found is None:
+        _check_budget(frame, whole.outputs)
+        job = Job(
+            whole.outputs,
+            tuple(node.dtype for node in whole.outputs),
+            frame.inputs,
+            frame.batch,
+            frame.grid,
+            options.min_count,
+            options.invalid,
+            None if interior is None else interior.outputs,
+        )
+        results = tuple(_result(node, job, frame) for node in whole.outputs)
+        found = _shared.put(key, Shared(job, slots, results))
+    return found
+
+
+def _result(node: Node, job: Job, frame: Frame) -> Result:
+    alone = Job((node,), (node.dtype,), job.inputs, job.batch, job.grid, job.min_count, job.invalid)
+    return Result((*frame.result_shape, *node.shape), node.dtype, can_be_invalid(alone), job.invalid)
+
+
+def _slots(traced: Trace, frame: Frame) -> Slots:
+    """Dtype and shape of every run-time argument."""
+    kernels = [(p.dtype, p.shape) for p in frame.parameters if p.kind == "kernel"]
+    return tuple(
+        kernels[slot] if c is None else (c.dtype, c.shape)  # type: ignore[misc]  # kernels have a dtype
+        for slot, c in enumerate(traced.arguments)
+    )
+
+
+def _check_budget(frame: Frame, outputs: Sequence[Node]) -> None:
+    positions = int(np.prod(frame.counts, dtype=object))
+    budget = settings().memory_budget
+    for node in outputs:
+        size = positions * node.size * node.dtype.itemsize
+        if node.size > 1 and size > budget:
+            raise MemoryBudgetError(
+                f"The function returns an array of shape {node.shape} for each of {positions} positions: {size} bytes, above "
+                f"the memory budget of {budget}. Reduce it in the function (np.sum, np.max, ...), or raise the budget: "
+                "ks.configure(memory_budget=...)."
+            )

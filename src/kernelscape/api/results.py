@@ -1,0 +1,163 @@
+"""Where results go: what ``output=`` means, which dtypes results have, and what an output cannot hold.
+
+All of it is decided from the arguments, before anything is computed.  The engine writes native arrays of compiled dtypes
+that share no memory with what it reads; every other output is written through a temporary array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kernelscape.api.arguments import Array
+from kernelscape.api.options import dtype_of
+from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError
+from kernelscape.expression import DType, Shape
+from kernelscape.semantics import DTYPES, saturate
+
+FLOAT64 = np.dtype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result: its shape, the dtype that NumPy gives it, whether an output of it can be invalid, and the mark for those."""
+
+    shape: Shape
+    dtype: DType
+    may_be_invalid: bool
+    invalid: int | float
+
+    @property
+    def own_dtype(self) -> DType:
+        """The dtype of the array that is made for it: one that can hold the mark."""
+        if self.may_be_invalid and self.dtype.kind in "biu" and not isinstance(self.invalid, int):
+            return FLOAT64
+        return self.dtype
+
+
+def allocate(results: Sequence[Result], output: Any) -> list[Array]:
+    """The arrays that are handed back, made or given.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError, NotYetSupportedError
+        An output that cannot be used, or cannot hold the result.
+    """
+    if output is None:
+        return [_made(result, None) for result in results]
+    given = output if isinstance(output, tuple | list) else (output,) * len(results)
+    if len(given) != len(results):
+        raise ArgumentError(f"output must be one dtype, or one for each of the {len(results)} results; got {len(given)}.")
+    if isinstance(output, np.ndarray) and len(results) > 1:
+        raise ArgumentError(f"The function has {len(results)} results; expected output= as a tuple of as many arrays.")
+    arrays = [_made(result, target) for result, target in zip(results, given, strict=True)]
+    for n, array in enumerate(arrays):
+        if any(_share(array, other) for other in arrays[:n]):
+            raise ArgumentError("The arrays in output= must not share memory, since each is written whole.")
+    return arrays
+
+
+def _made(result: Result, target: Any) -> Array:
+    if target is None:
+        _check_holds(result, result.own_dtype)
+        return np.empty(result.shape, result.own_dtype)
+    if not isinstance(target, np.ndarray):
+        return np.empty(result.shape, _checked(result, _output_dtype(target)))
+    if type(target) not in (np.ndarray, np.memmap):
+        raise NotYetSupportedError(
+            f"output must be a plain NumPy array or a dtype; arrays of type {type(target).__qualname__} are not supported yet."
+        )
+    if target.shape != result.shape:
+        raise ShapeError(f"output must have the result's shape {result.shape}; got an array of shape {target.shape}.")
+    if not target.flags.writeable:
+        raise ArgumentError("output must be writeable; got a read-only array. Give a copy: array.copy().")
+    _checked(result, _output_dtype(target.dtype))
+    return target
+
+
+def _output_dtype(given: Any) -> DType:
+    if hasattr(given, "__array__") and not isinstance(given, np.generic | np.dtype | type):
+        kind = f"{type(given).__module__}.{type(given).__qualname__}"
+        raise NotYetSupportedError(f"output must be a NumPy array or a dtype; arrays of type {kind} are not supported yet.")
+    found = dtype_of("output", given)
+    if found.kind not in "biufc":
+        raise ArgumentTypeError(f"output must be bool, an integer, a float or a complex dtype; got {found}.")
+    return found
+
+
+def _checked(result: Result, dtype: DType) -> DType:
+    _check_holds(result, dtype)
+    return dtype
+
+
+def _check_holds(result: Result, dtype: DType) -> None:
+    """An output must be able to say what the result may be."""
+    if dtype.kind == "b" and result.dtype.kind != "b":
+        raise ArgumentTypeError(
+            f"An output of dtype bool cannot hold a result of dtype {result.dtype}; expected a dtype of numbers, or a "
+            "comparison in the function."
+        )
+    if result.dtype.kind == "c" and dtype.kind != "c":
+        raise ArgumentTypeError(
+            f"An output of dtype {dtype} cannot hold a result of dtype {result.dtype}; expected a complex dtype, or the "
+            "real part or the magnitude in the function."
+        )
+    if dtype.kind not in "biu":
+        return
+    invalid = result.invalid
+    if not isinstance(invalid, int):
+        if result.may_be_invalid:
+            raise ArgumentError(
+                f"Some outputs may be invalid, and an output of dtype {dtype} cannot hold invalid={invalid!r}. Give "
+                "invalid= an integer, or ask for a floating output."
+            )
+        return
+    low, high = (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+    if not low <= invalid <= high and (result.may_be_invalid or result.dtype.kind == "f"):
+        raise ArgumentError(f"An output of dtype {dtype} cannot hold invalid={invalid!r}; expected {low} .. {high}.")
+
+
+def _share(a: Array, b: Array) -> bool:
+    """Whether two arrays have an element in common; yes, where finding out would take long."""
+    try:
+        return bool(np.shares_memory(a, b, 10_000))
+    except np.exceptions.TooHardError:
+        return True
+
+
+def written_directly(output: Array, read: Sequence[Array]) -> bool:
+    """Whether the engine may write an output while it reads these arrays."""
+    compiled = output.dtype.isnative and output.dtype in DTYPES
+    return compiled and not any(np.may_share_memory(output, array) for array in read)
+
+
+def temporary(output: Array, result: Result) -> Array:
+    """An array for the engine to write in place of an output."""
+    native = output.dtype.newbyteorder("=")
+    return np.empty(output.shape, native if native in DTYPES else result.own_dtype)
+
+
+def nan_refused(dtype: DType) -> ArgumentError:
+    """The error for a result that turns out not to fit."""
+    return ArgumentError(
+        f"The result has NaN, which an output of dtype {dtype} cannot hold; expected numbers. Give invalid= an integer that "
+        "stands for it, or ask for a floating output."
+    )
+
+
+def store(computed: Array, output: Array, invalid: int | float) -> None:
+    """Write a result of the NumPy path into its output, converted as the engine would."""
+    if output.dtype.kind not in "iu" or computed.dtype.kind != "f":
+        native = output.dtype.newbyteorder("=")
+        known = computed.dtype in DTYPES and native in DTYPES
+        output[...] = saturate(computed, computed.dtype, native) if known else computed
+        return
+    nan = np.isnan(computed)
+    if not isinstance(invalid, int) and nan.any():
+        raise nan_refused(output.dtype)
+    native = output.dtype.newbyteorder("=")
+    saturated = saturate(computed.astype(np.float64), FLOAT64, native)
+    output[...] = np.where(nan, np.array(invalid if isinstance(invalid, int) else 0, native), saturated)
