@@ -9,7 +9,6 @@ import struct
 import numpy as np
 import pytest
 
-from kernelscape.backends import cpu
 from kernelscape.backends.ir import I1, I8, I32, I64, PTR, Bounds, Module, Type, constant, vector_constant
 from tests.oracle.engine import TARGETS, compiled_function
 
@@ -67,7 +66,8 @@ def test_minus_zero_and_zero_are_two_constants_whichever_comes_first():
 
 @pytest.mark.parametrize(("type_", "value", "text"), [
     (I8, 255, "-1"), (I8, 128, "-128"), (I8, -129, "127"), (I8, 256, "0"), (I32, 2**31, "-2147483648"),
-    (I64, 2**64 - 1, "-1"),    (I64, -(2**63), "-9223372036854775808"), (I1, True, "true"), (I1, 0, "false"), (I1.of("i8"), True, "1"),
+    (I64, 2**64 - 1, "-1"),
+    (I64, -(2**63), "-9223372036854775808"), (I1, True, "true"), (I1, 0, "false"), (I1.of("i8"), True, "1"),
 ])  # fmt: skip
 def test_integer_constants_wrap_into_their_width(type_, value, text):
     assert constant(type_, value).name == text

@@ -1,8 +1,8 @@
 """The only module that touches llvmlite: text of LLVM IR in, object code out, object code in, addresses out.
 
-LLVM's optimisation passes are not run: the emitter writes finished SSA (see ``ir.py``).  Linking resolves nothing but the
-symbols listed in `ALLOWED_SYMBOLS`, so code that would call a library function (``fmaf``, ``floorf``, a float16 helper)
-fails here, when it is loaded, and not as a jump to nowhere.
+LLVM's optimisation passes are not run: the emitter writes finished SSA (see ``ir.py``).  Code that would call a library
+function (``fmaf``, ``floorf``, a float16 helper) is refused when it is loaded: whether the linker finds such a function
+depends on the process, so an object's undefined symbols are compared with `ALLOWED_SYMBOLS` first.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ctypes
 import logging
 import os
 import platform
+import struct
 import threading
 from functools import lru_cache
 from typing import Any
@@ -20,6 +21,9 @@ from kernelscape.machine import Target, describe_host
 
 ALLOWED_SYMBOLS = ("memset", "memcpy", "memmove")
 """What LLVM may call on its own for loads and stores of blocks."""
+
+_SYMBOL_TABLE = 2
+"""ELF's number for the section of all symbols."""
 
 log = logging.getLogger("kernelscape.code")
 _lock = threading.RLock()
@@ -99,6 +103,9 @@ _count = 0
 def load_object(code: bytes, symbols: tuple[str, ...]) -> LoadedCode:
     """Places object code in memory and returns the addresses of `symbols`."""
     global _engine, _count
+    foreign = undefined_symbols(code) - {*ALLOWED_SYMBOLS, "_GLOBAL_OFFSET_TABLE_"}
+    if foreign:
+        raise CompilationError(f"compiled code could not be loaded: it would call {', '.join(sorted(foreign))}")
     llvm = _llvm()
     with _lock:
         if _engine is None:
@@ -114,6 +121,26 @@ def load_object(code: bytes, symbols: tuple[str, ...]) -> LoadedCode:
         except RuntimeError as error:
             raise CompilationError(f"compiled code could not be loaded: {error}") from error
         return LoadedCode(library, {s: library[s] for s in symbols})
+
+
+def undefined_symbols(code: bytes) -> set[str]:
+    """Names that an ELF object expects others to define; none for the object formats of other systems.
+
+    Layout of headers and symbols: System V Application Binary Interface, chapters 4 and 5 (64-bit, little-endian).
+    """
+    if code[:6] != b"\x7fELF\x02\x01":
+        return set()
+    (table,), (count,) = struct.unpack_from("<Q", code, 0x28), struct.unpack_from("<H", code, 0x3C)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", code, table + 64 * i) for i in range(count)]
+    found = set()
+    for _, kind, _, _, start, size, link, _, _, _ in sections:
+        if kind != _SYMBOL_TABLE:
+            continue
+        names = sections[link][4]
+        for name, _, _, section, _, _ in struct.iter_unpack("<IBBHQQ", code[start : start + size]):
+            if name and not section:
+                found.add(code[names + name : code.index(b"\0", names + name)].decode())
+    return found
 
 
 @lru_cache(maxsize=8)
