@@ -26,7 +26,6 @@ from kernelscape.expression import (
     broadcast,
     cast,
     constant,
-    rebuild,
     reshape,
     slice_,
     transpose,
@@ -48,17 +47,34 @@ def simplify(outputs: Sequence[Node]) -> tuple[Node, ...]:
     return %1
     """
     known: dict[tuple[Any, ...], Node] = {}
+    new: dict[int, Node] = {}
+    stack = list(reversed(outputs))
+    while stack:
+        node = stack[-1]
+        children = node.children
+        waiting = [c for c in children if id(c) not in new]
+        if waiting:
+            stack.extend(reversed(waiting))
+            continue
+        stack.pop()
+        if id(node) not in new:
+            new[id(node)] = _simpler(node, [new[id(c)] for c in children], known)
+    return tuple(new[id(node)] for node in outputs)
 
-    def rule(node: Node) -> Node:
-        for candidate in _RULES.get(type(node), ()):
-            changed = candidate(node)
-            if changed is not None:
-                node = changed
-                break
-        row = (type(node), node.shape, node.dtype, *node.facts(), *(id(c) for c in node.children))
-        return known.setdefault(row, node)
 
-    return rebuild(outputs, rule)
+def _simpler(node: Node, children: list[Node], known: dict[tuple[Any, ...], Node]) -> Node:
+    """The node on simplified children, by the first rule that applies, and once only among equal ones."""
+    for old, child in zip(node.children, children, strict=True):
+        if old is not child:
+            node = node.with_children(children)
+            break
+    for rule in _RULES.get(type(node), ()):
+        changed = rule(node)
+        if changed is not None:
+            node = changed
+            break
+    row = (type(node), node.shape, node.dtype, *node.facts(), *map(id, node.children))
+    return known.setdefault(row, node)
 
 
 def _is(node: Node, value: float) -> bool:
