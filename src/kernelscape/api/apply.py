@@ -6,6 +6,7 @@ import functools
 import math
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Never, overload
 
 from kernelscape.api.kept import Kept
@@ -49,8 +50,9 @@ def apply(
     Parameters
     ----------
     function : callable
-        A plain NumPy function, called with one value per argument: the window of an array (an n-dimensional value of shape
-        `size`), the value of a map, a kernel, a coordinate or a number. It returns a number, an array, or a tuple of these.
+        A plain NumPy function, called with one value per argument: the window of an array (an n-dimensional value of
+        shape `size`), the value of a map, a kernel, a coordinate or a number. It returns a number, an array, or a
+        tuple of these.
     *arrays : array_like, or what `window`, `pixel`, `kernel` and `index` make, or a number
         A bare array is a window. All have the same extents along the window axes; other axes broadcast.
     size : int, or tuple of int or None, optional
@@ -60,7 +62,8 @@ def apply(
     mode : str or tuple of str
         Samples outside the array, SciPy's words: ``reflect`` (d c b a | a b c d | d c b a), ``mirror``
         (d c b | a b c d | c b a), ``nearest`` (a a a a | a b c d | d d d d), ``wrap`` (a b c d | a b c d | a b c d),
-        ``constant`` (k k k k | a b c d | k k k k), and ``shrink``: the sample does not exist. ``valid`` is ``padding="valid"``.
+        ``constant`` (k k k k | a b c d | k k k k), and ``shrink``: the sample does not exist. ``valid``
+        is ``padding="valid"``.
     cval : number
         The sample outside under ``constant``.
     origin : int or tuple of int
@@ -78,13 +81,13 @@ def apply(
     min_count : int
         An output whose largest window has fewer valid samples is invalid.
     invalid : number
-        What stands where an output is invalid. Where outputs can be invalid, integer results become float64, unless this is
-        an integer. In integer outputs an integer also stands for NaN.
+        What stands where an output is invalid. Where outputs can be invalid, integer results become float64, unless
+        this is an integer. In integer outputs an integer also stands for NaN.
     dtype : dtype, optional
         To which windows are converted as they are loaded.
     output : array or dtype, optional
-        Where results go; a tuple of them for several results. A conversion to integers rounds half to even and saturates. An
-        array may overlap the inputs.
+        Where results go; a tuple of them for several results. A conversion to integers rounds half to even and
+        saturates. An array may overlap the inputs.
     kwargs : dict, optional
         Keyword arguments for the function.
     method : {"auto", "traced", "numpy"}
@@ -99,14 +102,14 @@ def apply(
     Returns
     -------
     array or tuple of arrays
-        With the dtype that NumPy gives for the function on windows of these dtypes. The axes of an array that the function
-        returns are appended.
+        With the dtype that NumPy gives for the function on windows of these dtypes. The axes of an array that the
+        function returns are appended.
 
     Raises
     ------
     ArgumentError, ArgumentTypeError, ShapeError, NotYetSupportedError
-        Before anything is computed; they are ValueError, TypeError and NotImplementedError too. NaN in a result whose output
-        holds integers is an ArgumentError when it is met, unless `invalid` is an integer.
+        Before anything is computed; they are ValueError, TypeError and NotImplementedError too. NaN in a result
+        whose output holds integers is an ArgumentError when it is met, unless `invalid` is an integer.
     TracingError
         With ``method="traced"``, when the function cannot be traced.
     MemoryBudgetError
@@ -115,13 +118,13 @@ def apply(
     Warns
     -----
     PerformanceWarning
-        The function cannot be traced, and is called by NumPy: with many windows at once if it has a parameter `axis`, else
-        for each output. The warning says why, and what to write instead.
+        The function cannot be traced, and is called by NumPy: with many windows at once if it has a parameter
+        `axis`, else for each output. The warning says why, and what to write instead.
 
     Notes
     -----
-    Under ``mode="shrink"`` a function that cannot be traced must have a parameter `valid`: it gets a boolean array that says
-    which samples exist (a tuple of them when windows differ).
+    Under ``mode="shrink"`` a function that cannot be traced must have a parameter `valid`: it gets a boolean array
+    that says which samples exist (a tuple of them when windows differ).
 
     Examples
     --------
@@ -175,7 +178,8 @@ def stencil(
     ----------
     function : callable
         As in `apply`.
-    size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at, otherwise
+    size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at,
+    otherwise
         As in `apply`.
     dtype, kwargs, method, tol
         As in `apply`. `output`, `workers` and `progress` belong to the call.
@@ -221,9 +225,6 @@ def stencil_of(function: Callable[..., Any], options: Options) -> Stencil:
         kept = Stencil(function, options)
         _stencils.put(key, kept)
         return kept
-    made = Stencil(function, options)
-    try:
+    with suppress(TypeError):  # an object without weak references is not kept
         _stencils.put(key, weakref.ref(function))
-    except TypeError:  # an object without weak references is not kept
-        pass
-    return made
+    return Stencil(function, options)

@@ -1,7 +1,8 @@
 """What an argument of a function is: a window, a value of a map, a kernel, a coordinate, or a number.
 
-A bare array is a window and a bare number a number; the other meanings are asked for by name.  Arguments are frozen and hold
-the caller's arrays as they are: nothing is copied, and nothing that would lose a mask, a unit or a gradient is accepted.
+A bare array is a window and a bare number a number; the other meanings are asked for by name.  Arguments are frozen
+and hold the caller's arrays as they are: nothing is copied, and nothing that would lose a mask, a unit or a gradient
+is accepted.
 """
 
 from __future__ import annotations
@@ -125,8 +126,8 @@ def pixel(map: ArrayLike, on: str = "input") -> PixelArgument:
     map : array_like
         Of the inputs' shape, or of the shape of their window axes only.
     on : {"input", "output"}
-        Whether the map lies on the inputs' grid (read at the anchor, and at the nearest edge where that is outside) or on
-        the outputs'.
+        Whether the map lies on the inputs' grid (read at the anchor, and at the nearest edge where that is outside)
+        or on the outputs'.
 
     Raises
     ------
@@ -258,5 +259,6 @@ def check_numbers(dtype: np.dtype[Any]) -> None:
     """Only numbers have windows."""
     if dtype.kind not in "biufc":
         raise ArgumentTypeError(
-            f"Arrays must hold bool, integers, floats or complex numbers; got dtype {dtype}. Convert it: array.astype(float)."
+            f"Arrays must hold bool, integers, floats or complex numbers; got dtype {dtype}. Convert it: "
+            "array.astype(float)."
         )

@@ -1,7 +1,7 @@
 """Functions that cannot be traced, through NumPy: slow and right.
 
-A function with a parameter ``axis`` is called on many windows at once; any other one is called for each output, on copies of
-its windows.  Samples and their validity are those of the definition.
+A function with a parameter ``axis`` is called on many windows at once; any other one is called for each output, on
+copies of its windows.  Samples and their validity are those of the definition.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ def run_with_numpy(
     Raises
     ------
     ArgumentError, ArgumentTypeError, ShapeError
-        Samples may be missing and the function has no parameter `valid`, or it returns something that is no array of numbers.
+        Samples may be missing and the function has no parameter `valid`, or it returns something that is no array of
+        numbers.
     """
     computed, several, enough = _Runner(function, frame, arguments, options).run()
     lacking = not enough.all()
     results = [
-        Result((*frame.result_shape, *a.shape[len(frame.counts) :]), a.dtype, lacking, options.invalid) for a in computed
+        Result((*frame.result_shape, *a.shape[len(frame.counts) :]), a.dtype, lacking, options.invalid)
+        for a in computed
     ]
     outputs = allocate(results, output)
     for array, result, target in zip(computed, results, outputs, strict=True):
@@ -58,7 +60,8 @@ class _Runner:
         self.vectorised = _takes(function, "axis") and "axis" not in self.kwargs and not kinds & {"pixel", "index"}
         if frame.may_miss and not _takes(function, "valid"):
             raise ArgumentError(
-                "The function cannot be traced, and samples may be missing under mode='shrink': expected a function with a "
+                "The function cannot be traced, and samples may be missing under mode='shrink': expected a "
+                "function with a "
                 "parameter valid=, a boolean array that says which samples exist."
             )
         self.windows = [p.number for p in frame.parameters if p.kind == "window"]
@@ -67,7 +70,7 @@ class _Runner:
         self.arrays = frame.job_arrays(arguments)
 
     def run(self) -> tuple[list[Array], bool, Array]:
-        """Results of shape ``counts + element shape``, whether the function returned a tuple, and where samples suffice."""
+        """Results of shape ``counts + element shape``, whether they are a tuple, and where samples suffice."""
         counts = self.frame.counts
         pieces, enough = [], []
         several = False
@@ -91,7 +94,7 @@ class _Runner:
 
     def _nothing(self) -> tuple[list[Array], bool, Array]:
         """Empty results; a window of ones shows their dtypes and how many there are."""
-        values = []
+        values: list[Any] = []
         for parameter, argument in zip(self.frame.parameters, self.arguments, strict=True):
             if parameter.kind in ("window", "pixel"):
                 values.append(np.ones((1, *parameter.shape), parameter.dtype))
@@ -127,9 +130,11 @@ class _Runner:
         found = self.function(*values, axis=axes if ndim > 1 else axes[0], **extra, **self.kwargs)
         for result in found if isinstance(found, tuple) else (found,):
             if np.shape(result)[:1] != (count,):
+                given = np.shape(values[self.windows[0]])
                 raise ShapeError(
-                    f"A function with a parameter axis must reduce these axes alone; expected a result of shape ({count}, ...) "
-                    f"from windows of shape {np.shape(values[self.windows[0]])}, got {np.shape(result)}."
+                    "A function with a parameter axis must reduce these axes alone; expected a result of shape "
+                    f"({count}, "
+                    f"...) from windows of shape {given}, got {np.shape(result)}."
                 )
         return found
 

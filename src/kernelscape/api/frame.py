@@ -1,10 +1,10 @@
 """Arguments made canonical, once: from the user's arrays and words to the inputs and grid of a `Job`.
 
-A frame depends on the options and on the shapes and dtypes of the arguments, not on their values, and is used again for all
-calls of the same kind.  Below it nothing is guessed: arrays are views of shape ``batch + window axes``.
+A frame depends on the options and on the shapes and dtypes of the arguments, not on their values, and is used again
+for all calls of the same kind.  Below it nothing is guessed: arrays are views of shape ``batch + window axes``.
 
-The *main* array is the window argument with the most axes, the first of equals.  ``axes`` are axes of the main array.  Another
-array either has all its axes, seen from the last one (as NumPy broadcasts), or the window axes only.
+The *main* array is the window argument with the most axes, the first of equals.  ``axes`` are axes of the main
+array.  Another array either has all its axes, seen from the last one (as NumPy broadcasts), or the window axes only.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Frame:
 
     @cached_property
     def _to_job(self) -> tuple[int, tuple[int, ...]] | None:
-        """How many axes a result lacks, and the permutation that brings the rest to the job's order; None: none, as it is."""
+        """How many axes a result lacks, and the permutation that brings all to the job's order; None: as it is."""
         ndim = len(self.counts)
         whole = [a for a in range(ndim) if a not in self.order]
         order = [*self.order, *whole]
@@ -146,7 +146,8 @@ class Frame:
             return result
         whole, back = self._to_job
         kept = len(self.order)
-        full = result[(*(slice(None),) * kept, *(None,) * whole)]
+        places: tuple[Any, ...] = (*(slice(None),) * kept, *(None,) * whole)
+        full: Array = result[places]
         return full.transpose(*back, *range(len(back), full.ndim))
 
     def result_view(self, computed: Array) -> Array:
@@ -156,7 +157,9 @@ class Frame:
         whole, back = self._to_job
         ndim = len(back)
         moved = computed.transpose(*np.argsort(back), *range(ndim, computed.ndim))
-        return moved[(*(slice(None),) * (ndim - whole), *(0,) * whole)]
+        places: tuple[Any, ...] = (*(slice(None),) * (ndim - whole), *(0,) * whole)
+        found: Array = moved[places]
+        return found
 
     def job_arrays(self, arguments: Sequence[Argument]) -> list[Array]:
         """The arrays of the job's inputs."""
@@ -186,7 +189,9 @@ class _Framer:
             raise ArgumentTypeError("Expected at least one array to take windows from; got none.")
         self.main = max(self.windows, key=lambda a: a.array.ndim).array
         if self.main.ndim == 0:
-            raise ShapeError("An array of 0 axes has no windows; expected at least 1 axis. Hand a number over as a number.")
+            raise ShapeError(
+                "An array of 0 axes has no windows; expected at least 1 axis. Hand a number over as a number."
+            )
         self.ndim = self._window_ndim()
         self.axes = self._axes_of(self.main)
         self.extents = self._extents()
@@ -230,7 +235,8 @@ class _Framer:
         options = self.options
         if options.axes is not None:
             return len(options.axes) if isinstance(options.axes, tuple) else 1
-        for words in (options, *self.windows):
+        given: list[Options | WindowArgument] = [options, *self.windows]
+        for words in given:
             if words.footprint is not None:
                 return self._all_axes(words.footprint.ndim, "footprint")
             if isinstance(words.size, tuple | list):
@@ -247,7 +253,8 @@ class _Framer:
         shape = self.main.shape
         if what == "kernel" and self.kernels[0].array.shape[: len(shape)] == shape:
             raise NotYetSupportedError(
-                f"Kernel fields (a kernel for each pixel, here of shape {self.kernels[0].array.shape} for arrays of shape "
+                f"Kernel fields (a kernel for each pixel, here of shape {self.kernels[0].array.shape} for arrays "
+                "of shape "
                 f"{shape}) are not supported yet; expected one kernel with {len(shape)} axes."
             )
         advice = f" Name the window axes, for example axes={tuple(range(ndim))}." if 0 < ndim < len(shape) else ""
@@ -269,7 +276,8 @@ class _Framer:
         own = tuple(a + array.ndim - self.main.ndim for a in axes)
         if min(own) < 0:
             raise ShapeError(
-                f"axes={given!r} are axes of the array of shape {self.main.shape}, and the array of shape {array.shape} "
+                f"axes={given!r} are axes of the array of shape {self.main.shape}, and the array of shape "
+                f"{array.shape} "
                 "has none of these; give it the missing axes: array[np.newaxis]."
             )
         return own
@@ -354,7 +362,8 @@ class _Framer:
         shape = self.kernels[0].array.shape
         if len(shape) != self.ndim:
             raise ShapeError(
-                f"The kernel has shape {shape}, and there are {self.ndim} window axes. Give size=, or name the window axes "
+                f"The kernel has shape {shape}, and there are {self.ndim} window axes. Give size=, or name the "
+                "window axes "
                 f"with axes=, for example axes={tuple(range(len(shape)))}."
             )
         return canonical_size(shape, self.ndim)
@@ -366,7 +375,9 @@ class _Framer:
             raise ArgumentError("A size of None hands over a whole axis; expected it in all windows or in none.")
         for axis in found[0]:
             if self.extents[axis] == 0:
-                raise ShapeError(f"An axis handed over whole (size=None) must not be empty; got shape {self.main.shape}.")
+                raise ShapeError(
+                    f"An axis handed over whole (size=None) must not be empty; got shape {self.main.shape}."
+                )
         return frozenset(found[0])
 
     def _box(self, argument: WindowArgument) -> _Box:
@@ -420,7 +431,8 @@ class _Framer:
         most = max(math.prod(i.window_shape) for i in inputs)
         if self.options.min_count > most:
             raise ArgumentError(
-                f"min_count must be at most {most}, the number of samples of the largest window, since no output would be "
+                f"min_count must be at most {most}, the number of samples of the largest window, since no output "
+                "would be "
                 f"valid; got {self.options.min_count}."
             )
 
@@ -440,8 +452,10 @@ class _Framer:
         counts = tuple(axis.count for axis in self.grid)
         if own != counts:
             raise ShapeError(f"A map on the output grid must have its extents {counts}; got {own}.")
-        # Output o is anchored at first + stride * o; a centre of `first` makes it element stride * o of the repeated map.
-        axes = (WindowAxis(n * axis.stride, 1, 1, axis.first, "nearest") for n, axis in zip(own, self.grid, strict=True))
+        # Output o is anchored at first + stride * o; a centre of `first` makes that element stride * o of the repeats.
+        axes = (
+            WindowAxis(n * axis.stride, 1, 1, axis.first, "nearest") for n, axis in zip(own, self.grid, strict=True)
+        )
         return Input(dtype, tuple(axes))
 
     def _repeats(self, argument: PixelArgument) -> tuple[int, ...] | None:
@@ -467,5 +481,3 @@ def _cval(given: Any, dtype: DType) -> Any:
     if isinstance(given, str) or not np.isscalar(given):
         raise ArgumentTypeError(f"cval must be a number; got {given!r}.")
     return complex(given)  # type: ignore[arg-type]  # a scalar that is no string is a number
-
-

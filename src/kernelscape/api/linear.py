@@ -1,8 +1,8 @@
 """`correlate` and `convolve`: sums of products of windows and weights.
 
-Conventions are SciPy's: the centre of a window of k samples is ``k // 2 + origin``, and a convolution is the correlation with
-the flipped kernel about the same centre.  Both are functions of windows like any other; complex numbers go through as real
-and imaginary parts, in one pass.
+Conventions are SciPy's: the centre of a window of k samples is ``k // 2 + origin``, and a convolution is the
+correlation with the flipped kernel about the same centre.  Both are functions of windows like any other; complex
+numbers go through as real and imaginary parts, in one pass.
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ def correlate(
     Returns
     -------
     array
-        A floating input keeps its dtype; integers with floating weights give ``numpy.result_type``; integers with integers
-        give the dtype of ``numpy.sum``; complex numbers have the precision of a floating input. float16 is computed in
-        float32.
+        A floating input keeps its dtype; integers with floating weights give ``numpy.result_type``; integers with
+        integers give the dtype of ``numpy.sum``; complex numbers have the precision of a floating input. float16 is
+        computed in float32.
 
     Raises
     ------
@@ -117,7 +117,9 @@ def correlate(
     )  # fmt: skip
     weights = operands.weights
     conjugate = weights.conj() if weights.dtype.kind == "c" else weights
-    return _run(replace(operands, weights=conjugate), options, output=output, workers=workers, progress=progress)
+    return run_products(
+        replace(operands, weights=conjugate), options, output=output, workers=workers, progress=progress
+    )
 
 
 @with_known_keywords
@@ -173,7 +175,7 @@ def convolve(
         nan_policy, min_count, invalid, at, otherwise, operands.loaded, None, method, tol,
     )  # fmt: skip
     flipped = np.flip(operands.weights)
-    return _run(replace(operands, weights=flipped), options, output=output, workers=workers, progress=progress)
+    return run_products(replace(operands, weights=flipped), options, output=output, workers=workers, progress=progress)
 
 
 def _flipped_origin(origin: Any, sizes: tuple[int, ...]) -> Any:
@@ -188,7 +190,7 @@ def _flipped_origin(origin: Any, sizes: tuple[int, ...]) -> Any:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Operands:
-    """Checked arrays; real numbers are computed in `inner`, windows are loaded as `loaded`, results have dtype `result`."""
+    """Checked arrays; windows are loaded as `loaded`, real numbers computed in `inner`, and results have `result`."""
 
     array: Array
     weights: Array
@@ -223,19 +225,18 @@ def _operands(
             )
     seen = array.dtype if dtype is None else dtype
     result = _result_dtype(seen, kernel.dtype, normalize)
-    inner = _real(result)
-    if inner == np.float16:
-        inner = np.dtype(np.float32)
+    inner = np.dtype(np.float32) if result == np.float16 else _real(result)
     if accumulate is not None:
         inner = np.result_type(inner, _accumulator(accumulate))
     return _Operands(array, kernel, normalize, result, inner, inner if dtype is None else _real(dtype))
 
 
 def _as_dtype(array: Array, dtype: DType) -> tuple[Array, DType]:
-    """An input to be seen as `dtype`; real parts are converted as they are loaded, and a new imaginary part is not stored."""
+    """An input that is seen as `dtype`: parts are converted as they are loaded; of a real input there is one."""
     if array.dtype.kind == "c" and dtype.kind != "c":
         raise ArgumentTypeError(
-            f"dtype={dtype} would drop the imaginary part of an input of dtype {array.dtype}; expected a complex dtype, or "
+            f"dtype={dtype} would drop the imaginary part of an input of dtype {array.dtype}; expected a complex "
+            "dtype, or "
             "hand over input.real."
         )
     if dtype.kind not in "biufc":
@@ -266,17 +267,14 @@ def _real(dtype: DType) -> DType:
 
 def _result_dtype(input: DType, weights: DType, normalize: bool) -> DType:
     input, weights = input.newbyteorder("="), weights.newbyteorder("=")
-    if "c" in (input.kind, weights.kind):
-        if input.kind in "fc":
-            return np.result_type(input, np.complex64)
-        return np.result_type(input, weights)
+    common: DType = np.result_type(input, weights)
+    if common.kind == "c":
+        return np.result_type(input, np.complex64) if input.kind in "fc" else common
     if input.kind == "f":
         return input
     if weights.kind == "f":
-        return np.result_type(input, weights)
-    if normalize:
-        return np.dtype(np.float64)
-    return np.sum(np.zeros(1, np.result_type(input, weights))).dtype
+        return common
+    return np.dtype(np.float64) if normalize else np.sum(np.zeros(1, common)).dtype
 
 
 def _accumulator(given: Any) -> DType:
@@ -289,8 +287,9 @@ def _accumulator(given: Any) -> DType:
 # -- functions of windows ---------------------------------------------------------------------------------------------
 
 
-def _run(operands: _Operands, options: Options, **call: Any) -> Any:
-    function = _products(operands.complex_input, operands.complex_weights, operands.normalize)
+def run_products(operands: _Operands, options: Options, **call: Any) -> Array:
+    """The sums of products of windows and kernels."""
+    function = _products(operands.complex_input, operands.complex_weights, operands.normalize, options.invalid)
     made = stencil_of(function, options)
     weights = operands.weights
     kernels = [weights.real, weights.imag] if operands.complex_weights else [weights]
@@ -299,7 +298,8 @@ def _run(operands: _Operands, options: Options, **call: Any) -> Any:
     if operands.result.kind != "c":
         if output is None and operands.inner != operands.result:
             output = operands.result
-        return made(operands.array, *parts, output=output, **call)
+        sums: Array = made(operands.array, *parts, output=output, **call)
+        return sums
     parts = [*_input_parts(operands, options.cval), *parts]
     whole = replace(made.prepared_for(parts).shared.results[0], dtype=operands.result)
     (result,) = allocate([whole], output)
@@ -317,17 +317,17 @@ def _input_parts(operands: _Operands, cval: Any) -> list[Any]:
     return [WindowArgument(array.real, cval=outside.real), WindowArgument(array.imag, cval=outside.imag)]
 
 
-@functools.cache
-def _products(complex_input: bool, complex_weights: bool, normalize: bool) -> Callable[..., Any]:
+@functools.lru_cache(64)
+def _products(complex_input: bool, complex_weights: bool, normalize: bool, invalid: float) -> Callable[..., Any]:
     """The function of windows and kernels; complex ones come as two arguments, and so does a complex result."""
     if not complex_input and not complex_weights:
-        return _normalized_sum if normalize else _sum
+        return functools.partial(_normalized_sum, invalid=invalid) if normalize else _sum
 
     def products(*parts: Any) -> Any:
         x = parts[:2] if complex_input else (parts[0], None)
         k = parts[-2:] if complex_weights else (parts[-1], None)
         total = _complex_sum(x, k)
-        return _quotient(total, x[0], k) if normalize else total
+        return _quotient(total, x[0], k, invalid) if normalize else total
 
     return products
 
@@ -344,25 +344,23 @@ def _complex_sum(x: Sequence[Any], k: Sequence[Any]) -> tuple[Any, Any]:
     return np.sum(x[0] * k[0]) - np.sum(x[1] * k[1]), np.sum(x[0] * k[1]) + np.sum(x[1] * k[0])
 
 
-def _normalized_sum(w: Any, k: Any) -> Any:
+def _normalized_sum(w: Any, k: Any, invalid: float) -> Any:
     there = np.where(valid(w), k, np.zeros((), k.dtype))
     total = np.sum(there)
-    return _where_sound(np.sum(w * k) / total, np.abs(total), np.sum(np.abs(there)))
+    return np.where(_is_sound(np.abs(total), np.sum(np.abs(there))), np.sum(w * k) / total, invalid)
 
 
-def _quotient(total: Sequence[Any], w: Any, k: Sequence[Any]) -> tuple[Any, Any]:
+def _quotient(total: Sequence[Any], w: Any, k: Sequence[Any], invalid: float) -> tuple[Any, Any]:
     """A complex sum divided by the sum of the weights of the valid samples."""
     zero = np.zeros((), k[0].dtype)
     real = np.where(valid(w), k[0], zero)
     imaginary = np.zeros((), k[0].dtype) if k[1] is None else np.where(valid(w), k[1], zero)
     c, d = np.sum(real), np.sum(imaginary)
-    square, magnitude = c * c + d * d, np.sum(np.hypot(real, imaginary))
-    a, b = total
-    parts = ((a * c + b * d) / square, (b * c - a * d) / square)
-    return tuple(_where_sound(part, np.hypot(c, d), magnitude) for part in parts)  # type: ignore[return-value]  # two of them
+    sound = _is_sound(np.hypot(c, d), np.sum(np.hypot(real, imaginary)))
+    square, (a, b) = c * c + d * d, total
+    return np.where(sound, (a * c + b * d) / square, invalid), np.where(sound, (b * c - a * d) / square, invalid)
 
 
-def _where_sound(value: Any, total: Any, magnitude: Any) -> Any:
-    """The value where the sum of weights is more than rounding noise; elsewhere nothing is selected, which is invalid."""
-    sound = total > NOISE * np.finfo(total.dtype).eps * magnitude
-    return np.max(np.stack([value])[np.stack([sound])])
+def _is_sound(total: Any, magnitude: Any) -> Any:
+    """Whether a sum of weights is more than rounding noise."""
+    return total > NOISE * np.finfo(total.dtype).eps * magnitude

@@ -1,8 +1,9 @@
 """The keyword arguments that all functions share, checked once.
 
-`Options` is the canonical and immutable form: lists are tuples, arrays are copies, numbers are Python's.  `options_of` gives
-the same object for keywords of equal meaning, so that everything else finds what it remembers by the identity of the options.
-Arguments of capabilities that do not exist yet are refused here by name; none is ever ignored.
+`Options` is the canonical and immutable form: lists are tuples, arrays are copies, numbers are Python's.
+`options_of` gives the same object for keywords of equal meaning, so that everything else finds what it remembers by
+the identity of the options. Arguments of capabilities that do not exist yet are refused here by name; none is ever
+ignored.
 """
 
 from __future__ import annotations
@@ -196,9 +197,10 @@ def _window_dtype(given: Any) -> DType | None:
 def dtype_of(name: str, given: Any) -> DType:
     """What a dtype argument stands for."""
     try:
-        return np.dtype(given)
+        found: DType = np.dtype(given)
     except (TypeError, ValueError):
         raise ArgumentTypeError(f"{name} must be a NumPy dtype; got {given!r}.") from None
+    return found
 
 
 def _kwargs(given: Any) -> dict[str, Any]:
@@ -215,7 +217,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def with_known_keywords(function: _F) -> _F:
-    """Leave the catch-all `unknown` of a function, which is there to name the nearest keyword, out of what `help` shows."""
+    """Keep the catch-all `unknown` of a function, which is there to name the nearest keyword, out of `help`."""
     import inspect
 
     signature = inspect.signature(function)

@@ -1,7 +1,7 @@
 """A traced function on arguments of one kind, and everything about it that a repeated call need not find out again.
 
-What depends on the structure alone (dtypes of results, whether they can be invalid, executables) is `Shared` by all functions
-of that structure: a lambda made anew in a loop is traced anew, and nothing else.
+What depends on the structure alone (dtypes of results, whether they can be invalid, executables) is `Shared` by all
+functions of that structure: a lambda made anew in a loop is traced anew, and nothing else.
 """
 
 from __future__ import annotations
@@ -93,9 +93,7 @@ class Prepared:
 _shared: Kept[Shared] = Kept(256)
 
 
-def prepare(
-    function: Callable[..., Any], options: Options, frame: Frame, arguments: Sequence[Argument]
-) -> Prepared:
+def prepare(function: Callable[..., Any], options: Options, frame: Frame, arguments: Sequence[Argument]) -> Prepared:
     """Trace a function and find what is known of its structure.
 
     Raises
@@ -107,13 +105,15 @@ def prepare(
     """
     if frame.uncompiled is not None:
         raise TracingError(
-            f"Values of dtype {frame.uncompiled} take part, and compiled functions know bool, integers, and floats of up to "
-            "64 bits. Convert windows with dtype=, for example dtype=np.float64, or hand over real and imaginary parts as "
-            "two arguments: ks.apply(lambda re, im: ..., z.real, z.imag). correlate and convolve take complex numbers."
+            f"Values of dtype {frame.uncompiled} take part, and compiled functions know bool, integers, and "
+            "floats of up to "
+            "64 bits. Convert windows with dtype=, for example dtype=np.float64, or hand over real and imaginary "
+            "parts as two arguments: ks.apply(lambda re, im: ..., z.real, z.imag). correlate and convolve take complex "
+            "numbers."
         )
     guard = Guard.of(function) if options.repeatable else None
     parameters = [
-        type(p).scalar(a) if p.kind == "scalar" else p  # type: ignore[arg-type]  # a scalar parameter's argument is a number
+        type(p).scalar(a) if p.kind == "scalar" else p  # type: ignore[arg-type]  # its argument is a number
         for p, a in zip(frame.parameters, arguments, strict=True)
     ]
 
@@ -136,17 +136,14 @@ def _native(value: Any, dtype: DType) -> Array:
 
 def _same_arguments(a: Sequence[Captured | None], b: Sequence[Captured | None]) -> bool:
     """Whether two traces number the same run-time arguments in the same way."""
-    if len(a) != len(b):
-        return False
-    for x, y in zip(a, b, strict=True):
-        if x is None or y is None:
-            if x is not y:
-                return False
-        elif (x.dtype, x.shape) != (y.dtype, y.shape):
-            return False
-        elif x.value is not y.value and np.asarray(x.value).tobytes() != np.asarray(y.value).tobytes():
-            return False
-    return True
+    return len(a) == len(b) and all(map(_same, a, b))
+
+
+def _same(a: Captured | None, b: Captured | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    same = a.value is b.value or np.asarray(a.value).tobytes() == np.asarray(b.value).tobytes()
+    return same and (a.dtype, a.shape) == (b.dtype, b.shape)
 
 
 def _shared_by(whole: Trace, interior: Trace | None, frame: Frame, options: Options) -> Shared:
@@ -192,7 +189,8 @@ def _check_budget(frame: Frame, outputs: Sequence[Node]) -> None:
         size = positions * node.size * node.dtype.itemsize
         if node.size > 1 and size > budget:
             raise MemoryBudgetError(
-                f"The function returns an array of shape {node.shape} for each of {positions} positions: {size} bytes, above "
+                f"The function returns an array of shape {node.shape} for each of {positions} positions: {size} "
+                "bytes, above "
                 f"the memory budget of {budget}. Reduce it in the function (np.sum, np.max, ...), or raise the budget: "
                 "ks.configure(memory_budget=...)."
             )

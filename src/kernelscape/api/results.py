@@ -1,7 +1,7 @@
 """Where results go: what ``output=`` means, which dtypes results have, and what an output cannot hold.
 
-All of it is decided from the arguments, before anything is computed.  The engine writes native arrays of compiled dtypes
-that share no memory with what it reads; every other output is written through a temporary array.
+All of it is decided from the arguments, before anything is computed.  The engine writes native arrays of compiled
+dtypes that share no memory with what it reads; every other output is written through a temporary array.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FLOAT64 = np.dtype(np.float64)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One result: its shape, the dtype that NumPy gives it, whether an output of it can be invalid, and the mark for those."""
+    """One result: its shape, the dtype that NumPy gives it, whether it can be invalid, and the mark for that."""
 
     shape: Shape
     dtype: DType
@@ -50,7 +50,8 @@ def allocate(results: Sequence[Result], output: Any) -> list[Array]:
         return [_made(result, None) for result in results]
     given = output if isinstance(output, tuple | list) else (output,) * len(results)
     if len(given) != len(results):
-        raise ArgumentError(f"output must be one dtype, or one for each of the {len(results)} results; got {len(given)}.")
+        expected = f"one dtype, or an array or dtype for each of the {len(results)} results"
+        raise ArgumentError(f"output must be {expected}; got {len(given)} of them.")
     if isinstance(output, np.ndarray) and len(results) > 1:
         raise ArgumentError(f"The function has {len(results)} results; expected output= as a tuple of as many arrays.")
     arrays = [_made(result, target) for result, target in zip(results, given, strict=True)]
@@ -67,9 +68,7 @@ def _made(result: Result, target: Any) -> Array:
     if not isinstance(target, np.ndarray):
         return np.empty(result.shape, _checked(result, _output_dtype(target)))
     if type(target) not in (np.ndarray, np.memmap):
-        raise NotYetSupportedError(
-            f"output must be a plain NumPy array or a dtype; arrays of type {type(target).__qualname__} are not supported yet."
-        )
+        raise _foreign(target)
     if target.shape != result.shape:
         raise ShapeError(f"output must have the result's shape {result.shape}; got an array of shape {target.shape}.")
     if not target.flags.writeable:
@@ -80,12 +79,16 @@ def _made(result: Result, target: Any) -> Array:
 
 def _output_dtype(given: Any) -> DType:
     if hasattr(given, "__array__") and not isinstance(given, np.generic | np.dtype | type):
-        kind = f"{type(given).__module__}.{type(given).__qualname__}"
-        raise NotYetSupportedError(f"output must be a NumPy array or a dtype; arrays of type {kind} are not supported yet.")
+        raise _foreign(given)
     found = dtype_of("output", given)
     if found.kind not in "biufc":
         raise ArgumentTypeError(f"output must be bool, an integer, a float or a complex dtype; got {found}.")
     return found
+
+
+def _foreign(given: Any) -> NotYetSupportedError:
+    kind = f"{type(given).__module__}.{type(given).__qualname__}"
+    return NotYetSupportedError(f"output must be a NumPy array or a dtype; {kind} is not supported yet.")
 
 
 def _checked(result: Result, dtype: DType) -> DType:
@@ -102,7 +105,8 @@ def _check_holds(result: Result, dtype: DType) -> None:
         )
     if result.dtype.kind == "c" and dtype.kind != "c":
         raise ArgumentTypeError(
-            f"An output of dtype {dtype} cannot hold a result of dtype {result.dtype}; expected a complex dtype, or the "
+            f"An output of dtype {dtype} cannot hold a result of dtype {result.dtype}; expected a complex dtype, "
+            "or the "
             "real part or the magnitude in the function."
         )
     if dtype.kind not in "biu":
@@ -123,19 +127,25 @@ def _check_holds(result: Result, dtype: DType) -> None:
 def _share(a: Array, b: Array) -> bool:
     """Whether two arrays have an element in common; yes, where finding out would take long."""
     try:
-        return bool(np.shares_memory(a, b, 10_000))
+        return bool(np.shares_memory(a, b, max_work=10_000))  # type: ignore[arg-type]  # any number is one
     except np.exceptions.TooHardError:
         return True
 
 
-def written_directly(output: Array, read: Sequence[Array]) -> bool:
-    """Whether the engine may write an output while it reads these arrays."""
+def written(outputs: Sequence[Array], results: Sequence[Result], read: Sequence[Array]) -> list[Array]:
+    """The arrays that the engine writes while it reads others: the outputs where it can, elsewhere temporary ones."""
+    return [
+        array if _is_writable(array, read) else _temporary(array, result)
+        for array, result in zip(outputs, results, strict=True)
+    ]
+
+
+def _is_writable(output: Array, read: Sequence[Array]) -> bool:
     compiled = output.dtype.isnative and output.dtype in DTYPES
     return compiled and not any(np.may_share_memory(output, array) for array in read)
 
 
-def temporary(output: Array, result: Result) -> Array:
-    """An array for the engine to write in place of an output."""
+def _temporary(output: Array, result: Result) -> Array:
     native = output.dtype.newbyteorder("=")
     return np.empty(output.shape, native if native in DTYPES else result.own_dtype)
 
@@ -143,7 +153,8 @@ def temporary(output: Array, result: Result) -> Array:
 def nan_refused(dtype: DType) -> ArgumentError:
     """The error for a result that turns out not to fit."""
     return ArgumentError(
-        f"The result has NaN, which an output of dtype {dtype} cannot hold; expected numbers. Give invalid= an integer that "
+        f"The result has NaN, which an output of dtype {dtype} cannot hold; expected numbers. Give invalid= an "
+        "integer that "
         "stands for it, or ask for a floating output."
     )
 

@@ -21,7 +21,7 @@ from kernelscape.api.frame import Frame, make_frame
 from kernelscape.api.kept import Kept
 from kernelscape.api.options import Options, not_yet
 from kernelscape.api.prepared import Prepared, prepare
-from kernelscape.api.results import allocate, temporary, written_directly
+from kernelscape.api.results import allocate, written
 from kernelscape.errors import ArgumentError, ArgumentTypeError, PerformanceWarning, TracingError
 from kernelscape.plan import Plan
 
@@ -116,14 +116,14 @@ class Stencil:
         'output: 20 x 30 positions, float32'
         """
         if self.options.method == "numpy":
-            raise ArgumentError("method='numpy' has no plan, since it calls the function; expected method='auto' or 'traced'.")
+            raise ArgumentError("method='numpy' has no plan, as NumPy calls the function; expected 'auto' or 'traced'.")
         arguments = [canonical_argument(a) for a in arrays]
         prepared = self.prepared_for(arguments)
         shared, frame = prepared.shared, prepared.frame
-        handed = allocate(shared.results, output)
-        read = [*frame.job_arrays(arguments), *prepared.run_time_arguments(arguments)]
-        targets = [o if written_directly(o, read) else temporary(o, r) for o, r in zip(handed, shared.results, strict=True)]
-        return shared.plan(frame.job_arrays(arguments), [frame.job_view(t) for t in targets])
+        inputs = frame.job_arrays(arguments)
+        read = [*inputs, *prepared.run_time_arguments(arguments)]
+        targets = written(allocate(shared.results, output), shared.results, read)
+        return shared.plan(inputs, [frame.job_view(t) for t in targets])
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
@@ -153,10 +153,7 @@ def _run(prepared: Prepared, arguments: Sequence[Argument], output: Any, workers
     shared, frame = prepared.shared, prepared.frame
     handed = allocate(shared.results, output)
     arrays, read = frame.job_arrays(arguments), prepared.run_time_arguments(arguments)
-    targets = handed
-    if output is not None:
-        seen = (*arrays, *read)
-        targets = [o if written_directly(o, seen) else temporary(o, r) for o, r in zip(handed, shared.results, strict=True)]
+    targets = handed if output is None else written(handed, shared.results, (*arrays, *read))
     views = [frame.job_view(t) for t in targets]
     shared.executable(arrays, views).run(arrays, read, views, workers)
     if targets is not handed:
