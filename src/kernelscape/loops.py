@@ -18,7 +18,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from kernelscape.expression import DType, Node, Shape, structure
+from kernelscape.expression import INT64, DType, Node, Shape, Window, cast, reduce, structure, valid
 
 X, Y = -1, -2
 """Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes."""
@@ -108,7 +108,9 @@ class Stage:
         The register tile.
     masked : bool
         Samples may be missing: tables of flag rows come with the tables of rows.
-    min_count, invalid
+    min_count
+        As in `geometry.Job`; 0 where every window is known to have as many valid samples.
+    invalid
         As in `geometry.Job`.
     columns : tuple of Node
         Expressions of the samples at the first tap along x, which every position along x computes once and its neighbours
@@ -150,6 +152,14 @@ class Stage:
         for node in self.columns:
             starts.append(starts[-1] + node.size)
         return tuple(starts)
+
+    @cached_property
+    def valid_samples(self) -> Node:
+        """How many samples of the largest window are valid."""
+        shapes = [(len(i.taps),) if i.taps is not None else i.shape for i in self.inputs]
+        number = max(range(len(shapes)), key=lambda i: math.prod(shapes[i]))
+        body = cast(valid(Window(shapes[number], self.inputs[number].dtype, number)), INT64)
+        return reduce("add", body, range(len(shapes[number])))
 
     @cached_property
     def plane_count(self) -> int:

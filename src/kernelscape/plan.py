@@ -105,7 +105,7 @@ def make_plan(
         rows=tile.rows,
         vectors=tile.vectors,
         lanes=tile.lanes,
-        min_count=job.min_count,
+        min_count=0 if job.min_count <= 1 and _has_anchors(job) else job.min_count,
         invalid=job.invalid,
         columns=columns.columns,
         column_taps=_column_taps(job, arrangement, flatten) if columns.columns else (),
@@ -132,6 +132,19 @@ def _is_windowed(number: int, outputs: Sequence[ex.Node]) -> bool:
 def _column_taps(job: Job, arrangement: Arrangement, flatten: int) -> tuple[int, ...]:
     spec = max(job.inputs, key=lambda i: math.prod(a.size for a in i.axes))
     return tuple(offset * flatten for offset in _tap_offsets(spec, arrangement.x, job))
+
+
+def _has_anchors(job: Job) -> bool:
+    """Whether every anchor lies in the arrays and is a sample of the largest window: then one sample at least is valid."""
+    if not job.inputs:
+        return True
+    largest = max(job.inputs, key=lambda i: math.prod(i.window_shape))
+    centre = tuple(axis.centre for axis in largest.axes)
+    inside = all(
+        grid.first >= 0 and grid.first + grid.stride * (grid.count - 1) < axis.extent and axis.centre < axis.size
+        for grid, axis in zip(job.grid, largest.axes, strict=True)
+    )
+    return inside and (largest.taps is None or centre in largest.taps)
 
 
 def stored(node: ex.Node, dtype: DType) -> ex.Node:

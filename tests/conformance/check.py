@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from kernelscape.api.arguments import canonical_argument
+from kernelscape.api.frame import Frame
 from kernelscape.api.options import Options
-from kernelscape.api.stencil import Prepared as Traced
-from kernelscape.api.stencil import Stencil, _allocate, _arguments, _plain, _plan, _views
+from kernelscape.api.prepared import Prepared as Traced
+from kernelscape.api.results import allocate
+from kernelscape.api.stencil import Stencil
 from kernelscape.errors import ArgumentError, KernelscapeError, TracingError
 from kernelscape.reference import evaluate
 from tests.conformance.cases import Case, lay_out
@@ -31,14 +34,14 @@ class Prepared:
     output: Any
     expected: list[np.ndarray]
     bounds: list[np.ndarray]
-    order: Any
+    frame: Frame
 
     def run(self, **changes: Any) -> list[np.ndarray]:
         """Results of the engine in the job's axis order."""
         workers = changes.pop("workers", self.case.workers)
         result = self.stencil(*self.arguments, output=self.output, workers=workers, **changes)
         results = result if isinstance(result, tuple) else (result,)
-        return [self.order(r, e.ndim) for r, e in zip(results, self.expected, strict=True)]
+        return [self.frame.job_view(r) for r in results]
 
 
 def prepare(case: Case) -> Prepared:
@@ -49,49 +52,31 @@ def prepare(case: Case) -> Prepared:
     Refused
         The call is refused before anything is computed, or the definition refuses it.
     """
-    arguments = case.arguments()
+    given = case.arguments()
     try:
-        stencil = _stencil_of(case)
-        prepared = stencil._prepare([_plain(a) for a in arguments])
-        output = _output(case, prepared)
-        views, _ = _allocate(prepared, output)
-        inputs = _views(prepared.frame, arguments)
-        job = _plan(prepared, inputs, views, stencil.options).job
-        slots = _arguments(prepared, arguments)
+        stencil = Stencil(FUNCTIONS[case.function].call, Options(**case.call_options(), method="traced"))
+        arguments = [canonical_argument(a) for a in given]
+        traced = stencil.prepared_for(arguments)
+        output = _output(case, traced)
+        inputs, slots = traced.frame.job_arrays(arguments), traced.run_time_arguments(arguments)
+        results = [traced.frame.job_view(o) for o in allocate(traced.shared.results, output)]
+        job = traced.shared.plan(inputs, results).job
         expected = evaluate(job, inputs, slots)
     except (KernelscapeError, ValueError, TypeError, OverflowError) as error:
         if isinstance(error, TracingError) and "empty" not in str(error):
             raise
         raise Refused(str(error)) from error
-    frame = prepared.frame
-
-    def order(result: np.ndarray, ndim: int) -> np.ndarray:
-        """The job's axes: those that were handed over whole come back with one output."""
-        count = len(frame.counts)
-        missing = [a for a in range(count) if a not in frame.order]
-        full = result[(slice(None),) * len(frame.order) + (None,) * len(missing)]
-        places = (*frame.order, *missing)
-        return full.transpose(*(places.index(a) for a in range(count)), *range(count, full.ndim))
-
-    return Prepared(case, stencil, arguments, output, expected, bounds(job, inputs, slots), order)
+    return Prepared(case, stencil, given, output, expected, bounds(job, inputs, slots), traced.frame)
 
 
-def _stencil_of(case: Case) -> Stencil:
-    options = Options(**case.call_options(), method="traced")
-    return Stencil(FUNCTIONS[case.function].call, options)
-
-
-def _output(case: Case, prepared: Traced) -> Any:
+def _output(case: Case, traced: Traced) -> Any:
     if case.output is None or isinstance(case.output, str):
         return case.output
     dtype, layout = case.output
     made = []
-    for node in prepared.trace.outputs:
-        shape = (*prepared.frame.result_shape, *node.shape)
-        if not shape and layout != "C":
-            layout = "C"
-        made.append(lay_out(np.ones(shape, dtype), layout))
-    return tuple(made) if prepared.trace.several else made[0]
+    for result in traced.shared.results:
+        made.append(lay_out(np.ones(result.shape, dtype), layout if result.shape else "C"))
+    return tuple(made) if traced.several else made[0]
 
 
 def check(case: Case, *others: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
-from math import isfinite, prod
+from math import isfinite
 
 import numpy as np
 
@@ -109,7 +109,7 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: tuple[
     builder, stage, node = emitter.builder, emitter.stage, emitter.stage.outputs[number]
     found = emitter.spread(node, index, lane)
     value, flag = _converted(emitter, found.value, node.dtype, number), found.flag
-    if emitter.masked and stage.min_count > 1:
+    if emitter.masked and stage.min_count > 0:
         flag = emitter.both(flag, _enough(emitter, lane))
     if flag is not None and holds(stage.invalid, stage.output_dtypes[number]):
         type_ = operators.register_type(stage.output_dtypes[number], stage.lanes)
@@ -152,17 +152,6 @@ def _output_bounds(emitter: Emitter, entry: int) -> Bounds | None:
 def _enough(emitter: Emitter, lane: tuple[int, int]) -> Value:
     """Whether the largest window has at least `min_count` valid samples."""
     builder, stage = emitter.builder, emitter.stage
-    number = max(range(len(stage.inputs)), key=lambda i: _taps(stage, i))
-    spec = stage.inputs[number]
-    shape = (len(spec.taps),) if spec.taps is not None else spec.shape
-    window = ex.Window(shape, spec.dtype, number)
-    counted = ex.cast(ex.valid(window), ex.INT64)
-    total = ex.reduce("add", counted, range(len(shape)))
-    value = emitter.spread(total, (), lane).value
+    value = emitter.spread(stage.valid_samples, (), lane).value
     return builder.icmp("sge", value, constant(value.type, stage.min_count))
-
-
-def _taps(stage: Stage, number: int) -> int:
-    spec = stage.inputs[number]
-    return len(spec.taps) if spec.taps is not None else prod(spec.shape)
 
