@@ -1,0 +1,140 @@
+"""Stages as data: which rows are read, where they stand in the table of pointers, and what identifies machine code."""
+
+import itertools
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from kernelscape import expression as ex
+from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE, RowInput, Stage, X, Y
+
+F32 = np.dtype(np.float32)
+
+
+def row_input(**changes):
+    spec = RowInput(F32, (3, 3), ((),), (0, 1, 2), (0, 1, 2), 1, 1, 1, None, ((-1, 0, 1), (-1, 0, 1)), False)
+    return replace(spec, **changes)
+
+
+def stage(**changes):
+    window = ex.Window((3, 3), F32, 0)
+    made = Stage(
+        outputs=(ex.reduce("add", window, (0, 1)), ex.reduce("maximum", window, (0,))),
+        output_dtypes=(F32, F32),
+        inputs=(row_input(), row_input(shape=(1, 1), y_taps=(0,), x_taps=(0,), offsets=((0,), (0,)))),
+        roles=(Y, X),
+        strides=(1, 1),
+        arguments=((F32, (3,)),),
+        flatten=1,
+        rows=2,
+        vectors=2,
+        lanes=8,
+        min_count=1,
+        invalid=math.nan,
+        columns=(ex.reduce("add", ex.Window((3,), F32, 0), (0,)), ex.Window((3,), F32, 0)),
+        column_taps=(0, 1, 2),
+    )
+    return replace(made, **changes)
+
+
+def test_the_words_for_samples_outside_lie_below_all_offsets():
+    assert OUTSIDE < MISSING < LOWEST_OFFSET < -(2**62)
+    assert np.int64(OUTSIDE) == OUTSIDE, "the words fit a 64-bit table"
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4])
+@pytest.mark.parametrize("y_stride", [1, 2, 5])
+@pytest.mark.parametrize("taps", [(0,), (0, 1, 2), (0, 3, 6)])
+def test_a_tile_reads_each_source_row_once(rows, y_stride, taps):
+    spec = row_input(y_taps=taps, y_stride=y_stride)
+    offsets = spec.y_offsets(rows)
+    assert list(offsets) == sorted(set(offsets))
+    assert set(offsets) == {t * y_stride + tap for t, tap in itertools.product(range(rows), taps)}
+
+
+@pytest.mark.parametrize("phases", [1, 2, 3])
+@pytest.mark.parametrize("unit", [1, 3])
+def test_taps_along_x_are_found_in_the_rows_of_their_phases(phases, unit):
+    """Sample ``stride * j + tap`` of the source is element ``j * unit + offset`` of row `phase`."""
+    taps = (0, 1, 4, 7)
+    spec = row_input(x_taps=taps, phases=phases, x_unit=unit)
+    for tap in taps:
+        phase, offset = spec.x_place(tap)
+        assert 0 <= phase < phases
+        for j in range(4):
+            sample, colour = divmod(j * unit + offset, unit)
+            assert (sample * phases + phase, colour) == (j * phases + tap, 0)
+    assert spec.span == max(spec.x_place(t)[1] for t in taps)
+
+
+def test_an_input_without_taps_along_x_reaches_over_nothing():
+    assert row_input(x_taps=()).span == 0
+
+
+def test_every_row_has_its_own_place_in_the_table():
+    made = stage(
+        inputs=(row_input(outer=((0,), (1,)), phases=2), row_input(y_taps=(0, 5), y_stride=2), row_input(y_taps=(0,)))
+    )
+    places = [
+        made.row_number(number, combination, offset, phase)
+        for number, spec in enumerate(made.inputs)
+        for combination in range(len(spec.outer))
+        for offset in spec.y_offsets(made.rows)
+        for phase in range(spec.phases)
+    ]
+    assert places == list(range(made.row_base[-1]))
+    assert made.row_base[0] == 0
+
+
+def test_planes_are_the_elements_of_the_outputs_in_c_order():
+    made = stage()
+    assert list(made.planes()) == [(0, ()), (1, (0,)), (1, (1,)), (1, (2,))]
+    assert made.plane_count == 4
+    assert made.chunk == 16
+
+
+def test_column_rows_are_as_many_as_the_elements_of_the_column_expressions():
+    assert stage().column_rows == (0, 1, 4)
+    assert stage(columns=()).column_rows == (0,)
+
+
+def test_stages_that_look_alike_share_their_code():
+    assert stage().key == stage().key
+    assert hash(stage().key) == hash(stage().key)
+
+
+CHANGED = {
+    "outputs": (ex.reduce("minimum", ex.Window((3, 3), F32, 0), (0, 1)),),
+    "output_dtypes": (F32, np.dtype(np.int16)),
+    "inputs": (row_input(),),
+    "roles": (X, Y),
+    "strides": (1, 2),
+    "arguments": ((F32, (4,)),),
+    "flatten": 3,
+    "rows": 1,
+    "vectors": 1,
+    "lanes": 16,
+    "min_count": 2,
+    "invalid": 0.0,
+    "columns": (ex.Window((3,), F32, 0),),
+    "column_taps": (0, 1, 3),
+}
+CHANGED_INPUT = {
+    "dtype": np.dtype(np.float64), "shape": (3, 4), "outer": ((0,),), "y_taps": (0, 1, 3), "x_taps": (0, 1, 3),
+    "y_stride": 2, "phases": 2, "x_unit": 3, "taps": ((0, 0),), "offsets": ((0, 1, 2), (-1, 0, 1)), "may_miss": True,
+}  # fmt: skip
+
+
+def test_every_field_is_part_of_the_key():
+    assert set(CHANGED) == {f.name for f in fields(Stage)}
+    assert set(CHANGED_INPUT) == {f.name for f in fields(RowInput)}
+    changed = [stage(**{name: value}) for name, value in CHANGED.items()]
+    changed += [stage(inputs=(row_input(**{n: v}), stage().inputs[1])) for n, v in CHANGED_INPUT.items()]
+    assert len({stage().key, *(s.key for s in changed)}) == 1 + len(changed)
+
+
+def test_invalid_numbers_that_print_apart_are_apart():
+    numbers = [math.nan, 0, 0.0, -0.0, -1, math.inf]
+    assert len({stage(invalid=n).key for n in numbers}) == len(numbers)
