@@ -104,6 +104,21 @@ def unknown_name(kind: str, given: object, known: Iterable[str]) -> UnknownNameE
     )
 
 
+def nan_in_integers(dtype: object) -> ArgumentError:
+    """Make the error for a result that has NaN, found where it is stored in an integer output.
+
+    Examples
+    --------
+    >>> raise nan_in_integers("uint8")
+    Traceback (most recent call last):
+    kernelscape.errors.ArgumentError: The result has NaN, which an output of dtype uint8 cannot hold; ...
+    """
+    return ArgumentError(
+        f"The result has NaN, which an output of dtype {dtype} cannot hold; expected numbers. Give invalid= an integer "
+        "that stands for it, or ask for a floating output."
+    )
+
+
 def missing_dependency(package: str, purpose: str, requirement: str | None = None) -> MissingDependencyError:
     """Make the error for an optional package that is not installed.
 

@@ -8,6 +8,7 @@ changes a result: every tile computes each output in the same order of operation
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ from kernelscape.backends.driver import (
     Sweep,
 )
 from kernelscape.boundary import MODES, Outside, locate
-from kernelscape.errors import BoundsError
+from kernelscape.errors import BoundsError, nan_in_integers
 from kernelscape.expression import DType
 from kernelscape.loops import MISSING, OUTSIDE, X, Y
 from kernelscape.plan import Layout, Plan
@@ -37,6 +38,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 INLINE_SECONDS = 150e-6
 """Work that is expected to take less runs in the calling thread: waking others would cost as much."""
 INSTRUCTIONS_PER_SECOND = 3e9
+_ERROR, _NAN = int(Call.ERROR), int(Call.NAN)
 SEGMENT_LIMIT = 1 << 15
 """Positions of the longest segment: what bounds offset tables and scratch rows for very long rows."""
 COLUMN_BYTES = 1 << 15
@@ -54,8 +56,9 @@ class Executable:
         self.scratch_bytes = tables.scratch_bytes
         self.sweep = tables.sweep
         self.tiles = int(tables.sweep[Sweep.TILES])
+        self._sweep_at = int(tables.sweep.ctypes.data)
         self._worker = self._entry_point()
-        self._free: list[Array] = []
+        self._free: list[tuple[int, Array]] = []
         self.serial = tables.seconds < INLINE_SECONDS or self.tiles == 1
 
     def _entry_point(self) -> Callable[[int, int, int], None]:
@@ -73,63 +76,79 @@ class Executable:
 
         Raises
         ------
+        ArgumentError
+            An integer output would have to hold NaN, and `job.invalid` is not an integer.
         BoundsError
             In a checked build, when the generated code left a buffer.
         """
         if not self.tiles:
             return
-        call, keep = self._call_words(arrays, arguments, outputs)
-        address, sweep = call.ctypes.data, self.sweep.ctypes.data
+        call = self._call_words(arrays, arguments, outputs)
+        address, sweep, free = call.buffer_info()[0], self._sweep_at, self._free
 
         def share(number: int) -> None:
-            scratch = self._scratch()
-            self._worker(sweep, address, _aligned(scratch))
-            self._free.append(scratch)
+            try:
+                scratch = free.pop()
+            except IndexError:
+                scratch = self._scratch()
+            self._worker(sweep, address, scratch[0])
+            free.append(scratch)
 
         if self.serial:
             share(0)
         else:
             count = min(pool.resolve_workers(workers), self.tiles)
             pool.run(share, count, lambda: call.__setitem__(Call.CANCEL, 1))
-        del keep
-        if call[Call.ERROR]:
+        if call[_ERROR]:
             raise BoundsError(
-                f"generated code reached address {int(call[Call.ERROR]):#x} outside its buffers; this is a defect of "
+                f"generated code reached address {call[_ERROR]:#x} outside its buffers; this is a defect of "
                 f"Kernelscape, please report it with this plan:\n{self.plan.explain()}"
             )
+        if call[_NAN]:
+            raise nan_in_integers(next(o.dtype for o in outputs if o.dtype.kind in "iu"))
 
-    def _scratch(self) -> Array:
-        try:
-            return self._free.pop()
-        except IndexError:
-            # Zeros: lanes beyond the array compute on what they find, which must not be slow denormals.
-            return np.zeros(self.scratch_bytes + 64, np.uint8)
+    def _scratch(self) -> tuple[int, Array]:
+        """Memory for one worker, and its first address on a cache line."""
+        # Zeros: lanes beyond the array compute on what they find, which must not be slow denormals.
+        memory = np.zeros(self.scratch_bytes + 64, np.uint8)
+        return (int(memory.ctypes.data) + 63) & ~63, memory
 
     def _call_words(
         self, arrays: Sequence[Array], arguments: Sequence[Array], outputs: Sequence[Array]
-    ) -> tuple[Words, list[Words]]:
-        bases = np.array([a.ctypes.data for a in arrays], np.int64)
-        planes = np.array([outputs[n].ctypes.data + offset for n, offset in self.tables.plane_offsets], np.int64)
-        table = np.array([(a.ctypes.data, a.ctypes.data, a.ctypes.data + a.nbytes) for a in arguments], np.int64)
-        call = np.zeros(len(Call), np.int64)
-        call[Call.ARGUMENTS] = table.ctypes.data
-        call[Call.INPUT_BASES] = bases.ctypes.data
-        call[Call.PLANE_BASES] = planes.ctypes.data
-        keep = [bases, planes, table]
+    ) -> array[int]:
+        """The words of `Call`, and behind them the tables that they point to."""
+        starts = [_address(output) for output in outputs]
+        tables = {
+            Call.INPUT_BASES: [_address(a) for a in arrays],
+            Call.PLANE_BASES: [starts[n] + offset for n, offset in self.tables.plane_offsets],
+            Call.ARGUMENTS: [word for a in arguments for word in _span(a)],
+        }
         if self.checked:
-            inputs = np.array([np.lib.array_utils.byte_bounds(a) for a in arrays], np.int64)
-            limits = [np.lib.array_utils.byte_bounds(outputs[n]) for n, _ in self.tables.plane_offsets]
-            outs = np.array(limits, np.int64)
-            call[Call.PLANE_LIMITS] = outs.ctypes.data
-            keep += [inputs, outs]
+            bounds = np.lib.array_utils.byte_bounds
+            tables[Call.INPUT_LIMITS] = [word for a in arrays for word in bounds(a)]
+            tables[Call.PLANE_LIMITS] = [word for n, _ in self.tables.plane_offsets for word in bounds(outputs[n])]
         else:
-            inputs = bases
-        call[Call.INPUT_LIMITS] = inputs.ctypes.data
-        return call, keep
+            tables[Call.INPUT_LIMITS] = tables[Call.INPUT_BASES]
+        words = array("q", bytes(8 * len(Call)))
+        places = {}
+        for name, table in tables.items():
+            places[name] = 8 * len(words)
+            words.extend(table)
+        address = words.buffer_info()[0]
+        for name, place in places.items():
+            words[name] = address + place
+        return words
 
 
-def _aligned(scratch: Array) -> int:
-    return (int(scratch.ctypes.data) + 63) & ~63
+def _address(memory: Array) -> int:
+    start: int = memory.__array_interface__["data"][0]
+    return start
+
+
+def _span(argument: Array) -> tuple[int, int, int]:
+    """A run-time argument as code sees it: where it is, and its bounds."""
+    start = _address(argument)
+    return start, start, start + argument.nbytes
 
 
 class _Tables:
@@ -202,7 +221,7 @@ class _Tables:
             Sweep.FLAGS_AT: rows,
             Sweep.OUTPUTS_AT: planes * stage.rows,
             Sweep.LIMITS_AT: 2 * (rows + planes * stage.rows),
-            Sweep.COORDINATES_AT: len(stage.roles) + 1,
+            Sweep.COORDINATES_AT: len(stage.roles) + 3,
             Sweep.OUTER_AT: len(self.outer) + 1,
             Sweep.PLANE_BASE_AT: planes,
         }

@@ -14,7 +14,7 @@ import numpy as np
 
 from kernelscape.api.arguments import Array
 from kernelscape.api.options import dtype_of
-from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError
+from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError, nan_in_integers
 from kernelscape.expression import DType, Shape
 from kernelscape.semantics import DTYPES, saturate
 
@@ -150,15 +150,6 @@ def _temporary(output: Array, result: Result) -> Array:
     return np.empty(output.shape, native if native in DTYPES else result.own_dtype)
 
 
-def nan_refused(dtype: DType) -> ArgumentError:
-    """The error for a result that turns out not to fit."""
-    return ArgumentError(
-        f"The result has NaN, which an output of dtype {dtype} cannot hold; expected numbers. Give invalid= an "
-        "integer that "
-        "stands for it, or ask for a floating output."
-    )
-
-
 def store(computed: Array, output: Array, invalid: int | float) -> None:
     """Write a result of the NumPy path into its output, converted as the engine would."""
     if output.dtype.kind not in "iu" or computed.dtype.kind != "f":
@@ -168,7 +159,7 @@ def store(computed: Array, output: Array, invalid: int | float) -> None:
         return
     nan = np.isnan(computed)
     if not isinstance(invalid, int) and nan.any():
-        raise nan_refused(output.dtype)
+        raise nan_in_integers(output.dtype)
     native = output.dtype.newbyteorder("=")
     saturated = saturate(computed.astype(np.float64), FLOAT64, native)
     output[...] = np.where(nan, np.array(invalid if isinstance(invalid, int) else 0, native), saturated)

@@ -63,11 +63,15 @@ class Sweep(_Words):
 
 
 class Call(_Words):
-    """What belongs to one call; COUNTER, CANCEL and ERROR are written while it runs."""
+    """What belongs to one call; the first four are written while it runs.
+
+    ERROR is the first offending address of a checked build; NAN, right behind it, says that an integer output met NaN.
+    """
 
     COUNTER = auto()
     CANCEL = auto()
     ERROR = auto()
+    NAN = auto()
     ARGUMENTS = auto()
     INPUT_BASES = auto()
     PLANE_BASES = auto()
@@ -337,7 +341,7 @@ class _Worker:
 
         self.count(self.word(self.sweep, Sweep.INPUTS), one)
         self.count(self.word(self.sweep, Sweep.PLANES), lambda p: self.output_rows(p, y, segment, last))
-        self.coordinates(y, segment)
+        self.coordinates(y, segment, last)
         self.run_kernel(segment)
         whole = b.icmp("eq", self.word(segment, Segment.POSITIONS), self.word(segment, Segment.COUNT))
         self.count(self.word(self.sweep, Sweep.PLANES), lambda p: self.copy_out(p, y, segment, last, whole))
@@ -486,8 +490,8 @@ class _Worker:
         first = b.convert("ptrtoint", b.offset(self.scratch, self.word(record, Plane.ROWS_AT)), I64)
         return b.add(first, b.mul(t, self.word(record, Plane.ROW_BYTES)))
 
-    def coordinates(self, y: Value, segment: Value) -> None:
-        """The anchors of the tile's first position, along every window axis."""
+    def coordinates(self, y: Value, segment: Value, last: Value) -> None:
+        """The anchors of the tile's first position along every window axis, and how many outputs follow in x and y."""
         b = self.b
         axes, room = self.word(self.sweep, Sweep.AXES), self.room(Sweep.COORDINATES_AT)
 
@@ -502,6 +506,8 @@ class _Worker:
 
         self.count(axes, one)
         self.put(room, axes, self.word(segment, Segment.X0))
+        self.put(room, b.add(axes, self.number(1)), self.word(segment, Segment.POSITIONS))
+        self.put(room, b.add(axes, self.number(2)), b.sub(last, y))
 
     def run_kernel(self, segment: Value) -> None:
         b = self.b

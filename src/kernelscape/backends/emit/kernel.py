@@ -7,9 +7,10 @@
   rows of bytes, 1 where the sample exists (masked code only);
 * ``outputs``: for each output plane, one pointer for each row of the tile;
 * ``arguments``: (address, first, end) of each run-time number or array;
-* ``coordinates``: the anchor along each window axis (for x: of position 0), then the position along x at which rows start;
+* ``coordinates``: the anchor along each window axis (for x: of position 0), then the position along x at which rows start,
+  and how many of the positions along x and of the tile's rows are outputs;
 * ``limits``: (first, end) of the buffer behind each pointer of ``rows`` and then of ``outputs`` (checked builds only);
-* ``error``: where a checked build notes the first offending address;
+* ``error``: where a checked build notes the first offending address, and behind it whether an integer output met NaN;
 * ``columns``: room for the rows of the stage's column expressions, ``column_bytes`` each;
 * ``count``: positions along x, a multiple of the chunk.
 """
@@ -30,7 +31,8 @@ from kernelscape.backends.emit.folds import Folds
 from kernelscape.backends.emit.order import Order
 from kernelscape.backends.emit.shapes import Shapes
 from kernelscape.backends.emit.values import Emitter, Frame, Index, report
-from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Value, constant
+from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Type, Value, constant, vector_constant
+from kernelscape.backends.operators.masks import any_lane
 from kernelscape.loops import Stage
 from kernelscape.machine import Target
 
@@ -46,6 +48,9 @@ ARGUMENTS = (
     ("column_bytes", I64),
     ("count", I64),
 )
+
+
+_ERROR = [name for name, _ in ARGUMENTS].index("error")
 
 
 def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) -> str:
@@ -111,6 +116,8 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: tuple[
     value, flag = _converted(emitter, found.value, node.dtype, number), found.flag
     if emitter.masked and stage.min_count > 0:
         flag = emitter.both(flag, _enough(emitter, lane))
+    if node.dtype.kind == "f" and stage.output_dtypes[number].kind in "iu":
+        flag = _nan_checked(emitter, found.value, flag, lane)
     if flag is not None and holds(stage.invalid, stage.output_dtypes[number]):
         type_ = operators.register_type(stage.output_dtypes[number], stage.lanes)
         value = builder.select(flag, value, constant(type_, _mark(stage.invalid, stage.output_dtypes[number])))
@@ -121,6 +128,33 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: tuple[
     pointer = builder.element_pointer(base, stored.type.element, frame.x)
     pointer = builder.offset(pointer, lane[1] * stage.lanes * (stored.type.bits // 8))
     builder.store(stored, pointer, _output_bounds(emitter, entry))
+
+
+def _nan_checked(emitter: Emitter, value: Value, flag: Value | None, lane: tuple[int, int]) -> Value | None:
+    """NaN in an integer output is invalid where an integer stands for that; elsewhere it is noted, to be an error."""
+    builder = emitter.builder
+    if isinstance(emitter.stage.invalid, int):
+        return emitter.both(flag, builder.fcmp("ord", value, value))
+    nan = builder.fcmp("uno", value, value)
+    if flag is not None:
+        nan = builder.binary("and", nan, flag)
+    builder.when(any_lane(builder, nan), lambda: _note_nan(emitter, nan, lane))
+    return flag
+
+
+def _note_nan(emitter: Emitter, nan: Value, lane: tuple[int, int]) -> None:
+    """Sets the word behind the error word; lanes and rows that are no outputs may hold anything."""
+    builder, stage, frame = emitter.builder, emitter.stage, emitter.frame
+    axes = len(stage.roles)
+    positions, rows = (builder.load(I64, builder.offset(frame.coordinates, 8 * (axes + n))) for n in (1, 2))
+    wide = Type("i64", stage.lanes)
+    numbers = vector_constant(wide, range(lane[1] * stage.lanes, (lane[1] + 1) * stage.lanes))
+    place = builder.add(emitter.splat(frame.x), numbers)
+    inside = builder.binary("and", nan, builder.icmp("slt", place, emitter.splat(positions)))
+    is_row = builder.icmp("slt", constant(I64, lane[0]), rows)
+    seen = builder.binary("and", any_lane(builder, inside), is_row)
+    word = builder.offset(builder.arguments[_ERROR], 8)
+    builder.when(seen, lambda: builder.store(constant(I64, 1), word))
 
 
 def holds(invalid: float, dtype: ex.DType) -> bool:
