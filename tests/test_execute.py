@@ -1,7 +1,8 @@
 """Execution against the definition: every position of every layout is computed once, whatever the work is cut into.
 
 Compared bit for bit: functions whose results do not depend on rounding (sums of small whole numbers, extrema, ranks),
-on arrays of many shapes and memory orders, with results in arrays of any memory order amid bytes that nobody may touch.  What is cut (segments along x, strips, slabs) is read from the words that the native worker is given.
+on arrays of many shapes and memory orders, with results in arrays of any memory order amid bytes that nobody
+may touch.  What is cut (segments along x, strips, slabs) is read from the words that the native worker is given.
 """
 
 import ctypes
@@ -50,7 +51,7 @@ def executable_of(function, array, words=None, **options):
 @pytest.mark.parametrize("dtype", ["uint8", "float64", ">f4"])
 def test_segments_cover_each_position_once(width, dtype):
     for shape in ((width,), (3, width)):
-        job, executable = executable_of(total, whole_numbers(shape, dtype), [WindowWords(size=3)])
+        _, executable = executable_of(total, whole_numbers(shape, dtype), [WindowWords(size=3)])
         at = 0
         for start, positions, count in segments_of(executable):
             assert start == at
@@ -322,9 +323,9 @@ def test_the_checked_build_finds_an_access_outside():
     honest = executable._call_words
 
     def lying(*given):
-        call, keep = honest(*given)
+        call = honest(*given)
         words_at(call[Call.INPUT_LIMITS], 2)[1] -= 400
-        return call, keep
+        return call
 
     executable._call_words = lying
     with pytest.raises(BoundsError, match="outside its buffers") as caught:

@@ -90,7 +90,8 @@ class Executable:
             try:
                 scratch = free.pop()
             except IndexError:
-                scratch = self._scratch()
+                memory = self._scratch()
+                scratch = _aligned(memory), memory
             self._worker(sweep, address, scratch[0])
             free.append(scratch)
 
@@ -107,11 +108,10 @@ class Executable:
         if call[_NAN]:
             raise nan_in_integers(next(o.dtype for o in outputs if o.dtype.kind in "iu"))
 
-    def _scratch(self) -> tuple[int, Array]:
-        """Memory for one worker, and its first address on a cache line."""
+    def _scratch(self) -> Array:
+        """Memory for one worker."""
         # Zeros: lanes beyond the array compute on what they find, which must not be slow denormals.
-        memory = np.zeros(self.scratch_bytes + 64, np.uint8)
-        return (int(memory.ctypes.data) + 63) & ~63, memory
+        return np.zeros(self.scratch_bytes + 64, np.uint8)
 
     def _call_words(
         self, arrays: Sequence[Array], arguments: Sequence[Array], outputs: Sequence[Array]
@@ -138,6 +138,11 @@ class Executable:
         for name, place in places.items():
             words[name] = address + place
         return words
+
+
+def _aligned(memory: Array) -> int:
+    """The first address of a cache line."""
+    return (_address(memory) + 63) & ~63
 
 
 def _address(memory: Array) -> int:
