@@ -5,7 +5,7 @@ be some units in the last place off in elementary functions. Nothing else is fre
 bound of the distance between the definition's value and a backend's:
 
 * window samples, integers, orderings, selections and single operations of IEEE 754 on exact operands are exact (0),
-  but for the sign of a zero that a minimum or maximum of both zeros gives;
+  but for the sign of a zero that a minimum, a maximum or a rank of both zeros gives;
 * a sum of n terms has ``(n + 1) eps sum|x|`` and the bounds of its terms;
 * any other operator on inexact operands is evaluated at the corners of their intervals;
 * a comparison that the bounds do not decide, a sum that may overflow on the way, a position or an integer that depends
@@ -74,7 +74,7 @@ def _error(node, value, children, errors, values, chunk):
         error = _elementwise(node, value, children, errors)
     elif type(node) is ex.Reduce:
         error = _reduce(node, value, children, errors, values)
-    elif all(e is None for e in errors):
+    elif all(e is None for e in errors) and not isinstance(node, ex.Sort):
         return None
     else:
         error = rule(node, value, children, [_dense(e, c) for e, c in zip(errors, children, strict=True)], chunk)
@@ -235,7 +235,11 @@ def _sort(node, value, children, errors, chunk):
     error = np.broadcast_to(errors[0].max(axis=axis, keepdims=True), value.data.shape)
     if node.where is not None:
         error = np.where((errors[1] > 0).any(axis=axis, keepdims=True), np.inf, error)
-    return error if value.data.dtype.kind == "f" else np.where(error > 0, np.inf, 0)
+    if value.data.dtype.kind != "f":
+        return np.where(error > 0, np.inf, 0)
+    x = value.data
+    both = ((x == 0) & np.signbit(x)).any(axis=axis, keepdims=True) & ((x == 0) & ~np.signbit(x)).any(axis=axis, keepdims=True)
+    return np.where(both & (x == 0), np.maximum(error, _tiny(node.dtype)), error)
 
 
 def _take(node, value, children, errors, chunk):
