@@ -1,7 +1,9 @@
 """Kernelscape: any function, any kernel, every pixel.
 
-Generalised convolution: each output element is computed from a window of one or several arrays, by any NumPy-style function
-(`apply`, `stencil`) or linear kernel (`correlate`, `convolve`).
+Generalised convolution: each output element is computed from a window of one or several arrays, by any NumPy-style
+function (`apply`, `stencil`) or linear kernel (`correlate`, `convolve`).
+
+Importing the package loads nothing of it; a name brings its module with it when it is first used.
 
 >>> import numpy as np
 >>> import kernelscape as ks
@@ -9,10 +11,13 @@ Generalised convolution: each output element is computed from a window of one or
 array([1., 2., 3., 3.])
 """
 
-from kernelscape.api import Stencil, apply, convolve, correlate, index, kernel, pixel, stencil, window
-from kernelscape.config import configure, set_defaults, settings
-from kernelscape.errors import KernelscapeError, PerformanceWarning, TracingError
-from kernelscape.trace import count, valid
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kernelscape.api import Stencil, apply, convolve, correlate, index, kernel, pixel, stencil, window
+    from kernelscape.config import configure, set_defaults, settings
+    from kernelscape.errors import KernelscapeError, PerformanceWarning, TracingError
+    from kernelscape.trace import count, valid
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,3 +39,23 @@ __all__ = [
     "valid",
     "window",
 ]
+
+_HOMES = {
+    "kernelscape.config": ("configure", "set_defaults", "settings"),
+    "kernelscape.errors": ("KernelscapeError", "PerformanceWarning", "TracingError"),
+    "kernelscape.trace": ("count", "valid"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'kernelscape' has no attribute {name!r}")
+    import importlib
+
+    home = next((module for module, names in _HOMES.items() if name in names), "kernelscape.api")
+    found = globals()[name] = getattr(importlib.import_module(home), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

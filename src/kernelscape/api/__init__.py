@@ -1,8 +1,8 @@
 """The friendly layer: makes arguments canonical once; below it nothing is guessed."""
 
-from kernelscape.api.apply import apply, stencil
 from kernelscape.api.arguments import index, kernel, pixel, window
 from kernelscape.api.linear import convolve, correlate
-from kernelscape.api.stencil import Stencil
+from kernelscape.api.signatures import apply, stencil
+from kernelscape.api.stencils import Stencil
 
 __all__ = ["Stencil", "apply", "convolve", "correlate", "index", "kernel", "pixel", "stencil", "window"]

@@ -26,7 +26,7 @@ from kernelscape.api.arguments import (
     WindowArgument,
     array_of,
 )
-from kernelscape.api.options import Options
+from kernelscape.api.options import Options, native
 from kernelscape.boundary import MODES, Outside, canonical_modes
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError
 from kernelscape.expression import DType, Shape
@@ -216,7 +216,7 @@ class _Framer:
                 parameters.append(Parameter.pixel(len(views), inputs[-1].dtype))
                 views.append(self._view(number, argument.array, self._repeats(argument)))
             elif isinstance(argument, KernelArgument):
-                dtype = argument.array.dtype.newbyteorder("=")
+                dtype = native(argument.array.dtype)
                 parameters.append(Parameter.kernel(len(kernels), argument.array.shape, dtype))
                 kernels.append(number)
             elif isinstance(argument, IndexArgument):
@@ -417,7 +417,7 @@ class _Framer:
 
     def _window(self, argument: WindowArgument, box: _Box) -> Input:
         axes, taps = box
-        dtype = argument.array.dtype.newbyteorder("=") if self.options.dtype is None else self.options.dtype
+        dtype = native(argument.array.dtype) if self.options.dtype is None else self.options.dtype
         if argument.array.dtype.kind == "c" and dtype.kind != "c":
             raise ArgumentTypeError(
                 f"dtype={dtype} would drop the imaginary part of an array of dtype {argument.array.dtype}; expected a "
@@ -441,7 +441,7 @@ class _Framer:
     def _pixel(self, argument: PixelArgument) -> Input:
         array = argument.array
         own = tuple(array.shape[a] for a in self._axes_of(array))
-        dtype = array.dtype.newbyteorder("=")
+        dtype = native(array.dtype)
         if argument.on == "input":
             if own != self.extents:
                 raise ShapeError(

@@ -16,10 +16,10 @@ from typing import Any, Never
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kernelscape.api.apply import stencil_of
 from kernelscape.api.arguments import Array, KernelArgument, WindowArgument, as_array
-from kernelscape.api.options import Options, dtype_of, not_yet, options_of, refuse_unknown, with_known_keywords
+from kernelscape.api.options import Options, dtype_of, native, not_yet, options_of, refuse_unknown, with_known_keywords
 from kernelscape.api.results import allocate
+from kernelscape.api.signatures import stencil_of
 from kernelscape.errors import ArgumentError, ArgumentTypeError, unknown_name
 from kernelscape.expression import DType
 from kernelscape.geometry import canonical_centre
@@ -216,7 +216,7 @@ def _operands(
     if kernel.size == 0:
         raise ArgumentError(f"weights must not be empty; got an array of shape {kernel.shape}.")
     if dtype is not None:
-        array, dtype = _as_dtype(array, dtype_of("dtype", dtype).newbyteorder("="))
+        array, dtype = _as_dtype(array, native(dtype_of("dtype", dtype)))
     for what, found in (("input", array.dtype), ("weights", kernel.dtype)):
         if found.itemsize > (16 if found.kind == "c" else 8):
             raise ArgumentTypeError(
@@ -266,12 +266,11 @@ def _real(dtype: DType) -> DType:
 
 
 def _result_dtype(input: DType, weights: DType, normalize: bool) -> DType:
-    input, weights = input.newbyteorder("="), weights.newbyteorder("=")
     common: DType = np.result_type(input, weights)
     if common.kind == "c":
         return np.result_type(input, np.complex64) if input.kind in "fc" else common
     if input.kind == "f":
-        return input
+        return native(input)
     if weights.kind == "f":
         return common
     return np.dtype(np.float64) if normalize else np.sum(np.zeros(1, common)).dtype

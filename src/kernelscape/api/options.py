@@ -188,7 +188,7 @@ def _window_dtype(given: Any) -> DType | None:
     """The dtype to which windows are converted as they are loaded."""
     if given is None:
         return None
-    found = dtype_of("dtype", given).newbyteorder("=")
+    found = native(dtype_of("dtype", given))
     if found.kind not in "biufc":
         raise ArgumentTypeError(f"dtype must be bool, an integer, a float or a complex dtype; got {given!r}.")
     return found
@@ -201,6 +201,11 @@ def dtype_of(name: str, given: Any) -> DType:
     except (TypeError, ValueError):
         raise ArgumentTypeError(f"{name} must be a NumPy dtype; got {given!r}.") from None
     return found
+
+
+def native(dtype: DType) -> DType:
+    """The dtype in our byte order; the same object where it is that already, by which options are found again."""
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
 
 
 def _kwargs(given: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Never, overload
 
 from kernelscape.api.kept import Kept
 from kernelscape.api.options import Options, options_of, refuse_unknown, with_known_keywords
-from kernelscape.api.stencil import Stencil
+from kernelscape.api.stencils import Stencil
 
 _Size = int | Sequence[int | None] | None
 _Integers = int | Sequence[int]
