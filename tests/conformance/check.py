@@ -12,7 +12,7 @@ from kernelscape.api.frame import Frame
 from kernelscape.api.options import Options
 from kernelscape.api.prepared import Prepared as Traced
 from kernelscape.api.results import allocate
-from kernelscape.api.stencil import Stencil
+from kernelscape.api.stencils import Stencil
 from kernelscape.errors import ArgumentError, KernelscapeError, TracingError
 from kernelscape.reference import evaluate
 from tests.conformance.cases import Case, lay_out

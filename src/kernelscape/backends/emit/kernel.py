@@ -159,13 +159,15 @@ def _note_nan(emitter: Emitter, nan: Value, lane: tuple[int, int]) -> None:
 
 def holds(invalid: float, dtype: ex.DType) -> bool:
     """Whether a dtype can say that an output is invalid; the friendly layer chose one that can where it must."""
-    return dtype.kind == "f" or (dtype.kind in "iu" and invalid == int(invalid) if isfinite(invalid) else False)
+    return dtype.kind == "f" or (isfinite(invalid) and invalid == int(invalid))
 
 
 def _mark(invalid: float, dtype: ex.DType) -> float:
     """What stands at an invalid output: saturated, as everything that is stored."""
     if dtype.kind == "f":
         return invalid
+    if dtype.kind == "b":
+        return int(invalid != 0)
     limits = np.iinfo(dtype)
     return min(max(int(invalid), int(limits.min)), int(limits.max))
 

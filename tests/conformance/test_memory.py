@@ -1,0 +1,100 @@
+"""Generated code touches the arrays that it was given and nothing else."""
+
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import kernelscape as ks
+from kernelscape import execute
+from kernelscape.backends.driver import Plane, SegmentInput
+from kernelscape.errors import BoundsError
+from tests.conformance.cases import Case, Recipe
+from tests.conformance.check import prepare
+from tests.conformance.running import run
+
+
+def guarded(*words):
+    return subprocess.run(
+        [sys.executable, "-m", "tests.conformance.guarded", *map(str, words)], capture_output=True, text=True, check=False
+    )
+
+
+def test_arrays_between_forbidden_pages():
+    ended = guarded(7, 120)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert int(ended.stdout.split()[0]) > 50
+
+
+def test_a_step_onto_a_forbidden_page_ends_the_process():
+    assert guarded("forbidden").returncode == -signal.SIGSEGV
+
+
+def prepared_case(name="sum", options=None):
+    return prepare(Case(name, Recipe("float32", (20, 200), "C", "small", 1), {"size": 3, **(options or {})}))
+
+
+def test_a_broken_row_table_raises(monkeypatch):
+    usual = execute._Tables._axis_map
+
+    def broken(self, number, axis):
+        found = usual(self, number, axis)
+        if axis == self.plan.arrangement.y:
+            found[len(found) // 2] += 10**6
+        return found
+
+    monkeypatch.setattr(execute._Tables, "_axis_map", broken)
+    with ks.configure(checked=True), pytest.raises(BoundsError, match="outside its buffers"):
+        run(prepared_case())
+
+
+def test_a_broken_row_of_a_copied_segment_raises(monkeypatch):
+    usual = execute._Tables._places
+
+    def broken(self, number, phase, x0, length):
+        places, affine = usual(self, number, phase, x0, length)
+        places[0] += 10**6
+        return places, affine
+
+    monkeypatch.setattr(execute._Tables, "_places", broken)
+    with ks.configure(checked=True), pytest.raises(BoundsError):
+        run(prepared_case(options={"mode": "wrap"}))
+
+
+def test_a_broken_span_raises(monkeypatch):
+    usual = execute._Tables._segment_input
+
+    def broken(self, row, *arguments):
+        missing = usual(self, row, *arguments)
+        row[SegmentInput.OFFSET] += 4 * 200 * 30
+        return missing
+
+    monkeypatch.setattr(execute._Tables, "_segment_input", broken)
+    with ks.configure(checked=True), pytest.raises(BoundsError):
+        run(prepared_case())
+
+
+def test_a_broken_output_step_raises(monkeypatch):
+    usual = execute._Tables._planes
+
+    def broken(self, longest):
+        table = usual(self, longest)
+        table[0, Plane.Y_STEP] += 4
+        return table
+
+    monkeypatch.setattr(execute._Tables, "_planes", broken)
+    with ks.configure(checked=True), pytest.raises(BoundsError):
+        run(prepared_case())
+
+
+def test_the_checked_build_goes_on_after_an_error(monkeypatch):
+    with monkeypatch.context() as patch:
+        usual = execute._Tables._axis_map
+        patch.setattr(execute._Tables, "_axis_map", lambda self, n, axis: usual(self, n, axis) + 10**7 * (axis == 0))
+        with ks.configure(checked=True), pytest.raises(BoundsError):
+            run(prepared_case())
+    with ks.configure(checked=True):
+        (result,) = run(prepared_case())
+    assert np.isfinite(result).all()
