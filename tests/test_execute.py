@@ -343,3 +343,13 @@ def test_small_work_stays_in_the_calling_thread(monkeypatch):
 
 def test_a_constant_result_needs_no_sample():
     assert_as_defined(lambda w: (number(3, w), total(w)), [whole_numbers((5, 40))])
+
+
+@pytest.mark.parametrize("mode", ["reflect", "shrink"])
+def test_a_count_of_samples_beside_other_folds_of_the_same_window(mode):
+    """Folds of one window share a sweep; a count that is known without looking must not stand for the others."""
+
+    def function(w):
+        return total(ex.cast(ex.valid(w), w.dtype)), total(w), smallest(w)
+
+    assert_as_defined(function, [whole_numbers((20, 40))], [WindowWords(size=3, mode=mode)])

@@ -57,9 +57,9 @@ class Folds:
         extents = [node.body.shape[a] for a in node.axes]
         if 0 in extents:
             return {(id(n), lane): Element(self._identity(n), None) for n, lane in slots}
-        if self._is_count(node):
-            count = constant(self._identity(node).type, math.prod(extents))
-            return {(id(n), lane): Element(count, None) for n, lane in slots}
+        if all(self._is_count(n) for n, _ in slots):
+            counts = {id(n): constant(self._identity(n).type, math.prod(extents)) for n, _ in slots}
+            return {(id(n), lane): Element(counts[id(n)], None) for n, lane in slots}
         axis = self._y_axis(node)
         if self.fits_unrolled(slots):
             found = self._unrolled(slots, index)
