@@ -6,7 +6,6 @@ copies of its windows.  Samples and their validity are those of the definition.
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,9 +15,10 @@ import numpy as np
 from kernelscape.api.arguments import Argument, Array, IndexArgument, KernelArgument
 from kernelscape.api.frame import Frame
 from kernelscape.api.options import Options
+from kernelscape.api.prepared import takes
 from kernelscape.api.results import Result, allocate, store
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
-from kernelscape.geometry import Job, anchors, window_offsets
+from kernelscape.geometry import Job, anchors
 from kernelscape.reference.samples import Chunk, Samples
 
 _SAMPLES_AT_ONCE = 1 << 22
@@ -57,12 +57,12 @@ class _Runner:
         self.function, self.frame, self.arguments, self.kwargs = function, frame, arguments, options.kwargs
         kinds = {p.kind for p in frame.parameters}
         # Values of maps and coordinates would not broadcast against windows and against results alike.
-        self.vectorised = _takes(function, "axis") and "axis" not in self.kwargs and not kinds & {"pixel", "index"}
-        if frame.may_miss and not _takes(function, "valid"):
+        self.vectorised = takes(function, "axis") and "axis" not in self.kwargs and not kinds & {"pixel", "index"}
+        self.flags = takes(function, "valid") and "valid" not in self.kwargs
+        if frame.may_miss and not self.flags:
             raise ArgumentError(
-                "The function cannot be traced, and samples may be missing under mode='shrink': expected a "
-                "function with a "
-                "parameter valid=, a boolean array that says which samples exist."
+                "The function cannot be traced, and samples may be missing under mode='shrink': expected a function "
+                "with a parameter valid=, a boolean array that says which samples exist."
             )
         self.windows = [p.number for p in frame.parameters if p.kind == "window"]
         self.job = Job((), (), frame.inputs, frame.batch, frame.grid, options.min_count, options.invalid)
@@ -133,8 +133,7 @@ class _Runner:
                 given = np.shape(values[self.windows[0]])
                 raise ShapeError(
                     "A function with a parameter axis must reduce these axes alone; expected a result of shape "
-                    f"({count}, "
-                    f"...) from windows of shape {given}, got {np.shape(result)}."
+                    f"({count}, ...) from windows of shape {given}, got {np.shape(result)}."
                 )
         return found
 
@@ -155,8 +154,8 @@ class _Runner:
         return chunk.window(parameter.number).data.astype(spec.dtype, copy=False).reshape(chunk.count, *shape)
 
     def _valid(self, chunk: Chunk) -> Any:
-        """The flags of the samples, where some may be missing."""
-        if not self.frame.may_miss:
+        """The flags of the samples, if the function asks for them."""
+        if not self.flags:
             return None
         flags = []
         for number in self.windows:
@@ -166,10 +165,7 @@ class _Runner:
 
     def _as_asked(self, flags: Sequence[Array]) -> Any:
         """One array where all windows have the same offsets and so the same flags, else a tuple of them."""
-        if not self.frame.may_miss:
-            return None
-        offsets = [window_offsets(self.frame.inputs[n]) for n in self.windows]
-        return flags[0] if all(np.array_equal(o, offsets[0]) for o in offsets) else tuple(flags)
+        return (flags[0] if self.frame.windows_alike else tuple(flags)) if self.flags else None
 
 
 def _element(valid: Any, place: int) -> Any:
@@ -194,10 +190,3 @@ def _numbers(value: Any) -> Array:
         example = array.flat[0] if array.size else array
         raise ArgumentTypeError(f"The function must return numbers or arrays of numbers; got {example!r}.")
     return array
-
-
-def _takes(function: Callable[..., Any], name: str) -> bool:
-    try:
-        return name in inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False

@@ -42,6 +42,7 @@ from kernelscape.geometry import (
     canonical_size,
     canonical_stride,
     output_axis,
+    window_offsets,
 )
 from kernelscape.trace import Parameter
 
@@ -119,6 +120,13 @@ class Frame:
     def may_miss(self) -> bool:
         """Whether a window can have samples that do not exist."""
         return any(MODES[a.mode].outside is Outside.MISSING for i in self.inputs for a in i.axes)
+
+    @cached_property
+    def windows_alike(self) -> bool:
+        """Whether all windows have the same offsets from the anchor, and so the same flags."""
+        windows = [self.inputs[p.number] for p in self.parameters if p.kind == "window"]
+        first = window_offsets(windows[0])
+        return all(np.array_equal(window_offsets(w), first) for w in windows)
 
     @cached_property
     def has_numbers(self) -> bool:
@@ -253,9 +261,8 @@ class _Framer:
         shape = self.main.shape
         if what == "kernel" and self.kernels[0].array.shape[: len(shape)] == shape:
             raise NotYetSupportedError(
-                f"Kernel fields (a kernel for each pixel, here of shape {self.kernels[0].array.shape} for arrays "
-                "of shape "
-                f"{shape}) are not supported yet; expected one kernel with {len(shape)} axes."
+                f"Kernel fields (a kernel for each pixel, here of shape {self.kernels[0].array.shape} for arrays of "
+                f"shape {shape}) are not supported yet; expected one kernel with {len(shape)} axes."
             )
         advice = f" Name the window axes, for example axes={tuple(range(ndim))}." if 0 < ndim < len(shape) else ""
         raise ShapeError(f"The {what} has {ndim} axes and the array has {len(shape)} (shape {shape}).{advice}")
@@ -265,8 +272,9 @@ class _Framer:
         if given is None:
             if array.ndim != self.ndim:
                 raise ShapeError(
-                    f"All arrays must have the same {self.ndim} axes, which are the window axes; got an array of shape "
-                    f"{array.shape}. Name the window axes with axes=, for example axes={tuple(range(array.ndim))}."
+                    f"All arrays must have the same {self.ndim} axes, which are the window axes; got an array of "
+                    f"shape {array.shape}. Name the window axes with axes=, for example "
+                    f"axes={tuple(range(array.ndim))}."
                 )
             return tuple(range(self.ndim))
         entries = given if isinstance(given, tuple) else (given,)
@@ -277,8 +285,7 @@ class _Framer:
         if min(own) < 0:
             raise ShapeError(
                 f"axes={given!r} are axes of the array of shape {self.main.shape}, and the array of shape "
-                f"{array.shape} "
-                "has none of these; give it the missing axes: array[np.newaxis]."
+                f"{array.shape} has none of these; give it the missing axes: array[np.newaxis]."
             )
         return own
 
@@ -301,8 +308,8 @@ class _Framer:
             own = tuple(argument.array.shape[a] for a in self._axes_of(argument.array))
             if own != extents:
                 raise ShapeError(
-                    f"All arrays must have the same extents along the window axes; got {extents} and {own} "
-                    f"(arrays of shapes {self.main.shape} and {argument.array.shape})."
+                    f"All arrays must have the same extents along the window axes; got {extents} and {own} (arrays of "
+                    f"shapes {self.main.shape} and {argument.array.shape})."
                 )
         return extents
 
@@ -362,9 +369,8 @@ class _Framer:
         shape = self.kernels[0].array.shape
         if len(shape) != self.ndim:
             raise ShapeError(
-                f"The kernel has shape {shape}, and there are {self.ndim} window axes. Give size=, or name the "
-                "window axes "
-                f"with axes=, for example axes={tuple(range(len(shape)))}."
+                f"The kernel has shape {shape}, and there are {self.ndim} window axes. Give size=, or name the window "
+                f"axes with axes=, for example axes={tuple(range(len(shape)))}."
             )
         return canonical_size(shape, self.ndim)
 
@@ -432,8 +438,7 @@ class _Framer:
         if self.options.min_count > most:
             raise ArgumentError(
                 f"min_count must be at most {most}, the number of samples of the largest window, since no output "
-                "would be "
-                f"valid; got {self.options.min_count}."
+                f"would be valid; got {self.options.min_count}."
             )
 
     # -- maps --------------------------------------------------------------------------------------------------------
@@ -445,8 +450,8 @@ class _Framer:
         if argument.on == "input":
             if own != self.extents:
                 raise ShapeError(
-                    f"A map must have the extents of the arrays along the window axes, {self.extents}; got {own} "
-                    f"(a map of shape {array.shape}). A map of the outputs is ks.pixel(map, on='output')."
+                    f"A map must have the extents of the arrays along the window axes, {self.extents}; got {own} (a "
+                    f"map of shape {array.shape}). A map of the outputs is ks.pixel(map, on='output')."
                 )
             return Input(dtype, tuple(WindowAxis(n, 1, 1, 0, "nearest") for n in own))
         counts = tuple(axis.count for axis in self.grid)

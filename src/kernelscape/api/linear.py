@@ -236,8 +236,7 @@ def _as_dtype(array: Array, dtype: DType) -> tuple[Array, DType]:
     if array.dtype.kind == "c" and dtype.kind != "c":
         raise ArgumentTypeError(
             f"dtype={dtype} would drop the imaginary part of an input of dtype {array.dtype}; expected a complex "
-            "dtype, or "
-            "hand over input.real."
+            "dtype, or hand over input.real."
         )
     if dtype.kind not in "biufc":
         raise ArgumentTypeError(f"dtype must be bool, an integer, a float or a complex dtype; got {dtype}.")

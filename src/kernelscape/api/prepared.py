@@ -6,8 +6,10 @@ functions of that structure: a lambda made anew in a loop is traced anew, and no
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from kernelscape.expression import DType, Node, Shape, structure, verify
 from kernelscape.geometry import Job
 from kernelscape.plan import Layout, Plan, make_plan
 from kernelscape.reference import can_be_invalid
-from kernelscape.trace import Captured, Guard, Trace, trace
+from kernelscape.trace import Captured, Guard, Trace, trace, valid
 
 if TYPE_CHECKING:
     from kernelscape.execute import Executable
@@ -105,11 +107,10 @@ def prepare(function: Callable[..., Any], options: Options, frame: Frame, argume
     """
     if frame.uncompiled is not None:
         raise TracingError(
-            f"Values of dtype {frame.uncompiled} take part, and compiled functions know bool, integers, and "
-            "floats of up to "
-            "64 bits. Convert windows with dtype=, for example dtype=np.float64, or hand over real and imaginary "
-            "parts as two arguments: ks.apply(lambda re, im: ..., z.real, z.imag). correlate and convolve take complex "
-            "numbers."
+            f"Values of dtype {frame.uncompiled} take part, and compiled functions know bool, integers, and floats of "
+            "up to 64 bits. Convert windows with dtype=, for example dtype=np.float64, or hand over real and "
+            "imaginary parts as two arguments: ks.apply(lambda re, im: ..., z.real, z.imag). correlate and convolve "
+            "take complex numbers."
         )
     guard = Guard.of(function) if options.repeatable else None
     parameters = [
@@ -117,8 +118,10 @@ def prepare(function: Callable[..., Any], options: Options, frame: Frame, argume
         for p, a in zip(frame.parameters, arguments, strict=True)
     ]
 
+    shown = _with_flags(function, frame) if takes(function, "valid") and "valid" not in options.kwargs else function
+
     def traced(missing: bool) -> Trace:
-        return trace(function, parameters, options.kwargs, missing=missing, input_shapes=frame.shapes)
+        return trace(shown, parameters, options.kwargs, missing=missing, input_shapes=frame.shapes)
 
     whole = traced(frame.may_miss)
     interior = traced(False) if frame.may_miss else None
@@ -128,6 +131,30 @@ def prepare(function: Callable[..., Any], options: Options, frame: Frame, argume
         verify(whole.outputs)
     captured = tuple(None if c is None else _native(c.value, c.dtype).reshape(c.shape) for c in whole.arguments)
     return Prepared(frame, guard, _shared_by(whole, interior, frame, options), captured, whole.several)
+
+
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function has a parameter of that name."""
+    if type(function) is FunctionType:  # what nearly all are, and `inspect` is slow
+        code = function.__code__
+        return name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    try:
+        return name in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _with_flags(function: Callable[..., Any], frame: Frame) -> Callable[..., Any]:
+    """A function with a parameter `valid` as one without: it gets the flags of its windows."""
+    windows = [number for number, p in enumerate(frame.parameters) if p.kind == "window"]
+    axes = {"axis": tuple(range(len(frame.parameters[windows[0]].shape)))} if takes(function, "axis") else {}
+
+    def shown(*values: Any, **kwargs: Any) -> Any:
+        flags = tuple(valid(values[number]) for number in windows)
+        kwargs = {**axes, **kwargs}
+        return function(*values, valid=flags[0] if frame.windows_alike else flags, **kwargs)
+
+    return shown
 
 
 def _native(value: Any, dtype: DType) -> Array:
@@ -190,7 +217,6 @@ def _check_budget(frame: Frame, outputs: Sequence[Node]) -> None:
         if node.size > 1 and size > budget:
             raise MemoryBudgetError(
                 f"The function returns an array of shape {node.shape} for each of {positions} positions: {size} "
-                "bytes, above "
-                f"the memory budget of {budget}. Reduce it in the function (np.sum, np.max, ...), or raise the budget: "
-                "ks.configure(memory_budget=...)."
+                f"bytes, above the memory budget of {budget}. Reduce it in the function (np.sum, np.max, ...), or "
+                "raise the budget: ks.configure(memory_budget=...)."
             )

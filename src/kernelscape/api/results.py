@@ -105,9 +105,8 @@ def _check_holds(result: Result, dtype: DType) -> None:
         )
     if result.dtype.kind == "c" and dtype.kind != "c":
         raise ArgumentTypeError(
-            f"An output of dtype {dtype} cannot hold a result of dtype {result.dtype}; expected a complex dtype, "
-            "or the "
-            "real part or the magnitude in the function."
+            f"An output of dtype {dtype} cannot hold a result of dtype {result.dtype}; expected a complex dtype, or "
+            "the real part or the magnitude in the function."
         )
     if dtype.kind not in "biu":
         return

@@ -123,8 +123,8 @@ def apply(
 
     Notes
     -----
-    Under ``mode="shrink"`` a function that cannot be traced must have a parameter `valid`: it gets a boolean array
-    that says which samples exist (a tuple of them when windows differ).
+    A function with a parameter `valid` gets a boolean array that says which samples exist (a tuple of them when
+    windows differ). Under ``mode="shrink"`` a function that cannot be traced must have it.
 
     Examples
     --------
