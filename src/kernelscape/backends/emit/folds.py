@@ -60,6 +60,9 @@ class Folds:
         if self._is_count(node):
             count = constant(self._identity(node).type, math.prod(extents))
             return {(id(n), lane): Element(count, None) for n, lane in slots}
+        for inner in ex.walk([n.body for n, _ in slots]):
+            for _, lane in slots:
+                self.emitter.prepare(inner, lane)
         axis = self._y_axis(node)
         if self.fits_unrolled(slots):
             found = self._unrolled(slots, index)
