@@ -60,6 +60,9 @@ class Folds:
         if all(self._is_count(n) for n, _ in slots):
             counts = {id(n): constant(self._identity(n).type, math.prod(extents)) for n, _ in slots}
             return {(id(n), lane): Element(counts[id(n)], None) for n, lane in slots}
+        for inner in ex.walk([n.body for n, _ in slots]):
+            for _, lane in slots:
+                self.emitter.prepare(inner, lane)
         axis = self._y_axis(node)
         if self.fits_unrolled(slots):
             found = self._unrolled(slots, index)

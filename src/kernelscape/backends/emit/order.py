@@ -9,6 +9,7 @@ candidate, one bit after the other, over keys kept in scratch memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from kernelscape import expression as ex
 from kernelscape.backends import operators
@@ -20,6 +21,9 @@ NETWORK_LIMIT = 121
 """Samples up to which selection is a network; above, bisection."""
 SORT_LIMIT = 64
 """Samples up to which all ranks come from a network."""
+MEMORY_LIMIT = 1024
+"""Samples up to which a network is run as data, when more ranks than `MEMORY_RANKS` are wanted of it."""
+MEMORY_RANKS = 2
 SCRATCH_LIMIT = 1 << 19
 """Bytes of keys that are kept on the stack of a worker; above, the body is computed again at every turn."""
 
@@ -32,6 +36,7 @@ class Order:
         self._take_elsewhere = emitter._rules[ex.Take]
         self._demand = _demanded(list(ex.walk(emitter.stage.outputs)))
         emitter.add_rules({ex.Sort: self._sort, ex.Take: self._take})
+        emitter.prepare = self.prepare
 
     # -- one known rank ----------------------------------------------------------------------------------------------
 
@@ -42,6 +47,8 @@ class Order:
         ranks = self._demand.get(id(node))
         wanted = tuple(range(extent)) if ranks is None else ranks
         few = extent <= (SORT_LIMIT if len(wanted) > 8 else NETWORK_LIMIT)
+        if self._is_sorted_in_memory(node):
+            return self._from_memory(node, others, rank, lane)
         if isinstance(rank, int) and few and not self._countable(node):
             key = ("network", id(node), others, lane)
             found = self.builder.remember(key, lambda: self._network(node, others, wanted, lane))
@@ -98,6 +105,56 @@ class Order:
         if a.type.is_float:
             return builder.select(builder.fcmp("olt" if which == "min" else "ogt", a, b), a, b)
         return builder.intrinsic(("u" if unsigned else "s") + which, a.type, a, b)
+
+    # -- many ranks of many samples ----------------------------------------------------------------------------------
+
+    def _is_sorted_in_memory(self, node: ex.Sort) -> bool:
+        """Where several ranks of more samples are wanted than a network in registers serves."""
+        extent = node.shape[node.axis]
+        ranks = self._demand.get(id(node), tuple(range(extent)))
+        return SORT_LIMIT < extent <= MEMORY_LIMIT and len(ranks) > MEMORY_RANKS and not self._countable(node)
+
+    def prepare(self, node: ex.Node, lane: Lane) -> None:
+        """Sorts ahead of a loop whose body reads the sorted samples."""
+        if isinstance(node, ex.Sort) and node.ndim == 1 and self._is_sorted_in_memory(node):
+            self._sorted_memory(node, (), lane)
+
+    def _sorted_memory(self, node: ex.Sort, others: Index, lane: Lane) -> tuple[Value, Type]:
+        key = ("sorted", id(node), others, self.emitter.canonical_lane(node, lane))
+        return self.builder.remember(key, lambda: self._sort_in_memory(node, others, lane))
+
+    def _from_memory(self, node: ex.Sort, others: Index, rank: Position, lane: Lane) -> Element:
+        scratch, key = self._sorted_memory(node, others, lane)
+        wire = self.emitter.lookup(_whole_network(node.shape[node.axis]).outputs, rank)
+        found = self.builder.load(key, self.builder.element_pointer(scratch, key.text, as_value(wire)))
+        return Element(self._from_key(found, node.dtype, key.lanes), None)
+
+    def _sort_in_memory(self, node: ex.Sort, others: Index, lane: Lane) -> tuple[Value, Type]:
+        """The network as data: a loop over its comparators, on keys in scratch memory."""
+        builder, extent = self.builder, node.shape[node.axis]
+        key = self._key_type(node.dtype, self.emitter.width(node))
+        scratch = builder.local(key, extent)
+
+        def fill(place: Value, _: list[Value]) -> list[Value]:
+            value = self._to_key(self._input(node, others, place, lane).value, node.dtype)
+            builder.store(value, builder.element_pointer(scratch, key.text, place))
+            return []
+
+        builder.loop(constant(I64, 0), constant(I64, extent), 1, [], fill, never_empty=True)
+        pairs = [(c.low, c.high) for c in _whole_network(extent).comparators]
+        table = self.emitter.module.constant_table(f"network{extent}", Type("i32"), [w for pair in pairs for w in pair])
+
+        def exchange(step: Value, _: list[Value]) -> list[Value]:
+            both = builder.element_pointer(table, "i64", step)
+            wires = [builder.load(Type("i32"), builder.offset(both, 4 * n)) for n in (0, 1)]
+            places = [builder.element_pointer(scratch, key.text, builder.convert("zext", w, I64)) for w in wires]
+            low, high = (builder.load(key, p) for p in places)
+            builder.store(self._extreme("min", low, high, True), places[0])
+            builder.store(self._extreme("max", low, high, True), places[1])
+            return []
+
+        builder.loop(constant(I64, 0), constant(I64, len(pairs)), 1, [], exchange, never_empty=True)
+        return scratch, key
 
     # -- any rank ----------------------------------------------------------------------------------------------------
 
@@ -232,6 +289,9 @@ class Order:
         if dtype.kind == "i":
             return builder.binary("xor", key, constant(key.type, 1 << (key.type.bits - 1)))
         return key
+
+
+_whole_network = lru_cache(maxsize=32)(sorting_network)
 
 
 def sortable_key(builder: Builder, value: Value) -> Value:

@@ -29,6 +29,7 @@ STORED_SIZE = 12
 
 Position = int | Value
 Index = tuple[Position, ...]
+_FIRST: Position = 0
 Lane = tuple[int, int]
 
 
@@ -67,6 +68,7 @@ class Emitter:
         self.frame: Frame
         self._tables: dict[tuple[int, ...], Value] = {}
         self._storing = False
+        self.prepare: Callable[[ex.Node, Lane], None] = lambda node, lane: None
         self._rules: dict[type[ex.Node], Callable[[Any, Index, Lane], Element]] = {}
         nodes = list(ex.walk(stage.outputs))
         self.uniform = _closed(nodes, self._is_varying_leaf)
@@ -345,23 +347,24 @@ class Emitter:
         return Element(builder.add(builder.mul(place, constant(wide, stride)), self.splat(first)), None)
 
     def _column(self, node: ex.Column, index: Index, lane: Lane) -> Element:
-        tap, place = index[0], 0
+        tap, place = index[0], _FIRST
         for extent, i in zip(node.shape[1:], index[1:], strict=True):
-            if not isinstance(i, int):
-                raise TypeError("the element of a column must be known when code is made")
-            place = place * extent + i
-        row = self.stage.column_rows[node.number] + place
+            place = self.affine(place, extent, i)
+        row = self.affine(place, 1, self.stage.column_rows[node.number])
         type_ = operators.memory_type(node.dtype, self.stage.lanes)
         offset = self.lookup(self.stage.column_taps, tap)
         raw = self.builder.load_constant(type_, self.column_pointer(row, lane[0], type_.element, offset, lane[1]))
         return Element(operators.from_memory(self.builder, self.target, raw, node.dtype), None)
 
-    def column_pointer(self, row: int, t: int, element: str, offset: Position, vector: int) -> Value:
+    def column_pointer(self, row: Position, t: int, element: str, offset: Position, vector: int) -> Value:
         """Where a value of a column row lies, for output row `t`."""
         builder, frame = self.builder, self.frame
-        number = constant(I64, row * self.stage.rows + t)
-        base = builder.hoisted(lambda: builder.offset(frame.columns, builder.mul(frame.column_bytes, number)))
-        return self._moved(base, element, offset, vector)
+        number = as_value(self.affine(row, self.stage.rows, t))
+
+        def base() -> Value:
+            return builder.offset(frame.columns, builder.mul(frame.column_bytes, number))
+
+        return self._moved(builder.hoisted(base) if isinstance(row, int) else base(), element, offset, vector)
 
     def _argument(self, node: ex.Argument, index: Index, lane: Lane) -> Element:
         builder = self.builder
