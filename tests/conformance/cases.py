@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 import kernelscape as ks
-from tests.conformance.functions import FUNCTIONS
+from tests.conformance.functions import FUNCTIONS, Function
+from tests.conformance.programs import draw_program, function_of
 
 DTYPES = {
     "b": ("bool",),
@@ -51,7 +52,7 @@ class Case:
 
     def arguments(self) -> list[Any]:
         made: list[Any] = [make(self.array)]
-        for role, other in zip(FUNCTIONS[self.function].roles[1:], self.others, strict=True):
+        for role, other in zip(named(self.function).roles[1:], self.others, strict=True):
             made.append(_MARKS[role](other, self.words))
         return made
 
@@ -68,6 +69,11 @@ class Case:
             "nan, inf = float('nan'), float('inf')\n"
             f"check({self!r})\n"
         )
+
+
+def named(name: str) -> Function:
+    """The function of a case: one of the table, or a text of ``programs.py``."""
+    return FUNCTIONS[name] if name in FUNCTIONS else function_of(name)
 
 
 _MARKS = {
@@ -152,10 +158,10 @@ def lay_out(array: np.ndarray, layout: str) -> np.ndarray:
 # -- drawing -----------------------------------------------------------------------------------------------------------
 
 
-def draw(random: Random, names: list[str] | None = None) -> Case:
-    """A case; the function is one of `names`, or any."""
-    name = random.choice(names or sorted(FUNCTIONS))
-    function = FUNCTIONS[name]
+def draw(random: Random, names: list[str] | None = None, *, programs: float = 0.0) -> Case:
+    """A case; the function is one of `names`, or any; in a share `programs` of the cases a function made up."""
+    name = draw_program(random) if random.random() < programs else random.choice(names or sorted(FUNCTIONS))
+    function = named(name)
     ndim = random.choice((1, 2, 2, 2, 3, 3, 4))
     windows = random.randint(1, ndim)
     axes = tuple(sorted(random.sample(range(ndim), windows)))
@@ -195,6 +201,12 @@ def _sizes(random: Random, windows: int, function) -> tuple[int, ...]:
 def _shape(random: Random, ndim: int, axes: tuple[int, ...], sizes: tuple[int, ...]) -> tuple[int, ...]:
     shape = [random.choice((1, 2, 2, 3, 3, 4, 5)) for _ in range(ndim)]
     room = 3000
+    if random.random() < 0.2:  # rows of many vectors, so that most of them is read in place
+        shape = [min(n, 2) for n in shape]
+        shape[random.choice((ndim - 1, random.randrange(ndim)))] = random.choice((130, 257, 600, 1100))
+        for axis, size in zip(axes, sizes, strict=True):
+            shape[axis] = max(shape[axis], random.choice((1, size, size + 1)))
+        return tuple(shape)
     for axis, size in zip(axes, sizes, strict=True):
         most = 70 if axis == axes[-1] else 12
         shape[axis] = random.choice((random.randint(1, most), size, max(1, size - 1), size + 2, most))

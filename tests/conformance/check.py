@@ -15,7 +15,7 @@ from kernelscape.api.results import allocate
 from kernelscape.api.stencils import Stencil
 from kernelscape.errors import ArgumentError, KernelscapeError, TracingError
 from kernelscape.reference import evaluate
-from tests.conformance.cases import Case, lay_out
+from tests.conformance.cases import Case, lay_out, named
 from tests.conformance.functions import FUNCTIONS
 from tests.oracle.rounding import assert_within, bounds
 
@@ -54,7 +54,7 @@ def prepare(case: Case) -> Prepared:
     """
     given = case.arguments()
     try:
-        stencil = Stencil(FUNCTIONS[case.function].call, Options(**case.call_options(), method="traced"))
+        stencil = Stencil(named(case.function).call, Options(**case.call_options(), method="traced"))
         arguments = [canonical_argument(a) for a in given]
         traced = stencil.prepared_for(arguments)
         output = _output(case, traced)
@@ -62,8 +62,8 @@ def prepare(case: Case) -> Prepared:
         results = [traced.frame.job_view(o) for o in allocate(traced.shared.results, output)]
         job = traced.shared.plan(inputs, results).job
         expected = evaluate(job, inputs, slots)
-    except (KernelscapeError, ValueError, TypeError, OverflowError) as error:
-        if isinstance(error, TracingError) and "empty" not in str(error):
+    except (KernelscapeError, ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
+        if isinstance(error, TracingError) and case.function in FUNCTIONS and "empty" not in str(error):
             raise
         raise Refused(str(error)) from error
     return Prepared(case, stencil, given, output, expected, bounds(job, inputs, slots), traced.frame)
