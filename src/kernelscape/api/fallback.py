@@ -57,8 +57,9 @@ class _Runner:
         self.function, self.frame, self.arguments, self.kwargs = function, frame, arguments, options.kwargs
         kinds = {p.kind for p in frame.parameters}
         # Values of maps and coordinates would not broadcast against windows and against results alike.
-        self.vectorised = takes(function, "axis") and "axis" not in self.kwargs and not kinds & {"pixel", "index"}
-        self.flags = takes(function, "valid") and "valid" not in self.kwargs
+        takes_axis = "axis" not in self.kwargs and takes(function, "axis", len(arguments))
+        self.vectorised = takes_axis and not kinds & {"pixel", "index"}
+        self.flags = "valid" not in self.kwargs and takes(function, "valid", len(arguments))
         if frame.may_miss and not self.flags:
             raise ArgumentError(
                 "The function cannot be traced, and samples may be missing under mode='shrink': expected a function "

@@ -301,7 +301,11 @@ def run_products(operands: _Operands, options: Options, **call: Any) -> Array:
     parts = [*_input_parts(operands, options.cval), *parts]
     whole = replace(made.prepared_for(parts).shared.results[0], dtype=operands.result)
     (result,) = allocate([whole], output)
-    made(*parts, output=(result.real, result.imag), **call)
+    if operands.complex_input or operands.complex_weights:
+        made(*parts, output=(result.real, result.imag), **call)
+    else:
+        made(*parts, output=result.real, **call)
+        result.imag = 0
     return result
 
 

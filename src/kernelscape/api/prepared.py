@@ -118,7 +118,8 @@ def prepare(function: Callable[..., Any], options: Options, frame: Frame, argume
         for p, a in zip(frame.parameters, arguments, strict=True)
     ]
 
-    shown = _with_flags(function, frame) if takes(function, "valid") and "valid" not in options.kwargs else function
+    wants_flags = "valid" not in options.kwargs and takes(function, "valid", len(arguments))
+    shown = _with_flags(function, frame) if wants_flags else function
 
     def traced(missing: bool) -> Trace:
         return trace(shown, parameters, options.kwargs, missing=missing, input_shapes=frame.shapes)
@@ -133,13 +134,13 @@ def prepare(function: Callable[..., Any], options: Options, frame: Frame, argume
     return Prepared(frame, guard, _shared_by(whole, interior, frame, options), captured, whole.several)
 
 
-def takes(function: Callable[..., Any], name: str) -> bool:
-    """Whether a function has a parameter of that name."""
+def takes(function: Callable[..., Any], name: str, count: int) -> bool:
+    """Whether a function has a parameter of that name beyond the first `count` ones."""
     if type(function) is FunctionType:  # what nearly all are, and `inspect` is slow
         code = function.__code__
-        return name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        return name in code.co_varnames[count : code.co_argcount + code.co_kwonlyargcount]
     try:
-        return name in inspect.signature(function).parameters
+        return name in list(inspect.signature(function).parameters)[count:]
     except (TypeError, ValueError):
         return False
 
@@ -147,7 +148,7 @@ def takes(function: Callable[..., Any], name: str) -> bool:
 def _with_flags(function: Callable[..., Any], frame: Frame) -> Callable[..., Any]:
     """A function with a parameter `valid` as one without: it gets the flags of its windows."""
     windows = [number for number, p in enumerate(frame.parameters) if p.kind == "window"]
-    axes = {"axis": tuple(range(len(frame.parameters[windows[0]].shape)))} if takes(function, "axis") else {}
+    axes = {"axis": tuple(range(len(frame.parameters[windows[0]].shape)))} if takes(function, "axis", len(frame.parameters)) else {}
 
     def shown(*values: Any, **kwargs: Any) -> Any:
         flags = tuple(valid(values[number]) for number in windows)
