@@ -8,6 +8,7 @@ share the folder.
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,30 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("KERNELSCAPE_HYPOTHESIS", "ci"))
+
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write what the tests of golden files get into them")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """A function that compares a text with the golden file of a name, or writes it with ``--update-golden``."""
+
+    def compare(name: str, text: str) -> None:
+        __tracebackhide__ = True
+        path = GOLDEN / name
+        text = text.rstrip("\n") + "\n"
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        assert path.exists(), f"{path} is missing; run pytest --update-golden and review what it wrote"
+        assert text == path.read_text(), f"{path} differs; if that is meant, run pytest --update-golden and review it"
+
+    return compare
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
