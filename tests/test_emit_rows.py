@@ -14,7 +14,7 @@ from kernelscape import semantics
 from kernelscape.backends import cpu
 from kernelscape.backends.emit import fill_text
 from kernelscape.loops import MISSING, OUTSIDE
-from kernelscape.plan import row_dtype
+from kernelscape.semantics import register_dtype
 from tests.oracle.engine import TARGETS, Guarded, target_named
 
 DTYPES = [np.dtype(d) for d in ("bool", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "f8")]
@@ -27,7 +27,7 @@ class Fill:
 
     def __init__(self, target, source, seen, *, swapped=False, checked=False):
         target = target_named(target)
-        self.source, self.row = np.dtype(source), row_dtype(np.dtype(seen))
+        self.source, self.row = np.dtype(source), register_dtype(np.dtype(seen))
         text = fill_text(target, self.source, swapped, np.dtype(seen), self.row, checked=checked)
         self.lanes = target.vector_bytes // max(self.source.itemsize, self.row.itemsize)
         self.code = cpu.load_object(cpu.compile_text(text, target), ("fill",))
@@ -95,7 +95,7 @@ def assert_row(row, wanted):
 def converted(values, source, seen):
     """Give what the table of conversions says, in the dtype that rows have."""
     held = values.astype(semantics.register_dtype(source))
-    return (held if source == seen else semantics.convert(held, source, seen)).astype(row_dtype(seen))
+    return (held if source == seen else semantics.convert(held, source, seen)).astype(register_dtype(seen))
 
 
 @pytest.mark.parametrize("source", DTYPES, ids=str)

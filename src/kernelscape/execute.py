@@ -31,6 +31,7 @@ from kernelscape.errors import BoundsError, nan_in_integers
 from kernelscape.expression import DType
 from kernelscape.loops import MISSING, OUTSIDE, X, Y
 from kernelscape.plan import Layout, Plan
+from kernelscape.semantics import register_dtype
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -218,7 +219,7 @@ class _Tables:
         sweep[Sweep.AXES], sweep[Sweep.AXIS_TABLE] = len(stage.roles), self._axes().ctypes.data
         sweep[Sweep.TOTAL_ROWS] = rows
         if stage.columns:
-            widest = max(node.dtype.itemsize for node in stage.columns)
+            widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
             sweep[Sweep.COLUMN_BYTES] = _rounded((longest + max(stage.column_taps)) * widest, 64)
             sweep[Sweep.COLUMNS_AT] = self.room(stage.column_rows[-1] * stage.rows * int(sweep[Sweep.COLUMN_BYTES]))
         sizes = {
@@ -370,7 +371,7 @@ class _Tables:
         fitting = self.plan.target.cache_bytes // 2 // max(1, sum(sizes))
         if stage.columns:
             # Column rows are written and read at once: they should stay in the first-level cache.
-            widest = max(node.dtype.itemsize for node in stage.columns)
+            widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
             fitting = min(fitting, COLUMN_BYTES // (stage.column_rows[-1] * stage.rows * widest))
         if self.y_count * math.prod(self.outer) < 16:
             fitting = min(fitting, math.ceil(self.x_count / 16))

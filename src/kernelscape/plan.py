@@ -22,6 +22,7 @@ from kernelscape.loops import X, Y, RowInput, Stage
 from kernelscape.machine import Target
 from kernelscape.methods.columns import Columns, use_columns
 from kernelscape.methods.direct import Tile, choose_tile
+from kernelscape.semantics import register_dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +157,6 @@ def stored(node: ex.Node, dtype: DType) -> ex.Node:
     return node
 
 
-def row_dtype(dtype: DType) -> DType:
-    """Elements of rows: float16 samples are converted to float32 as they are loaded."""
-    return np.dtype(np.float32) if dtype == np.float16 else dtype
-
-
 def _arrange(
     job: Job, counts: Shape, layouts: Sequence[Layout], output_layouts: Sequence[Layout]
 ) -> Arrangement:
@@ -228,7 +224,7 @@ def _row_input(spec: Input, job: Job, arrangement: Arrangement, flatten: int) ->
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
     x_stride = _stride(job, arrangement.x)
     return RowInput(
-        dtype=row_dtype(spec.dtype),
+        dtype=register_dtype(spec.dtype),
         shape=tuple(a.size for a in spec.axes),
         outer=tuple(product(*outer_taps)),
         y_taps=_tap_offsets(spec, arrangement.y, job),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from kernelscape import expression as ex
 from kernelscape.machine import Target
 from kernelscape.networks import selection_network
-from kernelscape.semantics import OPERATORS
+from kernelscape.semantics import OPERATORS, register_dtype
 
 BUDGET = 1000
 """Instructions of an unrolled tile above which it does not grow."""
@@ -64,7 +64,7 @@ def _element_bytes(node: ex.Node) -> int:
     """Bytes of an element in a register; a mask is as wide as what it was made of."""
     if node.dtype.kind == "b":
         return max((_element_bytes(child) for child in node.children), default=1)
-    return 4 if node.dtype == "float16" else node.dtype.itemsize
+    return register_dtype(node.dtype).itemsize
 
 
 def _instructions(node: ex.Node) -> float:

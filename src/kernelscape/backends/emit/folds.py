@@ -330,7 +330,9 @@ class Folds:
 
     def _identity(self, node: ex.Reduce) -> Value:
         type_ = self.emitter.type_of(node.dtype, self.emitter.width(node))
-        return constant(type_, FOLDS[node.operation].identity(node.dtype))
+        value = FOLDS[node.operation].identity(node.dtype)
+        # A sum over none selected is +0.0; otherwise -0.0, to which any number can be added without a change.
+        return constant(type_, 0.0 if node.where is not None and value == 0 else value)
 
     def _looped(self, slots: list[Slot], index: Index, extents: Sequence[int]) -> list[Element]:
         """Loops over the folded axes; the innermost is unrolled in groups."""

@@ -35,6 +35,7 @@ from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Type, Val
 from kernelscape.backends.operators.masks import any_lane
 from kernelscape.loops import Stage
 from kernelscape.machine import Target
+from kernelscape.semantics import register_dtype
 
 ARGUMENTS = (
     ("rows", PTR),
@@ -94,7 +95,7 @@ def _column_pass(builder: Builder, stage: Stage, count: Value, emitter_at: Calla
             for number, node in enumerate(stage.columns):
                 for place, index in enumerate(product(*map(range, node.shape))):
                     value = emitter.spread(node, index, (t, 0)).value
-                    stored = operators.to_memory(builder, emitter.target, value, node.dtype)
+                    stored = operators.to_memory(builder, emitter.target, value, register_dtype(node.dtype))
                     row = stage.column_rows[number] + place
                     builder.store(stored, emitter.column_pointer(row, t, stored.type.element, 0, 0))
         return []

@@ -22,7 +22,7 @@ from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Type, Val
 from kernelscape.errors import NotYetSupportedError
 from kernelscape.loops import X, Y, RowInput, Stage
 from kernelscape.machine import Target
-from kernelscape.semantics import OPERATORS
+from kernelscape.semantics import OPERATORS, register_dtype
 
 STORED_SIZE = 12
 """Elements from which on a uniform array is stored."""
@@ -118,12 +118,14 @@ class Emitter:
         place: Position = 0
         for extent, i in zip(node.shape, index, strict=True):
             place = self.affine(place, extent, i)
-        type_ = operators.memory_type(node.dtype, 1)
+        held = register_dtype(node.dtype)
+        type_ = operators.memory_type(held, 1)
         raw = builder.load(type_, builder.element_pointer(base, type_.element, as_value(place)))
-        return Element(operators.from_memory(builder, self.target, raw, node.dtype), None)
+        return Element(operators.from_memory(builder, self.target, raw, held), None)
 
     def _store_all(self, node: ex.Node, lane: Lane) -> Value:
-        builder, type_ = self.builder, operators.memory_type(node.dtype, 1)
+        builder, held = self.builder, register_dtype(node.dtype)
+        type_ = operators.memory_type(held, 1)
         base = builder.local(type_, node.size)
         rule = self._rules[type(node)]
         self._storing = True
@@ -136,7 +138,7 @@ class Emitter:
                 places.append(builder.binary("urem", rest, divisor))
                 rest = builder.binary("udiv", rest, divisor)
             value = rule(node, tuple(reversed(places)), lane).value
-            stored = operators.to_memory(builder, self.target, value, node.dtype)
+            stored = operators.to_memory(builder, self.target, value, held)
             builder.store(stored, builder.element_pointer(base, type_.element, number))
             return []
 
@@ -351,10 +353,11 @@ class Emitter:
         for extent, i in zip(node.shape[1:], index[1:], strict=True):
             place = self.affine(place, extent, i)
         row = self.affine(place, 1, self.stage.column_rows[node.number])
-        type_ = operators.memory_type(node.dtype, self.stage.lanes)
+        held = register_dtype(node.dtype)
+        type_ = operators.memory_type(held, self.stage.lanes)
         offset = self.lookup(self.stage.column_taps, tap)
         raw = self.builder.load_constant(type_, self.column_pointer(row, lane[0], type_.element, offset, lane[1]))
-        return Element(operators.from_memory(self.builder, self.target, raw, node.dtype), None)
+        return Element(operators.from_memory(self.builder, self.target, raw, held), None)
 
     def column_pointer(self, row: Position, t: int, element: str, offset: Position, vector: int) -> Value:
         """Where a value of a column row lies, for output row `t`."""
