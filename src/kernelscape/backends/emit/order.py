@@ -187,8 +187,9 @@ class Order:
     def _bisect_at(self, node: ex.Sort, others: Index, rank: Value, lane: Lane) -> Element:
         """The element of a rank (clipped): bits of its key are found from the highest to the lowest."""
         builder, emitter = self.builder, self.emitter
-        width, extent = emitter.width(node), node.shape[node.axis]
-        read, key, total = self._keys(node, others, lane)
+        width, extent = max(emitter.width(node), rank.type.lanes), node.shape[node.axis]
+        rank = builder.splat(rank, width)
+        read, key, total = self._keys(node, others, lane, width)
         counter = key.of("i16") if key.bits == 8 and extent > 255 else key
         if counter.bits == 16 and extent > 65535:
             counter = key.of("i32")
@@ -213,10 +214,12 @@ class Order:
             return Element(value, None)
         return Element(value, builder.icmp("sgt", total, builder.splat(number, width)))
 
-    def _keys(self, node: ex.Sort, others: Index, lane: Lane) -> tuple[Callable[[Value], Value], Type, Value | None]:
+    def _keys(
+        self, node: ex.Sort, others: Index, lane: Lane, width: int
+    ) -> tuple[Callable[[Value], Value], Type, Value | None]:
         """The key of element i, the type of keys, and how many elements count (None: all)."""
         builder, extent = self.builder, node.shape[node.axis]
-        width = self.emitter.width(node)
+        flagged = False
         key = self._key_type(node.dtype, width)
         scratch = builder.local(key, extent) if extent * key.bits * width <= 8 * SCRATCH_LIMIT else None
         zero = constant(Type("i32", width), 0)
@@ -227,11 +230,14 @@ class Order:
             if node.where is not None:
                 where = self._input_where(node, others, place, lane)
                 counts = self.emitter.both(self.emitter.both(counts, where.flag), where.value)
-            value = self._to_key(element.value, node.dtype)
+            value = builder.splat(self._to_key(element.value, node.dtype), width)
+            counts = None if counts is None else builder.splat(counts, width)
             return (value if counts is None else builder.select(counts, value, constant(key, -1))), counts
 
         def first_pass(place: Value, carried: list[Value]) -> list[Value]:
+            nonlocal flagged
             value, counts = make(place)
+            flagged |= counts is not None
             if scratch is not None:
                 builder.store(value, builder.element_pointer(scratch, key.text, place))
             return carried if counts is None else [builder.add(carried[0], builder.convert("zext", counts, zero.type))]
@@ -245,7 +251,7 @@ class Order:
                 return make(place)[0]
             return builder.load(key, builder.element_pointer(scratch, key.text, place))
 
-        return read, key, total if self._countable(node) else None
+        return read, key, total if flagged else None
 
     def _input_where(self, node: ex.Sort, others: Index, place: Position, lane: Lane) -> Element:
         assert node.where is not None
