@@ -19,10 +19,11 @@ from kernelscape.backends import compiled
 from tests.oracle.comparison import assert_same
 
 DESIGN = {
-    "apply": "function, *arrays, size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, "
-    "min_count, invalid, at, otherwise, dtype, output, kwargs, method, tol, workers, progress",
-    "correlate": "input, weights, form, normalize, min_weight, accumulate, mode, cval, origin, stride, dilation, padding, "
-    "axes, where, nan_policy, min_count, invalid, at, otherwise, dtype, output, method, tol, workers, progress",
+    "apply": "function, *arrays, size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, "
+    "nan_policy, min_count, invalid, at, otherwise, dtype, output, kwargs, method, tol, workers, progress",
+    "correlate": "input, weights, form, normalize, min_weight, accumulate, mode, cval, origin, stride, dilation, "
+    "padding, axes, where, nan_policy, min_count, invalid, at, otherwise, dtype, output, method, tol, workers, "
+    "progress",
 }
 RNG = np.random.default_rng(3)
 IMAGE = RNG.integers(0, 100, (7, 9)).astype(np.float64)
@@ -63,16 +64,17 @@ def test_defaults():
     assert np.isnan(defaults.pop("invalid"))
     assert defaults == {
         **dict.fromkeys(("size", "footprint", "axes", "where", "at", "dtype", "output", "kwargs", "tol", "workers")),
-        **{
-            "mode": "reflect",
-            "cval": 0.0,
-            "origin": 0,
-            "stride": 1,
-            "dilation": 1,
-            "padding": "same",
-            "progress": None,
-        },
-        **{"nan_policy": "propagate", "min_count": 1, "otherwise": "input", "method": "auto"},
+        "mode": "reflect",
+        "cval": 0.0,
+        "origin": 0,
+        "stride": 1,
+        "dilation": 1,
+        "padding": "same",
+        "progress": None,
+        "nan_policy": "propagate",
+        "min_count": 1,
+        "otherwise": "input",
+        "method": "auto",
     }
 
 
@@ -450,7 +452,7 @@ def compilations(monkeypatch):
 
 def test_a_lambda_made_anew_compiles_once(compilations):
     for factor in range(5):
-        found = ks.apply(lambda w, factor=factor: np.sum(w * 3.25) - factor, IMAGE, size=(3, 7))  # noqa: B023
+        found = ks.apply(lambda w, factor=factor: np.sum(w * 3.25) - factor, IMAGE, size=(3, 7))
     assert_same(found, padded_windows(IMAGE, (3, 7)).sum((-2, -1)) * 3.25 - 4)
     assert compilations.count("kernel") == 1
 

@@ -100,10 +100,15 @@ _by_meaning: Kept[Options] = Kept(256)
 
 
 def _key(options: Options) -> Hashable | None:
-    """Equal for options of equal meaning; None where the meaning may change later."""
+    """Equal for options of equal meaning; None where the meaning may change later, or is nonsense yet to be refused."""
     if not options.repeatable:
         return None
-    return tuple(_key_of(getattr(options, f.name)) for f in fields(options))
+    key = tuple(_key_of(getattr(options, f.name)) for f in fields(options))
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
 
 
 def _key_of(value: Any) -> Hashable:

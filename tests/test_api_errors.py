@@ -1,0 +1,343 @@
+"""Bad input of the friendly layer: the exception, its text (expected, given, advice), and that nothing was computed."""
+
+import re
+
+import dask.array
+import numpy as np
+import pytest
+
+import kernelscape as ks
+from kernelscape.api.options import PLANNED_METHODS
+from kernelscape.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    KernelscapeError,
+    MemoryBudgetError,
+    NotYetSupportedError,
+    ShapeError,
+    UnknownNameError,
+)
+from kernelscape.execute import Executable
+
+A = np.arange(12.0).reshape(3, 4)
+X = np.arange(5.0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(monkeypatch):
+    """An error that comes after work was begun fails the test."""
+    monkeypatch.setattr(Executable, "run", lambda *_, **__: pytest.fail("something was computed"))
+
+
+def total(w):
+    return np.sum(w)
+
+
+def sums(*arrays, **options):
+    return ks.apply(lambda *w: np.sum(w[0]), *arrays, **{"size": 3, **options})
+
+
+def refused(error, text, call):
+    __tracebackhide__ = True
+    with pytest.raises(KernelscapeError, match=text) as caught:
+        call()
+    assert type(caught.value) is error
+
+
+CASES = {
+    "size missing": (ArgumentError, r"expected size= \(for example size=3\) or footprint=", lambda: ks.apply(total, A)),
+    "size 0": (ArgumentError, r"size must be at least 1 along each axis.*got 0", lambda: sums(A, size=0)),
+    "size negative": (ArgumentError, r"at least 1.*got \(3, -1\)", lambda: sums(A, size=(3, -1))),
+    "size of too few": (ShapeError, r"size has 1 axes and the array has 2.*axes=\(0,\)", lambda: sums(A, size=(3,))),
+    "size of too many": (ShapeError, r"size has 3 axes and the array has 2", lambda: sums(A, size=(3, 3, 3))),
+    "size 3.0": (ArgumentTypeError, r"size must be made of integers; got 3\.0", lambda: sums(A, size=3.0)),
+    "size a word": (ArgumentTypeError, r"size must be made of integers; got 'large'", lambda: sums(A, size="large")),
+    "size and footprint": (ArgumentError, "size and footprint cannot both", lambda: sums(A, footprint=np.ones((3, 3)))),
+    "window's both": (ArgumentError, "takes size or footprint", lambda: ks.window(A, size=3, footprint=[[1]])),
+    "footprint empty": (ArgumentError, "at least one True", lambda: ks.apply(total, X, footprint=[0, 0])),
+    "footprint of other ndim": (ShapeError, r"footprint has 1 axes", lambda: ks.apply(total, A, footprint=[1, 1])),
+    "mode": (UnknownNameError, "Unknown mode 'refelct'; did you mean 'reflect'", lambda: sums(A, mode="refelct")),
+    "mode of torch": (UnknownNameError, "did you mean 'replicate'", lambda: sums(A, mode="replicated")),
+    "mode per axis": (UnknownNameError, "did you mean 'wrap'", lambda: sums(A, mode=("nearest", "warp"))),
+    "modes too few": (ShapeError, "mode must be one word, or one for each of the 2", lambda: sums(A, mode=("wrap",))),
+    "mode a set": (ArgumentTypeError, "mode must be one of", lambda: sums(A, mode={"wrap"})),
+    "mode None": (ArgumentTypeError, "mode must be one of", lambda: sums(A, mode=None)),
+    "mode a padding": (ArgumentError, "write padding='full'", lambda: sums(A, mode="full")),
+    "mode valid, padded": (ArgumentError, "mode='valid' is padding='valid'", lambda: sums(A, mode="valid", padding=1)),
+    "cval": (ArgumentTypeError, "cval must be a real number; got 'x'", lambda: sums(A, mode="constant", cval="x")),
+    "cval does not fit": (
+        ArgumentError,
+        r"cval must be a value of the window's dtype uint8; got 0\.5.*dtype=np\.float32",
+        lambda: sums(A.astype("u1"), mode="constant", cval=0.5),
+    ),
+    "complex cval": (ArgumentTypeError, "cval must be a number", lambda: sums(A + 0j, mode="constant", cval=[1])),
+    "origin": (ArgumentError, r"origin must be in -1 \.\. 1 for a window of size 3", lambda: sums(A, origin=2)),
+    "stride": (ArgumentError, r"stride must be at least 1.*got 0", lambda: sums(A, stride=0)),
+    "dilation": (ArgumentTypeError, r"dilation must be made of integers; got 1\.5", lambda: sums(A, dilation=1.5)),
+    "padding word": (UnknownNameError, "Unknown padding 'vald'; did you mean 'valid'", lambda: sums(A, padding="vald")),
+    "padding negative": (ArgumentError, "padding must not be negative", lambda: sums(A, padding=-1)),
+    "no output remains": (ShapeError, "no output remains", lambda: sums(A, size=5, padding="valid")),
+    "axes": (ShapeError, r"axes of the array of shape \(3, 4\); got 2", lambda: sums(A, axes=2)),
+    "axes empty": (ArgumentError, "at least one window axis", lambda: sums(A, axes=())),
+    "axes twice": (ArgumentError, r"different from each other; got \(0, -2\)", lambda: sums(A, axes=(0, -2))),
+    "axes words": (ArgumentTypeError, "axes must be integers; got 'x'", lambda: sums(A, axes="x")),
+    "axes of a smaller array": (ShapeError, r"has none of these; give it the missing axes", lambda: sums(
+        np.ones((2, 3, 4, 5)), np.ones((4, 5, 2)), axes=(0, 1))),
+    "whole axis empty": (ShapeError, "must not be empty", lambda: sums(np.ones((3, 0)), size=(3, None))),
+    "whole in one window": (ArgumentError, "in all windows or in none", lambda: sums(
+        A, ks.window(A, size=(3, 4)), size=(3, None))),
+    "min_count": (ArgumentError, "at least 0; got -1", lambda: sums(A, min_count=-1)),
+    "min_count too large": (ArgumentError, r"at most 9.*got 10", lambda: sums(A, min_count=10)),
+    "min_count 1.5": (ArgumentTypeError, "min_count must be an integer", lambda: sums(A, min_count=1.5)),
+    "invalid": (ArgumentTypeError, "invalid must be an integer or a float; got None", lambda: sums(A, invalid=None)),
+    "method": (UnknownNameError, "Unknown method 'tracd'; did you mean 'traced'", lambda: sums(A, method="tracd")),
+    "nan_policy": (UnknownNameError, "did you mean 'propagate'", lambda: sums(A, nan_policy="propogate")),
+    "tol": (ArgumentError, "tol must be a positive number or None; got 0", lambda: sums(A, tol=0)),
+    "dtype": (ArgumentTypeError, "dtype must be a NumPy dtype; got 'colour'", lambda: sums(A, dtype="colour")),
+    "dtype of words": (ArgumentTypeError, "dtype must be bool, an integer", lambda: sums(A, dtype="U3")),
+    "dtype real": (ArgumentTypeError, "drop the imaginary part", lambda: sums(A + 0j, dtype=np.float32)),
+    "kwargs": (ArgumentTypeError, r"kwargs must be a dict.*got \[1\]", lambda: sums(A, kwargs=[1])),
+    "workers": (ArgumentError, "workers must be at least 1, or -1", lambda: sums(A, workers=0)),
+    "function": (ArgumentTypeError, "must be callable; got 3", lambda: ks.apply(3, A, size=3)),
+    "no array": (ArgumentTypeError, "Expected at least one array", lambda: sums(2.0)),
+    "no window": (ArgumentTypeError, "Expected at least one array", lambda: sums(ks.pixel(A))),
+    "0-d array": (ShapeError, "array of 0 axes has no windows.*as a number", lambda: sums(np.array(2.0))),
+    "None": (ArgumentTypeError, "Expected an array, a number, or what ks.window.*got None", lambda: sums(None)),
+    "a word": (ArgumentTypeError, "got 'image.png'", lambda: sums("image.png")),
+    "ragged list": (ArgumentError, "rows of equal lengths", lambda: sums([[1, 2], [3]])),
+    "extents": (ShapeError, r"same extents.*\(3, 4\) and \(4, 3\)", lambda: sums(A, A.T)),
+    "ndim": (ShapeError, r"same 2 axes.*shape \(5,\).*axes=\(0,\)", lambda: sums(A, X)),
+    "batch": (ShapeError, "do not broadcast", lambda: sums(np.ones((2, 5)), np.ones((3, 5)), axes=1)),
+    "map": (ShapeError, r"A map must have the extents.*got \(4, 3\)", lambda: sums(A, ks.pixel(A.T))),
+    "map on outputs": (ShapeError, r"output grid must have its extents \(1, 2\); got \(3, 4\)", lambda: sums(
+        A, ks.pixel(A, on="output"), padding="valid")),
+    "map on": (ArgumentError, "on must be 'input' or 'output'; got 'inputs'", lambda: ks.pixel(A, on="inputs")),
+    "index": (ShapeError, r"ks.index\(2\) names no axis", lambda: sums(A, ks.index(2))),
+    "index of batch": (ShapeError, "must name a window axis", lambda: sums(A, ks.index(0), axes=1)),
+    "index 1.0": (ArgumentTypeError, r"axis must be an integer; got 1\.0", lambda: ks.index(1.0)),
+    "kernel of other ndim": (ShapeError, r"kernel has 1 axes.*axes=\(0,\)", lambda: ks.apply(
+        lambda w, k: np.sum(w * k), A, ks.kernel([1.0, 2]))),
+    "weights of other ndim": (ShapeError, r"kernel has 1 axes.*axes=\(0,\)", lambda: ks.correlate(A, [1.0, 2])),
+    "weights empty": (ArgumentError, "weights must not be empty", lambda: ks.correlate(A, np.ones((3, 0)))),
+    "weights of words": (ArgumentTypeError, "got dtype <U1", lambda: ks.correlate(X, ["a"])),
+    "weights too wide": (ArgumentTypeError, "weights must hold numbers of up to 64 bits", lambda: ks.correlate(
+        X, np.ones(3, np.longdouble))),
+    "origin of a convolution": (ArgumentError, r"origin must be in -1 \.\. 0.*got 2", lambda: ks.convolve(
+        X, [1.0, 2], origin=2)),
+    "form": (UnknownNameError, "did you mean 'gather'", lambda: ks.correlate(X, [1], form="gathr")),
+    "normalize": (ArgumentTypeError, "normalize must be True or False; got 'yes'", lambda: ks.convolve(
+        X, [1], normalize="yes")),
+    "accumulate": (ArgumentTypeError, "accumulate must be an integer dtype", lambda: ks.correlate(
+        X, [1], accumulate=np.complex64)),
+    "NaN": (ArgumentError, "Array 1 contains NaN, and nan_policy is 'raise'", lambda: sums(
+        X, np.full(5, np.nan), nan_policy="raise")),
+    "keyword": (ArgumentTypeError, r"apply\(\) has no .* 'strides'; did you mean 'stride'", lambda: sums(
+        A, strides=2)),
+    "keyword of stencil": (ArgumentTypeError, r"stencil\(\) has no .* 'sise'; did you mean 'size'", lambda:
+        ks.stencil(total, sise=3)),
+    "keyword of correlate": (ArgumentTypeError, r"correlate\(\).*'normalise'; did you mean 'normalize'", lambda:
+        ks.correlate(X, [1], normalise=True)),
+    "keyword of convolve": (ArgumentTypeError, r"convolve\(\) has no keyword argument 'size'", lambda: ks.convolve(
+        X, [1], size=3)),
+    "keyword like none": (ArgumentTypeError, r"'qqqq'; expected one of size, footprint, mode", lambda: sums(A, qqqq=1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_argument(case):
+    refused(*CASES[case])
+
+
+PLANNED = {
+    "where": {"where": A > 0},
+    "at": {"at": A > 0},
+    "otherwise": {"otherwise": 0},
+    "nan_policy='omit'": {"nan_policy": "omit"},
+    "progress": {"progress": print},
+    **{f"method={name!r}": {"method": name} for name in PLANNED_METHODS},
+}
+
+
+@pytest.mark.parametrize("name", PLANNED)
+def test_arguments_of_later_work_are_refused_by_name(name):
+    text = f"^{re.escape(name)} is not supported yet"
+    refused(NotYetSupportedError, text, lambda: sums(A, **PLANNED[name]))
+    refused(NotYetSupportedError, text, lambda: ks.correlate(A, np.ones((3, 3)), **PLANNED[name]))
+    refused(NotYetSupportedError, text, lambda: ks.convolve(A, np.ones((3, 3)), **PLANNED[name]))
+    if name != "progress":
+        refused(NotYetSupportedError, text, lambda: ks.stencil(total, size=3, **PLANNED[name]))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("form='scatter'", {"form": "scatter"}),
+        ("normalize='valid'", {"normalize": "valid"}),
+        ("min_weight", {"min_weight": 0.5}),
+    ],
+)
+def test_linear_arguments_of_later_work(name, options):
+    for function in (ks.correlate, ks.convolve):
+        refused(
+            NotYetSupportedError, f"^{re.escape(name)} is not supported yet", lambda f=function: f(X, [1.0], **options)
+        )
+
+
+def test_window_where_is_later_work():
+    refused(NotYetSupportedError, r"window\(where=...\)", lambda: ks.window(A, where=A > 0))
+
+
+def test_kernel_fields_are_later_work():
+    field = np.ones((3, 4, 2, 2))
+    text = r"Kernel fields .*here of shape \(3, 4, 2, 2\).*not supported yet"
+    refused(NotYetSupportedError, text, lambda: ks.correlate(A, field))
+    refused(NotYetSupportedError, text, lambda: ks.apply(lambda w, k: np.sum(w * k), A, ks.kernel(field)))
+
+
+# -- arrays -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array(["a", "b"]),
+        np.array([b"a"]),
+        np.array([1, None], object),
+        np.array([0, 1], "M8[s]"),
+        np.array([0, 1], "m8[s]"),
+        np.zeros(3, [("x", "f4"), ("y", "f4")]),
+    ],
+    ids=lambda a: a.dtype.kind,
+)
+def test_only_numbers_have_windows(array):
+    text = rf"must hold bool, integers, floats or complex numbers; got dtype {re.escape(str(array.dtype))}"
+    for call in (
+        lambda: ks.apply(total, array, size=3),
+        lambda: ks.stencil(total, size=1)(array),
+        lambda: ks.stencil(total, size=1).plan(array),
+        lambda: ks.correlate(array, [1.0]),
+        lambda: ks.convolve([1.0], array),
+        lambda: ks.window(array),
+        lambda: ks.pixel(array),
+        lambda: ks.kernel(array),
+    ):
+        refused(ArgumentTypeError, text, call)
+
+
+class Quantity(np.ndarray):
+    """What astropy's class of that name is to NumPy."""
+
+
+class Tensor:
+    """What torch's, CuPy's and pandas' classes are to NumPy."""
+
+    def __array__(self, dtype=None, copy=None):
+        raise AssertionError("detached")
+
+
+@pytest.mark.parametrize(
+    ("foreign", "text"),
+    [
+        (np.ma.masked_array([1.0, 2], [True, False]), r"their mask would be lost.*array\.filled\(value\)"),
+        (np.ones(3).view(Quantity), r"test_api_errors\.Quantity are not supported yet.*numpy\.asarray"),
+        (Tensor(), r"test_api_errors\.Tensor are not supported yet"),
+        (dask.array.ones(3), r"dask\.array\.core\.Array are not supported yet"),
+        ([np.ma.masked_array([1.0, 2], [True, False])], "their mask would be lost"),
+    ],
+    ids=["masked", "subclass", "duck", "dask", "inside a list"],
+)
+def test_nothing_is_silently_detached(foreign, text):
+    for call in (
+        lambda: ks.apply(total, foreign, size=1),
+        lambda: ks.stencil(total, size=1)(foreign),
+        lambda: ks.correlate(foreign, [1.0]),
+        lambda: ks.correlate([1.0], foreign),
+        lambda: ks.window(foreign),
+        lambda: ks.pixel(foreign),
+        lambda: ks.kernel(foreign),
+    ):
+        refused(NotYetSupportedError, text, call)
+
+
+# -- output= ----------------------------------------------------------------------------------------------------------
+
+
+def read_only():
+    array = np.zeros((3, 4))
+    array.flags.writeable = False
+    return array
+
+
+both = np.zeros((4, 4))
+OUTPUTS = {
+    "shape": (
+        ShapeError,
+        r"output must have the result's shape \(3, 4\); got an array of shape \(4, 3\)",
+        A.T.copy(),
+        {},
+    ),
+    "read-only": (ArgumentError, "output must be writeable; got a read-only array", read_only(), {}),
+    "word": (ArgumentTypeError, "output must be a NumPy dtype; got 'colour'", "colour", {}),
+    "words": (ArgumentTypeError, "output must be bool, an integer, a float or a complex dtype; got <U3", "U3", {}),
+    "objects": (ArgumentTypeError, "got object", np.zeros((3, 4), object), {}),
+    "bool": (ArgumentTypeError, "bool cannot hold a result of dtype float64", np.zeros((3, 4), bool), {}),
+    "masked": (NotYetSupportedError, "MaskedArray is not supported yet", np.ma.zeros((3, 4)), {}),
+    "duck": (NotYetSupportedError, "Tensor is not supported yet", Tensor(), {}),
+    "too many": (ArgumentError, "for each of the 1 results; got 2", (np.float32, np.float32), {}),
+    "invalid": (
+        ArgumentError,
+        "may be invalid.*uint8 cannot hold invalid=nan",
+        np.uint8,
+        {"mode": "shrink", "min_count": 5},
+    ),
+    "mark": (ArgumentError, r"uint8 cannot hold invalid=-1; expected 0 \.\. 255", np.uint8, {"invalid": -1}),
+}
+
+
+@pytest.mark.parametrize("method", ["traced", "numpy"])
+@pytest.mark.parametrize("case", OUTPUTS)
+def test_bad_output(case, method):
+    error, text, output, options = OUTPUTS[case]
+
+    def count_and_sum(w, valid):
+        return np.sum(np.where(valid, w, 0.0))
+
+    refused(error, text, lambda: ks.apply(count_and_sum, A, size=3, output=output, method=method, **options))
+
+
+@pytest.mark.parametrize("method", ["traced", "numpy"])
+def test_bad_outputs_of_several_results(method):
+    def extremes(w):
+        return np.min(w), np.max(w)
+
+    def call(output):
+        return ks.apply(extremes, A, size=3, output=output, method=method)
+
+    refused(ArgumentError, "expected output= as a tuple of as many arrays", lambda: call(np.zeros((3, 4))))
+    refused(ArgumentError, "for each of the 2 results; got 1", lambda: call((np.zeros((3, 4)),)))
+    refused(ArgumentError, "must not share memory", lambda: call((both[:3], both[1:])))
+
+
+def test_complex_results_need_a_complex_output():
+    refused(ArgumentTypeError, "float64 cannot hold a result of dtype complex128", lambda: ks.apply(
+        total, X + 0j, size=3, output=np.float64, method="numpy"))  # fmt: skip
+
+
+def test_large_element_arrays_are_refused_before_they_are_made():
+    big = np.broadcast_to(np.float32(0), (20_000, 20_000))
+    refused(MemoryBudgetError, r"shape \(9,\).*above the memory budget.*np\.sum.*ks\.configure", lambda: ks.apply(
+        lambda w: w.ravel(), big, size=3))  # fmt: skip
+
+
+def test_a_map_that_is_captured_is_pointed_to_pixel():
+    gain = np.ones((3, 4))
+    with pytest.raises(ks.TracingError, match=r"ks\.pixel"):
+        ks.apply(lambda w: np.sum(w) * gain, A, size=2, method="traced")
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [(ArgumentError, ValueError), (ArgumentTypeError, TypeError), (NotYetSupportedError, NotImplementedError)],
+)
+def test_callers_can_catch_what_they_know(error, builtin):
+    assert issubclass(error, builtin)
