@@ -1,8 +1,8 @@
 """Runs plans: tables for the native worker, buffers, threads, cancellation.
 
-An `Executable` belongs to one plan (one layout of arrays) and holds everything that does not change from call to call: machine
-code, offset tables of all axes, segments along x, how tiles are cut.  A call adds addresses only.  The way of cutting never
-changes a result: every tile computes each output in the same order of operations.
+An `Executable` belongs to one plan (one layout of arrays) and holds everything that does not change from call to call:
+machine code, offset tables of all axes, segments along x, how tiles are cut. A call adds addresses only.  The way of
+cutting never changes a result: every tile computes each output in the same order of operations.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 INLINE_SECONDS = 150e-6
 """Work that is expected to take less runs in the calling thread: waking others would cost as much."""
 INSTRUCTIONS_PER_SECOND = 3e9
-_ERROR, _NAN = int(Call.ERROR), int(Call.NAN)
+# As plain numbers, since members of an enumeration are slow, and a call takes microseconds.
+_ERROR, _NAN, _ARGUMENTS = int(Call.ERROR), int(Call.NAN), int(Call.ARGUMENTS)
+_INPUT_BASES, _PLANE_BASES, _INPUT_LIMITS = int(Call.INPUT_BASES), int(Call.PLANE_BASES), int(Call.INPUT_LIMITS)
+_NO_WORDS = bytes(8 * len(Call))
 SEGMENT_LIMIT = 1 << 15
 """Positions of the longest segment: what bounds offset tables and scratch rows for very long rows."""
 COLUMN_BYTES = 1 << 15
@@ -114,30 +117,28 @@ class Executable:
         # Zeros: lanes beyond the array compute on what they find, which must not be slow denormals.
         return np.zeros(self.scratch_bytes + 64, np.uint8)
 
-    def _call_words(
-        self, arrays: Sequence[Array], arguments: Sequence[Array], outputs: Sequence[Array]
-    ) -> array[int]:
+    def _call_words(self, arrays: Sequence[Array], arguments: Sequence[Array], outputs: Sequence[Array]) -> array[int]:
         """The words of `Call`, and behind them the tables that they point to."""
         starts = [_address(output) for output in outputs]
-        tables = {
-            Call.INPUT_BASES: [_address(a) for a in arrays],
-            Call.PLANE_BASES: [starts[n] + offset for n, offset in self.tables.plane_offsets],
-            Call.ARGUMENTS: [word for a in arguments for word in _span(a)],
-        }
+        tables = [
+            (_INPUT_BASES, [_address(a) for a in arrays]),
+            (_PLANE_BASES, [starts[n] + offset for n, offset in self.tables.plane_offsets]),
+            (_ARGUMENTS, [word for a in arguments for word in _span(a)]),
+        ]
         if self.checked:
             bounds = np.lib.array_utils.byte_bounds
-            tables[Call.INPUT_LIMITS] = [word for a in arrays for word in bounds(a)]
-            tables[Call.PLANE_LIMITS] = [word for n, _ in self.tables.plane_offsets for word in bounds(outputs[n])]
+            tables.append((Call.INPUT_LIMITS, [word for a in arrays for word in bounds(a)]))
+            planes = [word for n, _ in self.tables.plane_offsets for word in bounds(outputs[n])]
+            tables.append((Call.PLANE_LIMITS, planes))
         else:
-            tables[Call.INPUT_LIMITS] = tables[Call.INPUT_BASES]
-        words = array("q", bytes(8 * len(Call)))
-        places = {}
-        for name, table in tables.items():
-            places[name] = 8 * len(words)
+            tables.append((_INPUT_LIMITS, tables[0][1]))
+        words = array("q", _NO_WORDS)
+        for _, table in tables:
             words.extend(table)
-        address = words.buffer_info()[0]
-        for name, place in places.items():
-            words[name] = address + place
+        place = words.buffer_info()[0] + len(_NO_WORDS)
+        for name, table in tables:
+            words[name] = place
+            place += 8 * len(table)
         return words
 
 
