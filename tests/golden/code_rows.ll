@@ -1,0 +1,106 @@
+declare i16 @llvm.bswap.i16(i16)
+declare i64 @llvm.smin.i64(i64, i64)
+declare <8 x i16> @llvm.bswap.v8i16(<8 x i16>)
+define void @fill(ptr %destination, ptr %source, ptr %table, i64 %count, i64 %low, i64 %high, i64 %start, i64 %step, ptr %constant, ptr %limits, ptr %error) #0 {
+entry:
+  br label %body
+body:
+  %v19 = icmp slt i64 0, %low
+  br i1 %v19, label %b1, label %b2
+b1:
+  %v3 = phi i64 [ 0, %body ], [ %v17, %b9 ]
+  %v4 = getelementptr i64, ptr %table, i64 %v3
+  %v5 = load i64, ptr %v4, align 1
+  %v6 = icmp sge i64 %v5, -9223372036854775806
+  br i1 %v6, label %b7, label %b8
+b7:
+  %v10 = getelementptr i8, ptr %source, i64 %v5
+  %v11 = load i16, ptr %v10, align 1
+  %v12 = call i16 @llvm.bswap.i16(i16 %v11)
+  %v13 = sitofp i16 %v12 to float
+  %v14 = getelementptr float, ptr %destination, i64 %v3
+  store float %v13, ptr %v14, align 1
+  br label %b9
+b8:
+  %v15 = load float, ptr %constant, align 1
+  %v16 = getelementptr float, ptr %destination, i64 %v3
+  store float %v15, ptr %v16, align 1
+  br label %b9
+b9:
+  %v17 = add i64 %v3, 1
+  %v18 = icmp slt i64 %v17, %low
+  br i1 %v18, label %b1, label %b2
+b2:
+  %v38 = icmp slt i64 %high, %count
+  br i1 %v38, label %b20, label %b21
+b20:
+  %v22 = phi i64 [ %high, %b2 ], [ %v36, %b28 ]
+  %v23 = getelementptr i64, ptr %table, i64 %v22
+  %v24 = load i64, ptr %v23, align 1
+  %v25 = icmp sge i64 %v24, -9223372036854775806
+  br i1 %v25, label %b26, label %b27
+b26:
+  %v29 = getelementptr i8, ptr %source, i64 %v24
+  %v30 = load i16, ptr %v29, align 1
+  %v31 = call i16 @llvm.bswap.i16(i16 %v30)
+  %v32 = sitofp i16 %v31 to float
+  %v33 = getelementptr float, ptr %destination, i64 %v22
+  store float %v32, ptr %v33, align 1
+  br label %b28
+b27:
+  %v34 = load float, ptr %constant, align 1
+  %v35 = getelementptr float, ptr %destination, i64 %v22
+  store float %v34, ptr %v35, align 1
+  br label %b28
+b28:
+  %v36 = add i64 %v22, 1
+  %v37 = icmp slt i64 %v36, %count
+  br i1 %v37, label %b20, label %b21
+b21:
+  %v39 = getelementptr i8, ptr %source, i64 %start
+  %v40 = icmp eq i64 %step, 2
+  %v41 = sub i64 %high, %low
+  %v42 = icmp sge i64 %v41, 8
+  %v43 = and i1 %v40, %v42
+  br i1 %v43, label %b44, label %b45
+b44:
+  %v47 = add i64 %high, -8
+  %v60 = icmp slt i64 %low, %high
+  br i1 %v60, label %b48, label %b49
+b48:
+  %v50 = phi i64 [ %low, %b44 ], [ %v58, %b48 ]
+  %v51 = call i64 @llvm.smin.i64(i64 %v50, i64 %v47)
+  %v52 = sub i64 %v51, %low
+  %v53 = getelementptr i16, ptr %v39, i64 %v52
+  %v54 = load <8 x i16>, ptr %v53, align 1
+  %v55 = call <8 x i16> @llvm.bswap.v8i16(<8 x i16> %v54)
+  %v56 = sitofp <8 x i16> %v55 to <8 x float>
+  %v57 = getelementptr float, ptr %destination, i64 %v51
+  store <8 x float> %v56, ptr %v57, align 1
+  %v58 = add i64 %v50, 8
+  %v59 = icmp slt i64 %v58, %high
+  br i1 %v59, label %b48, label %b49
+b49:
+  br label %b46
+b45:
+  %v73 = icmp slt i64 %low, %high
+  br i1 %v73, label %b61, label %b62
+b61:
+  %v63 = phi i64 [ %low, %b45 ], [ %v71, %b61 ]
+  %v64 = sub i64 %v63, %low
+  %v65 = mul i64 %v64, %step
+  %v66 = getelementptr i8, ptr %v39, i64 %v65
+  %v67 = load i16, ptr %v66, align 1
+  %v68 = call i16 @llvm.bswap.i16(i16 %v67)
+  %v69 = sitofp i16 %v68 to float
+  %v70 = getelementptr float, ptr %destination, i64 %v63
+  store float %v69, ptr %v70, align 1
+  %v71 = add i64 %v63, 1
+  %v72 = icmp slt i64 %v71, %high
+  br i1 %v72, label %b61, label %b62
+b62:
+  br label %b46
+b46:
+  ret void
+}
+attributes #0 = { nounwind "min-legal-vector-width"="256" "prefer-vector-width"="256" }
