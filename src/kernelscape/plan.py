@@ -1,8 +1,8 @@
 """A plan: what will run, decided once for the whole array, as picklable data that a person can read.
 
-From a job and the layout of its arrays in memory the plan decides which axis is innermost (the one with the smallest steps in
-memory; interleaved colours are one axis with x), which axis the rows of a tile run along, and the stage's register tile.
-Nothing here depends on the number of workers or on how the work is cut into tiles, and no result does.
+From a job and the layout of its arrays in memory the plan decides which axis is innermost (the one with the smallest
+steps in memory; interleaved colours are one axis with x), which axis the rows of a tile run along, and the stage's
+register tile. Nothing here depends on the number of workers or on how the work is cut into tiles, and no result does.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from kernelscape import expression as ex
 from kernelscape.boundary import MODES, Outside
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import Input, Job
-from kernelscape.loops import X, Y, RowInput, Stage
+from kernelscape.loops import RowInput, Stage, X, Y
 from kernelscape.machine import Target
 from kernelscape.methods.columns import Columns, use_columns
 from kernelscape.methods.direct import Tile, choose_tile
+from kernelscape.rewrite import with_explicit_selections
 from kernelscape.semantics import register_dtype
 
 
@@ -64,7 +65,7 @@ class Plan:
     def masked_stage(self) -> Stage:
         """The stage of the tiles in which samples are missing."""
         outputs = tuple(stored(n, d) for n, d in zip(self.job.outputs, self.job.output_dtypes, strict=True))
-        return replace(self.stage, outputs=outputs, columns=(), column_taps=())
+        return replace(self.stage, outputs=with_explicit_selections(outputs), columns=(), column_taps=())
 
     @property
     def counts(self) -> Shape:
@@ -157,9 +158,7 @@ def stored(node: ex.Node, dtype: DType) -> ex.Node:
     return node
 
 
-def _arrange(
-    job: Job, counts: Shape, layouts: Sequence[Layout], output_layouts: Sequence[Layout]
-) -> Arrangement:
+def _arrange(job: Job, counts: Shape, layouts: Sequence[Layout], output_layouts: Sequence[Layout]) -> Arrangement:
     batch = len(job.batch)
     axes = list(range(len(counts)))
     main = layouts[0].strides
@@ -259,11 +258,15 @@ def _explain(plan: Plan) -> list[str]:
         loaded = "" if layout.dtype == spec.dtype else f", loaded as {spec.dtype}"
         lines.append(f"input {number}: {layout.dtype}{loaded}, window {window}, mode {modes}")
     flat = "" if plan.arrangement.flat is None else f" (with {stage.flatten} interleaved channels)"
-    lines.append(f"loops: outer {[names[a] for a in plan.arrangement.outer]}, rows along "
-                 f"{'-' if plan.arrangement.y is None else names[plan.arrangement.y]}, "
-                 f"vectors along {names[plan.arrangement.x]}{flat}")
-    lines.append(f"register tile: {stage.rows} rows x {stage.vectors} vectors x {stage.lanes} lanes, "
-                 f"about {plan.tile.instructions:.0f} instructions per vector of outputs")
+    lines.append(
+        f"loops: outer {[names[a] for a in plan.arrangement.outer]}, rows along "
+        f"{'-' if plan.arrangement.y is None else names[plan.arrangement.y]}, "
+        f"vectors along {names[plan.arrangement.x]}{flat}"
+    )
+    lines.append(
+        f"register tile: {stage.rows} rows x {stage.vectors} vectors x {stage.lanes} lanes, "
+        f"about {plan.tile.instructions:.0f} instructions per vector of outputs"
+    )
     lines.extend(_wrap_warnings(job))
     if stage.columns:
         lines.append(f"columns: {stage.column_rows[-1]} values per position along x are computed once and shared")

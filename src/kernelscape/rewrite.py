@@ -1,6 +1,6 @@
 """Simplifications that keep every bit, and facts about patterns that planners ask for.
 
-A rule sees a node whose children are already simple and returns a better node or None.  Only what gives the same bits
+A rule sees a node whose children are already simple and returns a better node or None. Only what gives the same bits
 for every value (NaN, -0, infinities, wrapping integers) and the same flags is here: x*1 and x/1, but not x+0, which
 turns -0 into +0, and never x*0.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kernelscape.expression import (
+    BOOL,
     Argument,
     Broadcast,
     Constant,
@@ -26,9 +27,14 @@ from kernelscape.expression import (
     broadcast,
     cast,
     constant,
+    elementwise,
+    rebuild,
+    reduce,
     reshape,
     slice_,
     transpose,
+    valid,
+    walk,
 )
 
 Rule = Callable[[Any], "Node | None"]
@@ -212,3 +218,52 @@ def _bare(node: Node) -> Node:
             node = inner
         else:
             return node
+
+
+# -- validity written out ----------------------------------------------------------------------------------------------
+
+
+def with_explicit_selections(outputs: Sequence[Node]) -> tuple[Node, ...]:
+    """The same results, where folds with an identity whose `where` exists elsewhere than their body say so themselves.
+
+    Such a fold is valid where it used an element, or where something is known of `where` and nothing that it selects is
+    missing. Where body and `where` exist at the same elements, as in ``np.sum(w[w > 3])``, that is: where one of them
+    exists, which is all that a backend looks at.
+    """
+    return rebuild(outputs, lambda node: _explicit(node) if type(node) is Reduce else None)
+
+
+def _explicit(node: Reduce) -> Node | None:
+    if node.where is None or 0 in node.body.shape:
+        return None
+    identity = getattr(np, node.operation).identity
+    if identity is None or _flags_of(node.body) == _flags_of(node.where):
+        return None
+    exists, known = valid(node.body), valid(node.where)
+    chosen = elementwise("select", BOOL, known, node.where, constant(False, BOOL))
+    used = elementwise("logical_and", BOOL, chosen, exists)
+    missing = elementwise("logical_and", BOOL, chosen, elementwise("logical_not", BOOL, exists))
+
+    def some(flags: Node) -> Node:
+        return reduce("logical_or", flags, node.axes)
+
+    settled = elementwise("logical_and", BOOL, some(known), elementwise("logical_not", BOOL, some(missing)))
+    holds = reshape(elementwise("logical_or", BOOL, some(used), settled), (*node.shape, 1))
+    # A maximum over nothing is invalid, and so is what a choice depends on that is invalid.
+    mark = reduce("maximum", holds, (len(node.shape),), holds)
+    fold = reduce(node.operation, node.body, node.axes, used)
+    value = elementwise("select", node.dtype, valid(fold), fold, constant(identity, node.dtype))
+    return elementwise("select", node.dtype, mark, value, value)
+
+
+def _flags_of(node: Node) -> frozenset[Any]:
+    """Names of the flags whose conjunction a node has, element by element; equal names, equal flags."""
+    if isinstance(node, Window):
+        return frozenset({node.input})
+    if isinstance(node, Elementwise) and node.operator != "select":
+        parts = [_flags_of(o) for o in node.operands]
+        if all(o.shape == node.shape or not part for o, part in zip(node.operands, parts, strict=True)):
+            return frozenset().union(*parts)
+    if any(isinstance(n, Window) for n in walk([node])):
+        return frozenset({("node", id(node))})
+    return frozenset()
