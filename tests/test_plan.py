@@ -12,7 +12,7 @@ import pytest
 
 from kernelscape import expression as ex
 from kernelscape.loops import X, Y
-from kernelscape.plan import row_dtype, stored
+from kernelscape.plan import stored
 from tests.oracle.engine import plan_of, results_for, whole_numbers
 from tests.oracle.jobs import WindowWords, binary, largest, make_job, number, rank, total
 
@@ -160,8 +160,8 @@ def test_a_sample_that_returns_to_its_dtype_makes_no_detour():
 
 
 def test_half_samples_are_held_in_floats():
-    assert row_dtype(np.dtype(np.float16)) == np.float32
-    assert row_dtype(np.dtype(np.float64)) == np.float64
+    for dtype, held in ((np.float16, np.float32), (np.float32, np.float32), (np.float64, np.float64)):
+        assert plan(whole_numbers((30, 40), dtype)).stage.inputs[0].dtype == held
 
 
 def test_plans_are_data():
