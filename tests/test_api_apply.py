@@ -332,6 +332,17 @@ def test_an_integer_that_stands_for_invalid_keeps_integers():
     assert_same(found, np.array([True, False, True, True]))
 
 
+@pytest.mark.parametrize("method", ["traced", "numpy"])
+@pytest.mark.parametrize("mode", ["nearest", "shrink"])
+def test_a_window_with_fewer_samples_than_min_count_is_invalid_everywhere(mode, method):
+    def lowest(w, valid):
+        return np.min(w) if method == "traced" else int(w[valid].min())
+
+    options = {"size": 3, "mode": mode, "min_count": 4, "method": method}
+    assert_same(ks.apply(lowest, np.arange(4), **options), np.full(4, np.nan))
+    assert_same(ks.apply(lowest, np.arange(4), **options, invalid=-1), np.full(4, -1))
+
+
 def test_invalid_number_in_float_results():
     found = ks.apply(np.mean, np.arange(4.0), size=3, mode="shrink", min_count=3, invalid=-1.5)
     assert_same(found, [-1.5, 1, 2, -1.5])

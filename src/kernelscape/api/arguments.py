@@ -48,6 +48,7 @@ class PixelArgument:
     on: str = "input"
 
     def words(self) -> Hashable:
+        """What was said beside the array, to find it again."""
         return ("pixel", self.on)
 
 
@@ -58,6 +59,7 @@ class KernelArgument:
     array: Array
 
     def words(self) -> Hashable:
+        """What was said beside the array, to find it again."""
         return "kernel"
 
 

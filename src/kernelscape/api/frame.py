@@ -9,7 +9,6 @@ array.  Another array either has all its axes, seen from the last one (as NumPy 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -232,7 +231,6 @@ class _Framer:
             else:
                 parameters.append(Parameter.scalar(argument))  # type: ignore[arg-type]  # complex ones go to NumPy
         shapes = tuple(a.array.shape for a in self.windows)
-        self._check_min_count(inputs)
         return Frame(
             tuple(inputs), self.batch, self.grid, tuple(views), tuple(parameters), tuple(kernels), self._order(), shapes
         )
@@ -432,14 +430,6 @@ class _Framer:
         if all(a.mode != "constant" for a in axes) or self.options.mode == "valid":
             return Input(dtype, axes, 0, taps)
         return Input(dtype, axes, _cval(self._word(argument, "cval"), dtype), taps)
-
-    def _check_min_count(self, inputs: Sequence[Input]) -> None:
-        most = max(math.prod(i.window_shape) for i in inputs)
-        if self.options.min_count > most:
-            raise ArgumentError(
-                f"min_count must be at most {most}, the number of samples of the largest window, since no output "
-                f"would be valid; got {self.options.min_count}."
-            )
 
     # -- maps --------------------------------------------------------------------------------------------------------
 

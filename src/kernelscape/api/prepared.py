@@ -148,11 +148,8 @@ def takes(function: Callable[..., Any], name: str, count: int) -> bool:
 def _with_flags(function: Callable[..., Any], frame: Frame) -> Callable[..., Any]:
     """A function with a parameter `valid` as one without: it gets the flags of its windows."""
     windows = [number for number, p in enumerate(frame.parameters) if p.kind == "window"]
-    axes = (
-        {"axis": tuple(range(len(frame.parameters[windows[0]].shape)))}
-        if takes(function, "axis", len(frame.parameters))
-        else {}
-    )
+    takes_axis = takes(function, "axis", len(frame.parameters))
+    axes = {"axis": tuple(range(len(frame.parameters[windows[0]].shape)))} if takes_axis else {}
 
     def shown(*values: Any, **kwargs: Any) -> Any:
         flags = tuple(valid(values[number]) for number in windows)
