@@ -1,15 +1,16 @@
 """Reductions: unrolled where small, else loops over taps; the order of a fold is the C order of its axes, always.
 
-A fold is computed for all vectors of the register tile together.  Unrolled, and where its axes are the window's own, source
-rows are gone through from top to bottom and each loaded row feeds every output row that needs it.  A product inside a sum of
-floating numbers is fused into it.  Elements that do not count leave the sum as it is, so that the masked code gives the same
-bits as the other wherever all samples are valid.
+A fold is computed for all vectors of the register tile together. Unrolled, and where its axes are the window's own,
+source rows are gone through from top to bottom and each loaded row feeds every output row that needs it. A product
+inside a sum of floating numbers is fused into it. Elements that do not count leave the sum as it is, so that the
+masked code gives the same bits as the other wherever all samples are valid.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial, reduce
 from itertools import product
 from typing import Any
 
@@ -115,7 +116,7 @@ class Folds:
 
     def _unrolled(self, slots: list[Slot], index: Index) -> list[Element]:
         results: list[Element | None] = [None] * len(slots)
-        doubts: dict[int, Value] = {}
+        doubts: dict[tuple[int, str], Value] = {}
         source = None
         for row, taps, rows in self._schedule(slots):
             if row != source:
@@ -129,32 +130,34 @@ class Folds:
         return self._cleared(slots, index, found, doubts) if doubts else found
 
     def _step(
-        self, node: ex.Reduce, so_far: Element | None, place: Index, lane: Lane, doubts: dict[int, Value]
+        self, node: ex.Reduce, so_far: Element | None, place: Index, lane: Lane, doubts: dict[tuple[int, str], Value]
     ) -> Element:
         """One step of an unrolled fold; extrema of whole windows only suspect that a NaN was met, in `doubts`."""
         if not self._may_doubt(node):
             return self._accumulate(node, so_far, place, lane)
         value = self._wide(node, node.body, place, lane).value
-        doubt = doubts.get(lane[1])
-        doubts[lane[1]] = value if doubt is None else self.builder.fadd(doubt, value)
+        key = (lane[1], value.type.element)
+        doubt = doubts.get(key)
+        doubts[key] = value if doubt is None else self.builder.fadd(doubt, value)
         return Element(value if so_far is None else self._combine(node, so_far.value, value), None)
 
     def _may_doubt(self, node: ex.Reduce) -> bool:
         return self._is_extremum(node) and not self.emitter.masked and node.where is None and node.body.size > 4
 
     def _cleared(
-        self, slots: list[Slot], index: Index, found: list[Element], doubts: dict[int, Value]
+        self, slots: list[Slot], index: Index, found: list[Element], doubts: dict[tuple[int, str], Value]
     ) -> list[Element]:
         """Folds again, looking at every sample, where the sum of all samples is NaN.
 
-        The sum is NaN when a sample is (or for infinities of both signs), and adding is free: additions have execution units
-        of their own beside those of comparisons.
+        The sum is NaN when a sample is (or for infinities of both signs), and adding is free: additions have execution
+        units of their own beside those of comparisons.
         """
         builder = self.builder
-        total = None
-        for doubt in doubts.values():
-            total = doubt if total is None else builder.fadd(total, doubt)
-        assert total is not None
+        totals: dict[str, Value] = {}
+        for (_, element_type), doubt in doubts.items():
+            total = totals.get(element_type)
+            totals[element_type] = doubt if total is None else builder.fadd(total, doubt)
+        unknown = reduce(partial(builder.binary, "or"), [builder.fcmp("uno", t, t) for t in totals.values()])
         rooms = [builder.local(element.value.type) for element in found]
         for element, room in zip(found, rooms, strict=True):
             builder.store(element.value, room)
@@ -165,7 +168,7 @@ class Folds:
             for element, room in zip(exact, rooms, strict=True):
                 builder.store(self._settled(element).value, room)
 
-        builder.when(any_lane(builder, builder.fcmp("uno", total, total)), again)
+        builder.when(any_lane(builder, unknown), again)
         return [Element(builder.load(e.value.type, room), e.flag) for e, room in zip(found, rooms, strict=True)]
 
     def _schedule(self, slots: list[Slot]) -> list[tuple[int, tuple[int, ...], set[int]]]:
@@ -209,8 +212,8 @@ class Folds:
     def _by_rows(self, slots: list[Slot], axis: int) -> list[Element]:
         """Loops over source rows: each is loaded once, and every output row of the tile takes what it needs of it.
 
-        Output row t has its tap i in source row i + t.  The first and last source rows concern some output rows only and are
-        written out; those in between are a loop.  Each output row still meets its taps in their own order.
+        Output row t has its tap i in source row i + t. The first and last source rows concern some output rows only
+        and are written out; those in between are a loop. Each output row still meets its taps in their own order.
         """
         shape, rows = slots[0][0].body.shape, self.stage.rows
         before, behind = shape[:axis], shape[axis + 1 :]
@@ -299,7 +302,7 @@ class Folds:
     def _any_flag(
         self, node: ex.Reduce, first: bool, so_far: Value | None, valid: Value | None, counts: Value | None
     ) -> Value | None:
-        """Whether something was there to fold: a sum over none selected is 0, a minimum over none selected is invalid."""
+        """Whether something was there to fold: over none selected a sum is 0, and a minimum is invalid."""
         this = valid if FOLDS[node.operation].empty_is_identity else counts
         if this is None or (not first and so_far is None):
             return None
@@ -367,8 +370,8 @@ class Folds:
                     state = run((*taps, k), state)
             else:
                 stop = constant(I64, whole)
-                zero = constant(I64, 0)
-                state = _unpack(self.builder.loop(zero, stop, group, _pack(state, state), body, never_empty=True), state)
+                carried = self.builder.loop(constant(I64, 0), stop, group, _pack(state, state), body, never_empty=True)
+                state = _unpack(carried, state)
             for k in range(whole, extent):
                 state = run((*taps, k), state)
             return state
@@ -396,7 +399,8 @@ class Folds:
         else:
             state = self.nest(extents, start, step, 6)
         flagged = self.emitter.masked or node.where is not None
-        return Element(self.builder.convert("sext", state[1].value, position.of("i64")), state[0].flag if flagged else None)
+        place = self.builder.convert("sext", state[1].value, position.of("i64"))
+        return Element(place, state[0].flag if flagged else None)
 
     def _arg_step(
         self, node: ex.ArgReduce, place: Index, taps: Indices, extents: Sequence[int], state: list[Element], lane: Lane
@@ -436,7 +440,7 @@ class Folds:
 
 
 def _siblings(emitter: Emitter) -> dict[int, list[ex.Reduce]]:
-    """Folds over the same axes that do not need each other: they share one sweep, and what their bodies have in common."""
+    """Folds over the same axes that do not need each other share one sweep, and what their bodies have in common."""
     level: dict[int, int] = {}
     groups: dict[tuple[Any, ...], list[ex.Reduce]] = {}
     found: dict[int, list[ex.Reduce]] = {}
