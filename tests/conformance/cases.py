@@ -1,7 +1,7 @@
 """Calls of `kernelscape.apply` as plain data: drawn from a source of random numbers, built, and printed as a script.
 
-The source may be a hypothesis one, so that a failing case shrinks. Arrays are made from a recipe (dtype, shape, layout in
-memory, kind of values, seed), so that the repr of a case is all that is needed to run it again.
+The source may be a hypothesis one, so that a failing case shrinks. Arrays are made from a recipe (dtype, shape, layout
+in memory, kind of values, seed), so that the repr of a case is all that is needed to run it again.
 """
 
 import math
@@ -112,7 +112,9 @@ def values(dtype: np.dtype, shape: tuple[int, ...], kind: str, rng: np.random.Ge
     if kind == "special":
         limits = np.finfo(dtype)
         tiny = float(limits.smallest_subnormal)
-        odd = np.array([np.nan, np.inf, -np.inf, -0.0, 0.0, tiny, -3 * tiny, float(limits.tiny), float(limits.max), 1.0])
+        odd = np.array(
+            [np.nan, np.inf, -np.inf, -0.0, 0.0, tiny, -3 * tiny, float(limits.tiny), float(limits.max), 1.0]
+        )
         rare = rng.random(shape) < rng.choice([0.02, 0.3])
         made = np.where(rare, odd[rng.integers(0, len(odd), shape)], made)
     with np.errstate(over="ignore"):
@@ -134,7 +136,7 @@ def lay_out(array: np.ndarray, layout: str) -> np.ndarray:
         flipped = (slice(None, None, -1),) * array.ndim
         return np.ascontiguousarray(array[flipped])[flipped]
     if layout == "stepped":
-        room = np.ones(tuple(2 * n + 1 for n in array.shape[:-1]) + (3 * array.shape[-1] + 1,), array.dtype)
+        room = np.ones((*(2 * n + 1 for n in array.shape[:-1]), 3 * array.shape[-1] + 1), array.dtype)
         view = room[(*(slice(1, None, 2) for _ in array.shape[:-1]), slice(1, None, 3))]
         view[...] = array
         return view
@@ -239,7 +241,8 @@ def _draw_geometry(random: Random, options: dict[str, Any], sizes: tuple[int, ..
         options["dilation"] = tuple(random.randint(1, 3) for _ in sizes)
     if random.random() < 0.35:
         words = ("same", "valid", "full", 2, (1, 3), (0, 0))
-        options["padding"] = random.choice(words) if windows == 2 or random.random() < 0.5 else _paddings(random, windows)
+        plain = windows == 2 or random.random() < 0.5
+        options["padding"] = random.choice(words) if plain else _paddings(random, windows)
     if random.random() < 0.15:
         options["min_count"] = random.randint(0, math.prod(sizes))
     if random.random() < 0.15:

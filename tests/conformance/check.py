@@ -1,4 +1,4 @@
-"""A call against the definition: the same frame and expression, once through the engine and once through the interpreter."""
+"""A call against the definition: one frame and expression, through the engine and through the interpreter."""
 
 import functools
 import operator
@@ -20,7 +20,7 @@ from tests.conformance.functions import FUNCTIONS
 from tests.oracle.rounding import assert_within, bounds
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The call has no meaning (an output extent below 1, a number that a dtype does not hold, ...)."""
 
 
@@ -49,7 +49,7 @@ def prepare(case: Case) -> Prepared:
 
     Raises
     ------
-    Refused
+    RefusedError
         The call is refused before anything is computed, or the definition refuses it.
     """
     given = case.arguments()
@@ -65,7 +65,7 @@ def prepare(case: Case) -> Prepared:
     except (KernelscapeError, ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
         if isinstance(error, TracingError) and case.function in FUNCTIONS and "empty" not in str(error):
             raise
-        raise Refused(str(error)) from error
+        raise RefusedError(str(error)) from error
     return Prepared(case, stencil, given, output, expected, bounds(job, inputs, slots), traced.frame)
 
 
@@ -73,9 +73,8 @@ def _output(case: Case, traced: Traced) -> Any:
     if case.output is None or isinstance(case.output, str):
         return case.output
     dtype, layout = case.output
-    made = []
-    for result in traced.shared.results:
-        made.append(lay_out(np.ones(result.shape, dtype), layout if result.shape else "C"))
+    shapes = [result.shape for result in traced.shared.results]
+    made = [lay_out(np.ones(shape, dtype), layout if shape else "C") for shape in shapes]
     return tuple(made) if traced.several else made[0]
 
 
@@ -84,7 +83,7 @@ def check(case: Case, *others: dict[str, Any]) -> bool:
     __tracebackhide__ = True
     try:
         prepared = prepare(case)
-    except Refused:
+    except RefusedError:
         return False
     for changes in ({}, *others):
         results = prepared.run(**changes)
@@ -99,4 +98,4 @@ def decided(prepared: Prepared) -> float:
     return functools.reduce(operator.add, (s[0] for s in sizes)) / max(1, sum(s[1] for s in sizes))
 
 
-__all__ = ["ArgumentError", "Prepared", "Refused", "check", "decided", "prepare"]
+__all__ = ["ArgumentError", "Prepared", "RefusedError", "check", "decided", "prepare"]

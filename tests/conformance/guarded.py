@@ -12,7 +12,7 @@ import warnings
 import numpy as np
 
 from tests.conformance.cases import draw
-from tests.conformance.check import Refused, prepare
+from tests.conformance.check import RefusedError, prepare
 from tests.conformance.running import run
 from tests.oracle.rounding import assert_within
 
@@ -50,7 +50,7 @@ def main(seed: int, count: int) -> None:
     for number in range(count):
         try:
             prepared = prepare(draw(random.Random(f"{seed} {number}")))
-        except Refused:
+        except RefusedError:
             continue
         if prepared.output is not None:
             continue

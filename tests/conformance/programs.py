@@ -1,4 +1,4 @@
-"""Functions made up at random, as the text of a Python expression in ``w``, ``v`` (windows), ``k`` (a kernel), ``t`` and ``x``.
+"""Functions made up at random: Python expressions in ``w``, ``v`` (windows), ``k`` (a kernel), ``t`` and ``x``.
 
 A text that NumPy or the tracer refuses is no test; a text is its own name, so a failing case prints as a script.
 """
@@ -76,7 +76,8 @@ class _Writer:
         if kind == 5:
             return f"{self.array(depth - 1)}.ravel()[{r.choice((0, -1, 'w.size // 2'))}]"
         if kind == 6:
-            return f"np.where({self.number(depth - 1)} > {self.number(depth - 1)}, {self.number(depth - 1)}, {self.number(depth - 1)})"
+            left, right, yes, no = (self.number(depth - 1) for _ in range(4))
+            return f"np.where({left} > {right}, {yes}, {no})"
         if kind == 7:
             return f"np.percentile({self.array(depth - 1)}, {r.choice((10, 25, 66.6, 90))})"
         return f"np.sort({self.array(depth - 1)}, axis=None)[{r.choice((0, -1, 'w.size // 3'))}]"

@@ -18,7 +18,10 @@ from tests.conformance.running import run
 
 def guarded(*words):
     return subprocess.run(
-        [sys.executable, "-m", "tests.conformance.guarded", *map(str, words)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tests.conformance.guarded", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

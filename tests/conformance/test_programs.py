@@ -1,4 +1,4 @@
-"""Random expressions of windows, kernels, maps and coordinates, against the definition; and those that once were wrong."""
+"""Random expressions of windows, kernels, maps and coordinates against the definition, and those once wrong."""
 
 import random
 
@@ -30,6 +30,10 @@ FOUND = (
     "wt: np.sum(w > t)",  # a map has no missing samples
     "w: np.where(valid(w), 1.0, 0.0).sum() / count(w)",
     "w: np.max(np.sin(w))",
+    "w: np.sum(w[w > w[-1]])",  # of a selection nothing is known where w[-1] does not exist
+    "w: np.sum(np.flip(w)[(w <= 3) & valid(w)])",  # what is selected may not exist
+    "wk: np.any(w[k > 0])",
+    "w: np.where(np.max(w) > 3, np.max(w), np.max(np.where(w != -1, w * np.float64(2), w)))",  # two dtypes in a sweep
 )
 
 
@@ -40,7 +44,9 @@ def test_what_was_wrong(program, mode, dtype):
     roles = {"k": Recipe(dtype, (5,), "C", "small", 3), "t": Recipe(dtype, (40,), "C", "small", 4)}
     others = tuple(roles[name] for name in program.split(":")[0][1:])
     for padding in ("same", "full"):
-        case = Case(program, Recipe(dtype, (40,), "C", "small", 1), {"size": 5, "mode": mode, "padding": padding}, others)
+        case = Case(
+            program, Recipe(dtype, (40,), "C", "small", 1), {"size": 5, "mode": mode, "padding": padding}, others
+        )
         assert check(case)
 
 
@@ -53,13 +59,17 @@ def test_dilation_leaves_gaps_between_the_rows_of_a_tile():
 
 def test_float16_windows_are_rounded_as_they_are_loaded():
     for dtype in ("float64", "float32", "int32", ">f8"):
-        assert check(Case("max", Recipe(dtype, (9, 40), "C", "wide", 6), {"size": 3, "dtype": "float16"}, output="float64"))
+        assert check(
+            Case("max", Recipe(dtype, (9, 40), "C", "wide", 6), {"size": 3, "dtype": "float16"}, output="float64")
+        )
 
 
 @pytest.mark.parametrize("invalid", [-1, 0, 300])
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "bool", "float32"])
 def test_marks_of_invalid_outputs_are_saturated(dtype, invalid):
-    case = Case("max", Recipe(dtype, (30,), "C", "small", 7), {"size": 4, "mode": "shrink", "min_count": 4, "invalid": invalid})
+    case = Case(
+        "max", Recipe(dtype, (30,), "C", "small", 7), {"size": 4, "mode": "shrink", "min_count": 4, "invalid": invalid}
+    )
     check(case)
 
 

@@ -43,7 +43,9 @@ def assert_equal_results(prepared, wanted):
 
 
 def test_different_stencils_at_once():
-    prepared = [prepare(Case(n, Recipe("float64", (60, 70), "C", "small", i), {"size": 4})) for i, n in enumerate(NAMES)]
+    prepared = [
+        prepare(Case(n, Recipe("float64", (60, 70), "C", "small", i), {"size": 4})) for i, n in enumerate(NAMES)
+    ]
     wanted = [p.run(workers=1) for p in prepared]
     calls = [lambda p=p, w=w: assert_equal_results(p, w) for p, w in zip(prepared, wanted, strict=True)]
     assert in_threads(calls) == []

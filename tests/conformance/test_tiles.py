@@ -1,7 +1,7 @@
 """No result depends on how the work is cut: bit for bit the same for any number of workers and any tiles.
 
-Strips, segments, slabs and the choice between reading rows in place and copying them are forced to other values, so that
-borders, tails and the masked code fall on other outputs.
+Strips, segments, slabs and the choice between reading rows in place and copying them are forced to other values, so
+that borders, tails and the masked code fall on other outputs.
 """
 
 import pytest
@@ -33,7 +33,12 @@ def case_of(name, mode, shape=(11, 150)):
         "number": 2,
     }
     others = tuple(made[role] for role in function.roles[1:])
-    return Case(name, Recipe(dtype, shape, "C", "special" if dtype == "float32" else "wide", 4), {"size": size, "mode": mode}, others)
+    return Case(
+        name,
+        Recipe(dtype, shape, "C", "special" if dtype == "float32" else "wide", 4),
+        {"size": size, "mode": mode},
+        others,
+    )
 
 
 @pytest.mark.parametrize("mode", ["reflect", "shrink"])
@@ -48,12 +53,16 @@ def test_results_do_not_depend_on_workers_or_tiles(name, mode, monkeypatch):
         assert [bits(r) for r in got] == wanted, cut
 
 
-@pytest.mark.parametrize("options", [{"axes": (1, 2)}, {"dilation": (1, 3, 2)}, {"stride": (1, 2, 3)}, {"padding": "full"}])
+@pytest.mark.parametrize(
+    "options", [{"axes": (1, 2)}, {"dilation": (1, 3, 2)}, {"stride": (1, 2, 3)}, {"padding": "full"}]
+)
 @pytest.mark.parametrize("name", ["mean", "std", "median", "sum_of_products"])
 def test_volumes_and_grids(name, options, monkeypatch):
     size = (3, 3) if "axes" in options else (2, 3, 3)
     others = (Recipe("float32", size, "C", "small", 7),) if name == "sum_of_products" else ()
-    prepared = prepare(Case(name, Recipe("float32", (4, 9, 70), "C", "wide", 8), {"size": size, "mode": "shrink", **options}, others))
+    prepared = prepare(
+        Case(name, Recipe("float32", (4, 9, 70), "C", "wide", 8), {"size": size, "mode": "shrink", **options}, others)
+    )
     wanted = [bits(r) for r in run(prepared)]
     for cut in CUTS:
         with monkeypatch.context() as patch:
