@@ -1,1 +1,4 @@
-"""Backends turn a stage into machine code and run it; they know operators and rows, never modes, methods or reductions by name."""
+"""Backends turn a stage into machine code and run it.
+
+They know operators and rows, never modes, methods or reductions by name.
+"""

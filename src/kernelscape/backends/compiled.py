@@ -1,7 +1,8 @@
 """Machine code by structure: what an executable needs, compiled once per structure and process, and kept on disk.
 
-A key holds everything that the code depends on: the stage's structure, the target, the versions of llvmlite and LLVM, whether it
-is a checked build, and a fingerprint of the emitter's own source.  The text of the code is only written on a miss.
+A key holds everything that the code depends on: the stage's structure, the target, the versions of llvmlite and LLVM,
+whether it is a checked build, and a fingerprint of the emitter's own source. The text of the code is only written on a
+miss.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """The native worker: pulls tiles from a shared counter, prepares tables of row pointers and calls the kernel.
 
 It is the same code for every stage (compiled once, kept on disk), so it is driven by tables of 64-bit words that
-``execute.py`` builds with NumPy; the names of the words are the enumerations below.  One call of ``worker`` is one thread's
-share of a sweep; nothing here knows a mode: a table of byte offsets says where the rows of an axis come from, and the entry
-`OUTSIDE` that a row is the constant row (or missing).
+``execute.py`` builds with NumPy; the names of the words are the enumerations below. One call of ``worker`` is one
+thread's share of a sweep; nothing here knows a mode: a table of byte offsets says where the rows of an axis come from,
+and the entry `OUTSIDE` that a row is the constant row (or missing).
 
-A *tile* is a strip of output rows of one segment along x, over a few slabs (positions of the outer axes).  In a *direct*
-segment row pointers point into the caller's array; elsewhere rows are copied, converted and padded into a ring that belongs to
-the worker, each row once per strip.  A segment whose positions are not a multiple of the kernel's chunk writes into rows of
-its own, from which the outputs are copied: so the kernel has no tails.
+A *tile* is a strip of output rows of one segment along x, over a few slabs (positions of the outer axes). In a
+*direct* segment row pointers point into the caller's array; elsewhere rows are copied, converted and padded into a ring
+that belongs to the worker, each row once per strip. A segment whose positions are not a multiple of the kernel's chunk
+writes into rows of its own, from which the outputs are copied: so the kernel has no tails.
 """
 
 from __future__ import annotations
@@ -233,7 +233,8 @@ class _Worker:
         b = self.b
         tile = b.load(I64, self.tile)
         segments, strips = self.word(self.sweep, Sweep.SEGMENTS), self.word(self.sweep, Sweep.STRIPS)
-        segment = self.record(self.word(self.sweep, Sweep.SEGMENT_TABLE, PTR), b.binary("urem", tile, segments), Segment)
+        table = self.word(self.sweep, Sweep.SEGMENT_TABLE, PTR)
+        segment = self.record(table, b.binary("urem", tile, segments), Segment)
         above = b.binary("udiv", tile, segments)
         strip, group = b.binary("urem", above, strips), b.binary("udiv", above, strips)
         height, per_tile = self.word(self.sweep, Sweep.STRIP), self.word(self.sweep, Sweep.SLABS_PER_TILE)
@@ -412,7 +413,8 @@ class _Worker:
 
         def point() -> None:
             flags = self.word(phases, Phase.FLAGS)
-            limits = b.element_pointer(self.word(self.call, Call.INPUT_LIMITS, PTR), "i64", b.mul(number, self.number(2)))
+            table = self.word(self.call, Call.INPUT_LIMITS, PTR)
+            limits = b.element_pointer(table, "i64", b.mul(number, self.number(2)))
             first, end = self.word(limits, 0), self.word(limits, 1)
             self.set_row(entry, b.add(source, self.word(part, SegmentInput.OFFSET)), flags, first, end)
 

@@ -2,15 +2,15 @@
 
 Rules that the rest of the backend relies on:
 
-* The same pure operation on the same operands gives the same value back (within the blocks that dominate).  Common
-  subexpressions therefore cost nothing, also across the output rows of a register tile, and LLVM's pass pipeline, which is
-  half of its compile time, is not needed.
-* No fast-math flag, no ``nsw``/``nuw``/``exact``, no ``undef`` operand is ever written: results do not depend on what an
-  optimiser makes of them.
-* A type is an element name (``float``, ``i8``, ...) and a number of lanes; one lane is LLVM's scalar.  Nothing here knows a
-  processor, so that the same emitter serves vector units and the scalar lanes of a GPU.
-* In a checked build every access to memory goes through :meth:`Builder.load` and :meth:`Builder.store` with the bounds of
-  its buffer; an offence is recorded once, the address is clamped and the work goes on.
+* The same pure operation on the same operands gives the same value back (within the blocks that dominate). Common
+  subexpressions therefore cost nothing, also across the output rows of a register tile, and LLVM's pass pipeline, which
+  is half of its compile time, is not needed.
+* No fast-math flag, no ``nsw``/``nuw``/``exact``, no ``undef`` operand is ever written: results do not depend on what
+  an optimiser makes of them.
+* A type is an element name (``float``, ``i8``, ...) and a number of lanes; one lane is LLVM's scalar. Nothing here
+  knows a processor, so that the same emitter serves vector units and the scalar lanes of a GPU.
+* In a checked build every access to memory goes through :meth:`Builder.load` and :meth:`Builder.store` with the bounds
+  of its buffer; an offence is recorded once, the address is clamped and the work goes on.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ VOID = "void"
 
 
 def constant(type: Type, value: float | int | bool) -> Value:
-    """A constant, the same in every lane.  Integers wrap into the width; NaN is the quiet NaN."""
+    """A constant, the same in every lane. Integers wrap into the width; NaN is the quiet NaN."""
     # The cache takes equal keys for one, and -0.0 == 0: the sign is part of the key.
     return _constant(type, value, value == 0 and str(value)[0] == "-")
 
@@ -136,7 +136,7 @@ class Module:
         self._declarations[name] = f"declare {result} @{name}({', '.join(arguments)})"
 
     def constant_table(self, name: str, type: Type, values: Sequence[float | int]) -> Value:
-        """A read-only table in the module; returns its address.  A name stands for one table: it is written once."""
+        """A read-only table in the module; returns its address. A name stands for one table: it is written once."""
         if name not in self._globals:
             body = ", ".join(f"{type.element} {constant(type, v).name}" for v in values)
             shape = f"[{len(values)} x {type.element}]"
@@ -171,7 +171,7 @@ class _Region:
 
 
 class Builder:
-    """Writes one function.  Blocks are straight; :meth:`loop` and :meth:`when` make the control flow."""
+    """Writes one function. Blocks are straight; :meth:`loop` and :meth:`when` make the control flow."""
 
     def __init__(
         self, module: Module, name: str, arguments: Sequence[tuple[str, Type]], result: str, internal: bool
@@ -238,7 +238,7 @@ class Builder:
         return self.op(opcode, a.type, a, b)
 
     def add(self, a: Value, b: Value) -> Value:
-        """Integer sum, which wraps.  Scalar sums with constants are collected: ``(x + 2) - 2`` is x again."""
+        """Integer sum, which wraps. Scalar sums with constants are collected: ``(x + 2) - 2`` is x again."""
         if a.type.lanes > 1:
             return self.binary("add", a, b)
         if a.name[0] != "%":

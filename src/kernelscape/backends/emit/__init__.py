@@ -1,7 +1,7 @@
 """From expressions to LLVM values: `Emitter` writes the kernel of a stage.
 
-`values.py` holds the emitter and the leaves, `shapes.py` the shape operators, `folds.py` the reductions, `order.py` what needs
-sorted samples, `rows.py` the functions that fill padded rows.
+`values.py` holds the emitter and the leaves, `shapes.py` the shape operators, `folds.py` the reductions, `order.py`
+what needs sorted samples, `rows.py` the functions that fill padded rows.
 """
 
 from kernelscape.backends.emit.kernel import kernel_text

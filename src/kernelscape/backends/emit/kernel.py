@@ -1,14 +1,14 @@
 """The kernel function of a stage: for a tile of output rows, the loop over x and the stores.
 
-``void kernel(rows, flags, outputs, arguments, coordinates, limits, error, columns, column_bytes, count)``; the arguments up to
-`limits` are addresses of tables of 64-bit words, filled by ``driver.py``:
+``void kernel(rows, flags, outputs, arguments, coordinates, limits, error, columns, column_bytes, count)``; the
+arguments up to `limits` are addresses of tables of 64-bit words, filled by ``driver.py``:
 
-* ``rows``: one pointer for each source row (``Stage.row_base`` and ``row_number`` say which); ``flags``: as many pointers to
-  rows of bytes, 1 where the sample exists (masked code only);
+* ``rows``: one pointer for each source row (``Stage.row_base`` and ``row_number`` say which); ``flags``: as many
+  pointers to rows of bytes, 1 where the sample exists (masked code only);
 * ``outputs``: for each output plane, one pointer for each row of the tile;
 * ``arguments``: (address, first, end) of each run-time number or array;
-* ``coordinates``: the anchor along each window axis (for x: of position 0), then the position along x at which rows start,
-  and how many of the positions along x and of the tile's rows are outputs;
+* ``coordinates``: the anchor along each window axis (for x: of position 0), then the position along x at which rows
+  start, and how many of the positions along x and of the tile's rows are outputs;
 * ``limits``: (first, end) of the buffer behind each pointer of ``rows`` and then of ``outputs`` (checked builds only);
 * ``error``: where a checked build notes the first offending address, and behind it whether an integer output met NaN;
 * ``columns``: room for the rows of the stage's column expressions, ``column_bytes`` each;
@@ -191,4 +191,3 @@ def _enough(emitter: Emitter, lane: tuple[int, int]) -> Value:
     builder, stage = emitter.builder, emitter.stage
     value = emitter.spread(stage.valid_samples, (), lane).value
     return builder.icmp("sge", value, constant(value.type, stage.min_count))
-

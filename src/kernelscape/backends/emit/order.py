@@ -1,9 +1,9 @@
 """Sorted samples: networks of minima and maxima where small, bisection on integer keys everywhere else.
 
-A *key* is an integer of the width of the sample whose unsigned order is the samples' order; all NaN share the largest key of a
-number's side, elements that do not count get the largest of all.  Networks compare values or keys, whichever is a single
-instruction; bisection finds the element of any rank, also one known at run time only, by counting how many keys lie below a
-candidate, one bit after the other, over keys kept in scratch memory.
+A *key* is an integer of the width of the sample whose unsigned order is the samples' order; all NaN share the largest
+key of a number's side, elements that do not count get the largest of all. Networks compare values or keys, whichever
+is a single instruction; bisection finds the element of any rank, also one known at run time only, by counting how many
+keys lie below a candidate, one bit after the other, over keys kept in scratch memory.
 """
 
 from __future__ import annotations
@@ -195,7 +195,8 @@ class Order:
             counter = key.of("i32")
         number = builder.convert("trunc", rank, Type("i32", width)) if rank.type.bits > 32 else rank
         top = constant(number.type, extent - 1)
-        number = builder.intrinsic("smin", number.type, builder.intrinsic("smax", number.type, number, constant(number.type, 0)), top)
+        number = builder.intrinsic("smax", number.type, number, constant(number.type, 0))
+        number = builder.intrinsic("smin", number.type, number, top)
         wanted = _resized(builder, builder.splat(number, width), counter)
 
         def bit(step: Value, carried: list[Value]) -> list[Value]:
@@ -339,4 +340,3 @@ def _demanded(nodes: Sequence[ex.Node]) -> dict[int, tuple[int, ...]]:
             elif not (isinstance(node, ex.Take) and node.axis == child.axis):
                 everything.add(id(child))
     return {sort: tuple(sorted(found)) for sort, found in ranks.items() if sort not in everything}
-

@@ -1,8 +1,9 @@
 """Functions that fill a padded row: they convert dtype and byte order, and bring strided samples together.
 
-``void fill(destination, source, table, count, low, high, start, step, constant, limits, error)``: element j of the destination row comes
-from ``source + table[j]`` bytes, or, for ``low <= j < high``, from ``source + start + (j - low) * step``, which is vectorised
-where `step` is the size of an element.  A table entry below `LOWEST_OFFSET` stands for the element at `constant`.
+``void fill(destination, source, table, count, low, high, start, step, constant, limits, error)``: element j of the
+destination row comes from ``source + table[j]`` bytes, or, for ``low <= j < high``, from ``source + start + (j - low) *
+step``, which is vectorised where `step` is the size of an element. A table entry below `LOWEST_OFFSET` stands for the
+element at `constant`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ ARGUMENTS = (
 
 
 def fill_text(target: Target, source: DType, swapped: bool, seen: DType, row: DType, *, checked: bool) -> str:
-    """The module with the function ``fill`` that brings samples of dtype `source`, as `seen`, into rows of dtype `row`."""
+    """The module with ``fill``, which brings samples of dtype `source`, as `seen`, into rows of dtype `row`."""
     module = Module(function_attributes(target))
     builder = module.function("fill", ARGUMENTS)
     filler = _Filler(builder, target, source, swapped, seen, row)
@@ -47,9 +48,7 @@ def fill_text(target: Target, source: DType, swapped: bool, seen: DType, row: DT
 
 
 class _Filler:
-    def __init__(
-        self, builder: Builder, target: Target, source: DType, swapped: bool, seen: DType, row: DType
-    ) -> None:
+    def __init__(self, builder: Builder, target: Target, source: DType, swapped: bool, seen: DType, row: DType) -> None:
         self.builder, self.target, self.swapped = builder, target, swapped
         self.source_dtype, self.seen_dtype, self.row_dtype = source, seen, row
         self.size = source.itemsize

@@ -1,7 +1,7 @@
 """Shape operators: they move indices and emit no data movement.
 
-An index entry may be a value known at run time only (inside a loop over taps).  Where a shape operator has to choose by it,
-both candidates are read at clamped, legal places and one is selected.
+An index entry may be a value known at run time only (inside a loop over taps). Where a shape operator has to choose by
+it, both candidates are read at clamped, legal places and one is selected.
 """
 
 from __future__ import annotations

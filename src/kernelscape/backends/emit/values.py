@@ -2,10 +2,10 @@
 
 Rules:
 
-* ``element(node, index, lane)`` is the element of `node` at `index` for output row ``lane[0]`` and vector ``lane[1]`` of the
-  register tile.  An index entry is a number, or a scalar i64 value inside a loop over taps.
-* A node that reads no sample and no position along x is *uniform*: it is computed once, as a scalar, in front of the loop
-  over x, and spread over the lanes where it meets a vector.
+* ``element(node, index, lane)`` is the element of `node` at `index` for output row ``lane[0]`` and vector ``lane[1]``
+  of the register tile. An index entry is a number, or a scalar i64 value inside a loop over taps.
+* A node that reads no sample and no position along x is *uniform*: it is computed once, as a scalar, in front of the
+  loop over x, and spread over the lanes where it meets a vector.
 * The order of every fold depends on the window alone: never on the tile, the lanes or the border.
 * A flag of None means that the element is valid, always.
 """
@@ -20,7 +20,7 @@ from kernelscape import expression as ex
 from kernelscape.backends import operators
 from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Type, Value, constant, vector_constant
 from kernelscape.errors import NotYetSupportedError
-from kernelscape.loops import X, Y, RowInput, Stage
+from kernelscape.loops import RowInput, Stage, X, Y
 from kernelscape.machine import Target
 from kernelscape.semantics import OPERATORS, register_dtype
 
@@ -36,7 +36,7 @@ Lane = tuple[int, int]
 class Element(NamedTuple):
     """A value and whether it is valid (None: always).
 
-    Inside a fold of extrema `unordered` says whether a NaN was met, and `pending` is a value not yet looked at for that.
+    Inside a fold of extrema `unordered` says whether a NaN was met; `pending` is a value not yet looked at for that.
     """
 
     value: Value
@@ -108,7 +108,7 @@ class Emitter:
         return self.builder.remember(key, lambda: rule(node, index, lane))
 
     def _is_stored(self, node: ex.Node) -> bool:
-        """Large uniform arrays (weights computed from the position, say) are computed once per tile, in front of the loop."""
+        """Large uniform arrays (say, weights from the position) are computed once per tile, in front of the loop."""
         return id(node) in self.uniform and node.size >= STORED_SIZE and isinstance(node, ex.Elementwise)
 
     def _stored(self, node: ex.Node, index: Index, lane: Lane) -> Element:
@@ -246,8 +246,8 @@ class Emitter:
             if not isinstance(place, int):
                 if mine.offsets[axis] != its.offsets[axis]:
                     raise NotYetSupportedError(
-                        "Windows of different sizes under mode 'shrink' are supported up to about 900 samples in total; "
-                        "give both inputs windows of the same size, origin and dilation."
+                        "Windows of different sizes under mode 'shrink' are supported up to about 900 samples in "
+                        "total; give both inputs windows of the same size, origin and dilation."
                     )
                 found.append(place)
             elif mine.offsets[axis][place] in its.offsets[axis]:
@@ -332,7 +332,9 @@ class Emitter:
     def _index(self, node: ex.Index, index: Index, lane: Lane) -> Element:
         builder, stage = self.builder, self.stage
         role, stride = stage.roles[node.axis], stage.strides[node.axis]
-        first = builder.hoisted(lambda: builder.load_constant(I64, builder.offset(self.frame.coordinates, 8 * node.axis)))
+        first = builder.hoisted(
+            lambda: builder.load_constant(I64, builder.offset(self.frame.coordinates, 8 * node.axis))
+        )
         if role == Y:
             return Element(builder.add(first, constant(I64, lane[0] * stride)), None)
         if role != X:
@@ -371,9 +373,7 @@ class Emitter:
 
     def _argument(self, node: ex.Argument, index: Index, lane: Lane) -> Element:
         builder = self.builder
-        base = builder.hoisted(
-            lambda: builder.load_constant(PTR, builder.offset(self.frame.arguments, 24 * node.slot))
-        )
+        base = builder.hoisted(lambda: builder.load_constant(PTR, builder.offset(self.frame.arguments, 24 * node.slot)))
         place: Position = 0
         for extent, i in zip(node.shape, index, strict=True):
             place = self.affine(place, extent, i)
