@@ -1,4 +1,7 @@
-"""The conformance tests without an end: ``python -m tests.fuzz --seconds 600``; prints its seed, and failures as scripts."""
+"""The conformance tests without an end: ``python -m tests.fuzz --seconds 600``.
+
+It prints its seed, and failures as scripts.
+"""
 
 import argparse
 import collections

@@ -1,8 +1,8 @@
-"""How far rounding may take a result from the definition: a bound for every output element, derived from the expression.
+"""How far rounding may take a result from the definition: a bound for every output element, from the expression.
 
 A backend may add in another order and in a narrower format than the definition, may fuse a product into a sum, and may
-be some units in the last place off in elementary functions. Nothing else is free. So each node gets, beside its value, a
-bound of the distance between the definition's value and a backend's:
+be some units in the last place off in elementary functions. Nothing else is free. So each node gets, beside its value,
+a bound of the distance between the definition's value and a backend's:
 
 * window samples, integers, orderings, selections and single operations of IEEE 754 on exact operands are exact (0),
   but for the sign of a zero that a minimum, a maximum or a rank of both zeros gives;
@@ -56,12 +56,12 @@ def bounds(job: Job, arrays, arguments=()):
                 value = values[id(node)] = interpreter._MEANING[type(node)](node, children, chunk)
                 errors[id(node)] = _error(node, value, children, [errors[id(c)] for c in node.children], values, chunk)
             enough = chunk.enough_samples()
-            for n, (node, result, dtype) in enumerate(zip(job.outputs, found, job.output_dtypes, strict=True)):
+            for node, result, dtype in zip(job.outputs, found, job.output_dtypes, strict=True):
                 valid = values[id(node)].valid()
                 if enough is not None:
                     valid = valid & enough.reshape(-1, *(1,) * node.ndim)
                 stored = _stored(values[id(node)].data, errors[id(node)], valid, dtype)
-                found[n][start : start + step] = 0 if stored is None else stored
+                result[start : start + step] = 0 if stored is None else stored
     return [r.reshape(grid + n.shape) for n, r in zip(job.outputs, found, strict=True)]
 
 
@@ -238,7 +238,8 @@ def _sort(node, value, children, errors, chunk):
     if value.data.dtype.kind != "f":
         return np.where(error > 0, np.inf, 0)
     x = value.data
-    both = ((x == 0) & np.signbit(x)).any(axis=axis, keepdims=True) & ((x == 0) & ~np.signbit(x)).any(axis=axis, keepdims=True)
+    negative, positive = ((x == 0) & (np.signbit(x) == sign) for sign in (True, False))
+    both = negative.any(axis=axis, keepdims=True) & positive.any(axis=axis, keepdims=True)
     return np.where(both & (x == 0), np.maximum(error, _tiny(node.dtype)), error)
 
 
