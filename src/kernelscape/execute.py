@@ -353,7 +353,7 @@ class _Tables:
     # -- segments along x --------------------------------------------------------------------------------------------
 
     def _segments(self) -> list[tuple[int, int]]:
-        """(start, positions) of the pieces of a row: borders apart from the interior when that reads arrays in place."""
+        """(start, positions) of the pieces of a row: borders apart from an interior that reads arrays in place."""
         chunk = self.stage.chunk
         interior = self._interior()
         low, high = interior if interior is not None else (0, 0)

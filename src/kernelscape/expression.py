@@ -1,34 +1,32 @@
 """The expression level: what a function of windows *is*, as frozen nodes.
 
-The grammar, with the meaning of each node.  Every node is array-valued: it has a shape and a dtype, and its elements are
-values of one output position (the *anchor*).  Each element also carries a flag, valid or not (see ``reference.py``, which
-gives these nodes their meaning).
+The grammar, with the meaning of each node. Every node is array-valued: it has a shape and a dtype, and its elements
+are values of one output position (the *anchor*). Each element also carries a flag, valid or not (see ``reference.py``,
+which gives these nodes their meaning).
 
 ====================================  ==================================================================================
-``Window(input, shape)``              the samples of input number `input` around the anchor
-``Pixel(input)``                      the value of a map at the anchor; shape ()
-``Index(axis)``                       the anchor's coordinate along window axis `axis`; int64, shape ()
-``Column(number)``                    values shared by neighbouring positions: of column expression `number` of the stage, at
+``Window(input, shape)``              the samples of input number `input` around the anchor ``Pixel(input)``
+the value of a map at the anchor; shape () ``Index(axis)``                       the anchor's coordinate along window
+axis `axis`; int64, shape () ``Column(number)``                    values shared by neighbouring positions: of column
+expression `number` of the stage, at
                                       every tap along x (first axis); made by the planner only
 ``Constant(value)``                   a number that is part of the structure (never user data); shape ()
 ``Argument(slot, shape)``             a number or array that is handed over at run time: captured numbers, kernels
-``Elementwise(operator, operands)``   an operator of ``semantics.py`` on operands that broadcast
-``Reduce(operation, axes, body,       a fold of `body` over `axes` (sum of a 31x31 window is one node); `where` says which
-where)``                              elements count
-``ArgReduce(operation, axes, ...)``   position (C order, over the full axes) of the first extremum
-``Sort(axis, body, where, numbers)``  ascending along `axis`; NaN last; elements that do not count after them; `numbers`:
+``Elementwise(operator, operands)``   an operator of ``semantics.py`` on operands that broadcast ``Reduce(operation,
+axes, body,       a fold of `body` over `axes` (sum of a 31x31 window is one node); `where` says which where)``
+elements count ``ArgReduce(operation, axes, ...)``   position (C order, over the full axes) of the first extremum
+``Sort(axis, body, where, numbers)``  ascending along `axis`; NaN last; elements that do not count after them;
+`numbers`:
                                       the result is not looked at where the body holds a NaN
-``Take(axis, body, index)``           the element at a position computed at run time (clipped into the axis); drops `axis`
-``Slice(body, starts, steps)``        ``start + step * i`` along each axis, as many as `shape` says
-``Reshape(body)``                     the same elements in C order, another shape
-``Transpose(body, axes)``             axes permuted as in NumPy
-``Broadcast(body)``                   as ``numpy.broadcast_to``
-``Concatenate(axis, parts)``          parts joined along an existing axis
-``Put(body, starts, steps, value)``   `body` with the region that a Slice would read replaced by `value`
-``Valid(body)``                       the flags of `body`, as bool values that are all valid
+``Take(axis, body, index)``           the element at a position computed at run time (clipped into the axis); drops
+`axis` ``Slice(body, starts, steps)``        ``start + step * i`` along each axis, as many as `shape` says
+``Reshape(body)``                     the same elements in C order, another shape ``Transpose(body, axes)``
+axes permuted as in NumPy ``Broadcast(body)``                   as ``numpy.broadcast_to`` ``Concatenate(axis, parts)``
+parts joined along an existing axis ``Put(body, starts, steps, value)``   `body` with the region that a Slice would read
+replaced by `value` ``Valid(body)``                       the flags of `body`, as bool values that are all valid
 ====================================  ==================================================================================
 
-Nodes compare by identity.  `structure` gives what two traces of the same function have in common, and is the key of
+Nodes compare by identity. `structure` gives what two traces of the same function have in common, and is the key of
 compiled code; `rebuild` and `walk` do the walking for passes.
 """
 
@@ -403,7 +401,7 @@ def rebuild(roots: Sequence[Node], rule: Callable[[Node], Node | None]) -> tuple
 
 
 def structure(roots: Sequence[Node]) -> tuple[Any, ...]:
-    """What identifies the compiled code of these results: equal for equal graphs, hashable, stable between processes."""
+    """What identifies the compiled code of these results: hashable, equal for equal graphs and in all processes."""
     number: dict[int, int] = {}
     rows: dict[tuple[Any, ...], int] = {}
     for node in walk(roots):
@@ -429,7 +427,8 @@ def to_text(roots: Sequence[Node]) -> str:
     for number, node in enumerate(walk(roots)):
         names[id(node)] = f"%{number}"
         shape = "x".join(map(str, node.shape)) or "scalar"
-        words = [type(node).__name__.lower(), *(_fact_text(f) for f in node.facts()), *(names[id(c)] for c in node.children)]
+        facts, operands = map(_fact_text, node.facts()), (names[id(c)] for c in node.children)
+        words = [type(node).__name__.lower(), *facts, *operands]
         lines.append(f"%{number}: {node.dtype} {shape} = {' '.join(words)}")
     lines.append("return " + ", ".join(names[id(r)] for r in roots))
     return "\n".join(lines)
@@ -451,11 +450,12 @@ def verify(roots: Sequence[Node]) -> None:
     for node in walk(roots):
         problem = _problem(node)
         if problem:
-            raise MalformedExpressionError(f"{type(node).__name__} {node.shape} {node.dtype}: {problem}\n{to_text(roots)}")
+            kind = type(node).__name__
+            raise MalformedExpressionError(f"{kind} {node.shape} {node.dtype}: {problem}\n{to_text(roots)}")
 
 
 def _problem(node: Node) -> str | None:
-    if any(not isinstance(n, int) or n < 0 for n in node.shape):
+    if any(type(n) is not int or n < 0 for n in node.shape):
         return "extents must be non-negative integers"
     if node.dtype.kind not in "biuf" or not node.dtype.isnative:
         return "dtype must be a native bool, integer or float"
@@ -491,7 +491,8 @@ def _check_slice(node: Any) -> str | None:
 
 
 def _check_concatenate(node: Any) -> str | None:
-    wrong = [p for p in node.parts if p.dtype != node.dtype or _without(p.shape, (node.axis,)) != _without(node.shape, (node.axis,))]
+    others = _without(node.shape, (node.axis,))
+    wrong = [p for p in node.parts if p.dtype != node.dtype or _without(p.shape, (node.axis,)) != others]
     total = sum(p.shape[node.axis] for p in node.parts)
     return "parts do not fit" if wrong or total != node.shape[node.axis] else None
 
@@ -514,4 +515,3 @@ _CHECKS: tuple[tuple[type[Node], Callable[[Any], str | None]], ...] = (
     (Transpose, _check_same_size),
     (Concatenate, _check_concatenate),
 )
-

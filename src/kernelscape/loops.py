@@ -1,10 +1,10 @@
 """The loop level: one *stage* is one compiled sweep over rows, stated as data.
 
 A stage computes its outputs for `rows` output rows at a time (along the axis y), in chunks of ``vectors * lanes``
-positions along the innermost axis x.  What it reads are *rows*: for every input a table of pointers, one for each distinct
-source row that the tile of output rows needs (and, under a stride along x, one for each phase of it).  Every boundary mode,
-stride and dilation of the outer axes is an entry of that table, so the compiled code knows none of them; along x a sample
-lies at a fixed offset in its row, and the borders are handed over as short padded rows.
+positions along the innermost axis x. What it reads are *rows*: for every input a table of pointers, one for each
+distinct source row that the tile of output rows needs (and, under a stride along x, one for each phase of it). Every
+boundary mode, stride and dilation of the outer axes is an entry of that table, so the compiled code knows none of them;
+along x a sample lies at a fixed offset in its row, and the borders are handed over as short padded rows.
 
 `Stage` is all that the machine code depends on; extents, strides in memory and modes are not part of it.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -80,6 +80,11 @@ class RowInput:
         return tap % self.phases, tap // self.phases * self.x_unit
 
     @property
+    def key(self) -> tuple[Any, ...]:
+        """All that is said here, as plain data that is the same in every process."""
+        return (self.dtype.str, *(getattr(self, f.name) for f in fields(self) if f.name != "dtype"))
+
+    @property
     def span(self) -> int:
         """Elements of a row that one output position reaches over, beyond its own."""
         return max((self.x_place(tap)[1] for tap in self.x_taps), default=0)
@@ -113,8 +118,8 @@ class Stage:
     invalid
         As in `geometry.Job`.
     columns : tuple of Node
-        Expressions of the samples at the first tap along x, which every position along x computes once and its neighbours
-        read: they are stored in rows of the worker's own, where ``Column`` nodes find them.
+        Expressions of the samples at the first tap along x, which every position along x computes once and its
+        neighbours read: they are stored in rows of the worker's own, where ``Column`` nodes find them.
     column_taps : tuple of int
         Where they are read: padded offset of each tap along x, in elements.
     """
@@ -185,10 +190,7 @@ class Stage:
     @cached_property
     def key(self) -> tuple[Any, ...]:
         """Equal for stages whose machine code is the same; stable between processes."""
-        inputs = tuple(
-            (i.dtype.str, i.shape, i.outer, i.y_taps, i.x_taps, i.y_stride, i.phases, i.x_unit, i.taps,
-             i.offsets, i.may_miss) for i in self.inputs
-        )
+        inputs = tuple(i.key for i in self.inputs)
         return (
             structure(self.outputs),
             tuple(d.str for d in self.output_dtypes),

@@ -1,6 +1,6 @@
 """What the generated code may assume of a processor, as data.
 
-A target is a table of differences from its parent (``x86-64`` knows SSE2 only).  Everything above asks for facts
+A target is a table of differences from its parent (``x86-64`` knows SSE2 only). Everything above asks for facts
 (`vector_bytes`, `fma`), never for a processor's name, so that a GPU or another architecture is one more row.
 """
 
@@ -28,8 +28,8 @@ class Target:
     fma : bool
         Fused multiply-add exists; otherwise sums of products are rounded twice.
     rounding : bool
-        ``floor``, ``ceil``, ``trunc`` and ``roundeven`` are instructions (SSE4.1); otherwise they are library calls, which
-        generated code must not contain, and are written in other operations.
+        ``floor``, ``ceil``, ``trunc`` and ``roundeven`` are instructions (SSE4.1); otherwise they are library calls,
+        which generated code must not contain, and are written in other operations.
     half : bool
         Conversions between float16 and float32 are instructions (F16C).
     cache_bytes : int

@@ -137,7 +137,7 @@ def _column_taps(job: Job, arrangement: Arrangement, flatten: int) -> tuple[int,
 
 
 def _has_anchors(job: Job) -> bool:
-    """Whether every anchor lies in the arrays and is a sample of the largest window: then one sample at least is valid."""
+    """Whether every anchor is in the arrays and a sample of the largest window: then one sample at least is valid."""
     if not job.inputs:
         return True
     largest = max(job.inputs, key=lambda i: math.prod(i.window_shape))

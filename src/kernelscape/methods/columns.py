@@ -1,14 +1,16 @@
 """Columns: what neighbouring positions along x have in common is computed once.
 
-A fold over a whole window, of a body that looks at every sample in the same way, is the fold along x of folds of columns; the
-column that ends at one tap of a window is the first column of a window further on.  So a k x k sum takes 2k instead of k^2 additions,
-`a**2 - b**2` is computed once per sample, and the columns of a median are sorted once (the selection among sorted columns is a
-shorter network).  The idea is old: separable sums and extrema are textbook, sorted columns are used by Huang, Yang and Tang
-(1979) and by Adams, "Fast median filters using separable sorting networks" (2021).
+A fold over a whole window, of a body that looks at every sample in the same way, is the fold along x of folds of
+columns; the column that ends at one tap of a window is the first column of a window further on. So a k x k sum takes
+2k instead of k^2 additions, `a**2 - b**2` is computed once per sample, and the columns of a median are sorted once (the
+selection among sorted columns is a shorter network). The idea is old: separable sums and extrema are textbook, sorted
+columns are used by Huang, Yang and Tang (1979) and by Adams, "Fast median filters using separable sorting networks"
+(2021).
 
-Applies when rows along x are read without stride.  Exact for integers, extrema, booleans and sorting.  A floating sum is made in another
-order (column by column), which rounds less; the order is still a function of the window alone.  Where samples may be missing, code
-for whole windows and code with flags must give the same bits, and floating sums stay in the direct order.
+Applies when rows along x are read without stride. Exact for integers, extrema, booleans and sorting.  A floating sum
+is made in another order (column by column), which rounds less; the order is still a function of the window alone.
+Where samples may be missing, code for whole windows and code with flags must give the same bits, and floating sums stay
+in the direct order.
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: object, ke
 
 
 def _sorted_columns(node: ex.Sort, shape: ex.Shape, x: int, column: object) -> ex.Node | None:
-    """Sort of a whole window, flattened, whose elements are numbers: the multiset does not depend on the order of axes."""
+    """Sort of a whole window, flattened, whose elements are numbers: the order of axes does not matter to it."""
     body = node.body
     if not isinstance(body, ex.Reshape) or body.ndim != 1 or body.body.shape != shape or node.where is not None:
         return None

@@ -1,8 +1,8 @@
 """Direct evaluation: every output from the samples of its own window.
 
-Applies always and is exact: it is the definition, computed tile by tile.  Its one decision is the shape of the register tile:
-several output rows share the source rows that they have in common, and several vectors share the weights.  The number of lanes
-is the one for which all registers of the expression together are used best.
+Applies always and is exact: it is the definition, computed tile by tile. Its one decision is the shape of the register
+tile: several output rows share the source rows that they have in common, and several vectors share the weights. The
+number of lanes is the one for which all registers of the expression together are used best.
 """
 
 from __future__ import annotations
