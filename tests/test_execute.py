@@ -353,3 +353,57 @@ def test_a_count_of_samples_beside_other_folds_of_the_same_window(mode):
         return total(ex.cast(ex.valid(w), w.dtype)), total(w), smallest(w)
 
     assert_as_defined(function, [whole_numbers((20, 40))], [WindowWords(size=3, mode=mode)])
+
+
+# -- memory that is unusual -
+
+
+def packed_field(shape, dtype):
+    """Give an array whose elements lie at odd addresses, 3 bytes beside each other's neighbours."""
+    record = np.dtype([("a", "u1"), ("b", dtype), ("c", "u2")])
+    whole = np.zeros(shape, record)
+    whole["b"] = whole_numbers(shape, dtype)
+    return whole["b"]
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2", ">i8", "f2"])
+def test_elements_at_odd_addresses(dtype):
+    size = np.dtype(dtype).itemsize
+    memory = np.zeros(20 * 90 * size + 1, np.uint8)
+    shifted = memory[1:].view(dtype).reshape(20, 90)
+    shifted[...] = whole_numbers((20, 90), dtype)
+    assert not shifted.flags.aligned or size == 1
+    for array in (shifted, packed_field((20, 90), dtype)):
+        assert_as_defined(lambda w: (largest(w), total(w)), [array], [WindowWords(size=(3, 2), mode="wrap")])
+
+
+@pytest.mark.parametrize("view", [np.s_[::-1, ::-1], np.s_[:, ::3], np.s_[::2, 1:-1], np.s_[3:, ::-2]])
+def test_results_in_views_with_any_strides(view):
+    """What lies between the elements of the view stays as it was."""
+    memory = np.full((90, 400), -99, np.float32)
+    outputs = memory[view]
+    array = whole_numbers(outputs.shape)
+    job = make_job(total, [array], [WindowWords(size=3)])
+    Executable(plan_of(job, [array], [outputs]), checked=True).run([array], [], [outputs])
+    np.testing.assert_array_equal(outputs, evaluate(job, [array])[0])
+    untouched = np.ones(memory.shape, bool)
+    untouched[view] = False
+    assert (memory[untouched] == -99).all()
+
+
+def test_results_in_fields_of_records():
+    array = packed_field((40, 90), "f4")
+    outputs = packed_field((40, 90), "f4")
+    job = make_job(smallest, [array], [WindowWords(size=5)])
+    Executable(plan_of(job, [array], [outputs]), checked=True).run([array], [], [outputs])
+    np.testing.assert_array_equal(outputs, evaluate(job, [array])[0])
+    assert not outputs.base["a"].any()
+    assert not outputs.base["c"].any()
+
+
+@pytest.mark.parametrize("shape", [(200_000, 3), (3, 200_000), (2, 100_000, 2)])
+def test_very_long_and_narrow_arrays(shape):
+    array = whole_numbers(shape)
+    job = make_job(lambda w: (largest(w), total(w)), [array], [WindowWords(size=3)])
+    for result, wanted in zip(run(job, [array], workers=2), evaluate(job, [array]), strict=True):
+        np.testing.assert_array_equal(result, wanted)
