@@ -8,7 +8,9 @@ import functools
 import gc
 import inspect
 import re
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -105,6 +107,11 @@ def test_whole_axis():
 def test_whole_first_axis_said_by_the_window():
     stack = RNG.integers(0, 9, (4, 6, 5)).astype(np.float64)
     assert_same(ks.apply(total, ks.window(stack, size=(None, 1, 1))), stack.sum(0))
+
+
+def test_an_origin_that_suits_the_other_axes_does_not_move_a_whole_one():
+    image = RNG.integers(0, 9, (6, 1)).astype(np.float64)
+    assert_same(ks.apply(total, image, size=(3, None), origin=1), ks.apply(total, image[:, 0], size=3, origin=1))
 
 
 def test_axes_leave_batch_axes_where_they_are():
@@ -580,6 +587,30 @@ def test_workers_do_not_change_results():
     one = ks.apply(np.std, image, size=5, workers=1)
     for workers in (2, 7, -1):
         assert_same(ks.apply(np.std, image, size=5, workers=workers), one)
+
+
+def test_calls_from_many_threads():
+    """One stencil, one function of `apply` and lambdas made anew, from threads that start at the same time."""
+    images = [np.full((20, 30), float(n)) for n in range(8)]
+    f = ks.stencil(total, size=(3, 5))
+    ready = threading.Barrier(len(images))
+
+    def work(image):
+        ready.wait()
+        found = []
+        for n in range(20):
+            found += [
+                f(image),
+                ks.apply(total, image, size=(3, 5)),
+                ks.apply(lambda w, n=n: np.sum(w) + n, image, size=3),
+            ]
+        return found
+
+    with ThreadPoolExecutor(len(images)) as pool:
+        for value, found in enumerate(pool.map(work, images)):
+            for n, result in enumerate(found):
+                wanted = 9 * value + n // 3 if n % 3 == 2 else 15 * value
+                assert_same(result, np.full((20, 30), float(wanted)))
 
 
 def test_names_of_the_package():

@@ -16,7 +16,7 @@ from kernelscape.api.arguments import Argument, Array, IndexArgument, KernelArgu
 from kernelscape.api.frame import Frame
 from kernelscape.api.options import Options
 from kernelscape.api.prepared import takes
-from kernelscape.api.results import Result, allocate, store
+from kernelscape.api.results import Result, allocate, check_output, store
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
 from kernelscape.geometry import Job, anchors
 from kernelscape.reference.samples import Chunk, Samples
@@ -35,6 +35,7 @@ def run_with_numpy(
         Samples may be missing and the function has no parameter `valid`, or it returns something that is no array of
         numbers.
     """
+    check_output(output)
     computed, several, enough = _Runner(function, frame, arguments, options).run()
     lacking = not enough.all()
     results = [

@@ -70,6 +70,7 @@ class View:
     repeat: tuple[int, ...] | None = None
 
     def of(self, array: Array) -> Array:
+        """The array as the job sees it."""
         if self.axes is not None:
             array = array.transpose(self.axes)
         for axis, times in enumerate(self.repeat or ()):
@@ -129,6 +130,7 @@ class Frame:
 
     @cached_property
     def has_numbers(self) -> bool:
+        """Whether an argument is a number, whose value a trace depends on."""
         return any(p.kind == "scalar" for p in self.parameters)
 
     @cached_property
@@ -387,8 +389,12 @@ class _Framer:
     def _box(self, argument: WindowArgument) -> _Box:
         given, taps = self._sizes(argument)
         sizes = tuple(extent if n is None else n for n, extent in zip(given, self.extents, strict=True))
-        centres = canonical_centre(self._word(argument, "origin"), sizes)
-        modes = canonical_modes(self._mode_words(self._word(argument, "mode")), self.ndim)
+        # A whole axis has one window, which no origin moves; one that suits the other axes is no mistake there.
+        movable = tuple(max(sizes) if axis in self.whole else n for axis, n in enumerate(sizes))
+        centres = canonical_centre(self._word(argument, "origin"), movable)
+        # As the mode of the call, "valid" is a padding (see `_grid`), under which nothing outside is seen.
+        said = "constant" if argument.mode is None and self._is_valid else self._word(argument, "mode")
+        modes = canonical_modes(said, self.ndim)
         dilations = canonical_dilation(self._word(argument, "dilation"), self.ndim)
         axes = []
         for axis, extent in enumerate(self.extents):
@@ -396,15 +402,14 @@ class _Framer:
             axes.append(WindowAxis(extent, sizes[axis], dilation, centre, modes[axis]))
         return tuple(axes), taps
 
-    @staticmethod
-    def _mode_words(mode: Any) -> Any:
-        """``mode="valid"`` is a padding (see `_grid`); its windows never leave the array."""
-        return "constant" if isinstance(mode, str) and mode == "valid" else mode
+    @property
+    def _is_valid(self) -> bool:
+        return isinstance(self.options.mode, str) and self.options.mode == "valid"
 
     def _grid(self) -> tuple[OutputAxis, ...]:
         options = self.options
         padding = options.padding
-        if isinstance(options.mode, str) and options.mode == "valid":
+        if self._is_valid:
             if padding not in ("same", "valid"):
                 raise ArgumentError(f"mode='valid' is padding='valid'; got padding={padding!r} too.")
             padding = "valid"
@@ -427,7 +432,7 @@ class _Framer:
                 f"dtype={dtype} would drop the imaginary part of an array of dtype {argument.array.dtype}; expected a "
                 "complex dtype. Hand over array.real, or array.real and array.imag as two arguments."
             )
-        if all(a.mode != "constant" for a in axes) or self.options.mode == "valid":
+        if all(a.mode != "constant" for a in axes) or self._is_valid:
             return Input(dtype, axes, 0, taps)
         return Input(dtype, axes, _cval(self._word(argument, "cval"), dtype), taps)
 

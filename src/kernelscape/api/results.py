@@ -61,26 +61,32 @@ def allocate(results: Sequence[Result], output: Any) -> list[Array]:
     return arrays
 
 
+def check_output(output: Any) -> None:
+    """Refuse what no result could be written to, where results are known only when they are there."""
+    for target in output if isinstance(output, tuple | list) else (output,):
+        if target is not None:
+            _target_dtype(target)
+
+
 def _made(result: Result, target: Any) -> Array:
-    if target is None:
-        _check_holds(result, result.own_dtype)
-        return np.empty(result.shape, result.own_dtype)
-    if not isinstance(target, np.ndarray):
-        return np.empty(result.shape, _checked(result, _output_dtype(target)))
-    if type(target) not in (np.ndarray, np.memmap):
-        raise _foreign(target)
-    if target.shape != result.shape:
+    dtype = result.own_dtype if target is None else _target_dtype(target)
+    is_array = isinstance(target, np.ndarray)
+    if is_array and target.shape != result.shape:
         raise ShapeError(f"output must have the result's shape {result.shape}; got an array of shape {target.shape}.")
-    if not target.flags.writeable:
+    _check_holds(result, dtype)
+    return target if is_array else np.empty(result.shape, dtype)
+
+
+def _target_dtype(target: Any) -> DType:
+    """The dtype of an output that can be written."""
+    is_array = isinstance(target, np.ndarray)
+    if is_array and type(target) not in (np.ndarray, np.memmap):
+        raise _foreign(target)
+    if hasattr(target, "__array__") and not isinstance(target, np.ndarray | np.generic | np.dtype | type):
+        raise _foreign(target)
+    if is_array and not target.flags.writeable:
         raise ArgumentError("output must be writeable; got a read-only array. Give a copy: array.copy().")
-    _checked(result, _output_dtype(target.dtype))
-    return target
-
-
-def _output_dtype(given: Any) -> DType:
-    if hasattr(given, "__array__") and not isinstance(given, np.generic | np.dtype | type):
-        raise _foreign(given)
-    found = dtype_of("output", given)
+    found = target.dtype if is_array else dtype_of("output", target)
     if found.kind not in "biufc":
         raise ArgumentTypeError(f"output must be bool, an integer, a float or a complex dtype; got {found}.")
     return found
@@ -89,11 +95,6 @@ def _output_dtype(given: Any) -> DType:
 def _foreign(given: Any) -> NotYetSupportedError:
     kind = f"{type(given).__module__}.{type(given).__qualname__}"
     return NotYetSupportedError(f"output must be a NumPy array or a dtype; {kind} is not supported yet.")
-
-
-def _checked(result: Result, dtype: DType) -> DType:
-    _check_holds(result, dtype)
-    return dtype
 
 
 def _check_holds(result: Result, dtype: DType) -> None:
