@@ -15,6 +15,7 @@ import pytest
 
 from kernelscape import execute
 from kernelscape import expression as ex
+from kernelscape.backends import cpu
 from kernelscape.backends.words import Call, Segment, Sweep
 from kernelscape.errors import BoundsError
 from kernelscape.execute import Executable

@@ -47,8 +47,8 @@ class Executable:
         missing = cpu.missing_features(plan.target)
         if missing:
             raise ArgumentError(
-                f"target must be one whose code this machine can run; got {plan.target.name!r} ({plan.target.cpu}), which "
-                f"needs {', '.join(missing)}. Choose a lower level, or configure(target=None) for this machine."
+                f"target must be one whose code this machine can run; got {plan.target.name!r} ({plan.target.cpu}), "
+                f"which needs {', '.join(missing)}. Choose a lower level, or configure(target=None) for this machine."
             )
         self.plan, self.checked = plan, checked
         self.keep: list[Any] = []
