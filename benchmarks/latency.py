@@ -116,7 +116,7 @@ class Latency:
 
 def run_process(code: str, cache: Path, *arguments: str) -> dict[str, float | list[float]]:
     environment = {**os.environ, "KERNELSCAPE_CACHE_DIR": str(cache)}
-    # Python compiles sources once and keeps the bytecode, unless told otherwise: what is timed is a program's second run.
+    # Python compiles sources once and keeps the bytecode, unless told otherwise: timed is a program's second run.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-c", code, *arguments]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)

@@ -19,9 +19,8 @@ from kernelscape.backends import compiled, cpu
 from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep
 from kernelscape.boundary import MODES, Outside, locate
 from kernelscape.errors import ArgumentError, BoundsError, nan_in_integers
-from kernelscape.expression import DType
 from kernelscape.loops import MISSING, OUTSIDE, X, Y
-from kernelscape.plan import Layout, Plan
+from kernelscape.plan import Plan
 from kernelscape.semantics import register_dtype
 
 Words = np.ndarray[Any, np.dtype[np.int64]]
@@ -293,43 +292,48 @@ class _Tables:
     # -- inputs ------------------------------------------------------------------------------------------------------
 
     def _inputs(self, longest: int) -> Words:
-        stage, plan = self.stage, self.plan
-        table = self.words(len(stage.inputs), len(InputWord))
-        for number, spec in enumerate(stage.inputs):
-            row, layout = table[number], plan.layouts[number]
-            native = layout.dtype.newbyteorder("=")
-            seen, swapped = self.job.inputs[number].dtype, not layout.dtype.isnative
-            code = compiled.fill(plan.target, native, swapped, seen, spec.dtype, checked=self.owner.checked)
-            self.owner.keep.append(code)
-            offsets = stage.y_offsets[number]
-            ring_rows = offsets[-1] - offsets[0] + 1
-            ring = ring_rows <= 4 * len(offsets) + 16
-            length = longest + spec.span
-            row[InputWord.FILL] = code.addresses["fill"]
-            row[InputWord.COMBINATIONS], row[InputWord.PHASES] = len(spec.outer), spec.phases
-            row[InputWord.Y_OFFSETS], row[InputWord.Y_OFFSET_TABLE] = len(offsets), self.address(offsets)
-            row[InputWord.Y_STRIDE] = spec.y_stride
-            y_map = self._axis_map(number, plan.arrangement.y)
-            row[InputWord.Y_MAP], row[InputWord.Y_LAST] = self.address(y_map), len(y_map) - 1
-            row[InputWord.COMBINATION_TABLE] = self.address(np.array(spec.outer, np.int64).reshape(len(spec.outer), -1))
-            maps = [self._axis_map(number, axis) for axis in plan.arrangement.outer]
-            row[InputWord.OUTER_MAPS] = self.address([self.address(m) for m in maps])
-            row[InputWord.OUTER_STRIDES] = self.address([self._stride_along(a) for a in plan.arrangement.outer])
-            row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, ring_rows if ring else len(offsets)
-            row[InputWord.ROW_BYTES] = _rounded(length * spec.dtype.itemsize, 64)
-            slots = len(spec.outer) * int(row[InputWord.RING_SLOTS]) * spec.phases
-            row[InputWord.RING_AT] = self.room(slots * int(row[InputWord.ROW_BYTES]))
-            fixed = np.full(length, self.job.inputs[number].cval, seen).astype(spec.dtype)
-            row[InputWord.CONSTANT_ROW], row[InputWord.CONSTANT_BYTES] = self.address(fixed, spec.dtype), fixed.nbytes
-            row[InputWord.NO_FLAGS] = self._flag_row(np.zeros(length, np.uint8))
-            row[InputWord.FIRST_ROW] = stage.row_base[number]
-            row[InputWord.BASES_AT] = self.room(8 * len(spec.outer))
-            row[InputWord.HELD_AT] = self.room(8 * len(spec.outer) * int(row[InputWord.RING_SLOTS]))
-            self.missing |= any((m == MISSING).any() for m in (y_map, *maps))
+        table = self.words(len(self.stage.inputs), len(InputWord))
+        for number, row in enumerate(table):
+            self._rows_of_input(row, number)
+            self._room_of_input(row, number, longest)
         return table
 
-    def _flag_row(self, flags: Array) -> int:
-        return self.address(flags, np.uint8)
+    def _rows_of_input(self, row: Words, number: int) -> None:
+        """Where the rows of an input come from."""
+        stage, arrangement, spec = self.stage, self.plan.arrangement, self.stage.inputs[number]
+        offsets = stage.y_offsets[number]
+        y_map = self._axis_map(number, arrangement.y)
+        maps = [self._axis_map(number, axis) for axis in arrangement.outer]
+        row[InputWord.COMBINATIONS], row[InputWord.PHASES] = len(spec.outer), spec.phases
+        row[InputWord.Y_OFFSETS], row[InputWord.Y_OFFSET_TABLE] = len(offsets), self.address(offsets)
+        row[InputWord.Y_STRIDE] = spec.y_stride
+        row[InputWord.Y_MAP], row[InputWord.Y_LAST] = self.address(y_map), len(y_map) - 1
+        row[InputWord.COMBINATION_TABLE] = self.address(np.array(spec.outer, np.int64).reshape(len(spec.outer), -1))
+        row[InputWord.OUTER_MAPS] = self.address([self.address(m) for m in maps])
+        row[InputWord.OUTER_STRIDES] = self.address([self._stride_along(a) for a in arrangement.outer])
+        row[InputWord.FIRST_ROW] = stage.row_base[number]
+        self.missing |= any((m == MISSING).any() for m in (y_map, *maps))
+
+    def _room_of_input(self, row: Words, number: int, longest: int) -> None:
+        """Rows of the worker's own, and what fills them."""
+        spec, seen, layout = self.stage.inputs[number], self.job.inputs[number], self.plan.layouts[number]
+        native, swapped = layout.dtype.newbyteorder("="), not layout.dtype.isnative
+        code = compiled.fill(self.plan.target, native, swapped, seen.dtype, spec.dtype, checked=self.owner.checked)
+        self.owner.keep.append(code)
+        row[InputWord.FILL] = code.addresses["fill"]
+        offsets = self.stage.y_offsets[number]
+        ring_rows = offsets[-1] - offsets[0] + 1
+        ring = ring_rows <= 4 * len(offsets) + 16
+        slots = ring_rows if ring else len(offsets)
+        length, rows = longest + spec.span, len(spec.outer) * slots
+        row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, slots
+        row[InputWord.ROW_BYTES] = _rounded(length * spec.dtype.itemsize, 64)
+        row[InputWord.RING_AT] = self.room(rows * spec.phases * int(row[InputWord.ROW_BYTES]))
+        fixed = np.full(length, seen.cval, seen.dtype).astype(spec.dtype)
+        row[InputWord.CONSTANT_ROW], row[InputWord.CONSTANT_BYTES] = self.address(fixed, spec.dtype), fixed.nbytes
+        row[InputWord.NO_FLAGS] = self.address(np.zeros(length), np.uint8)
+        row[InputWord.BASES_AT] = self.room(8 * len(spec.outer))
+        row[InputWord.HELD_AT] = self.room(8 * rows)
 
     def _stride_along(self, axis: int) -> int:
         return self.job.grid[axis - self.batch].stride if axis >= self.batch else 1
@@ -435,17 +439,7 @@ class _Tables:
         spec, layout = self.stage.inputs[number], self.plan.layouts[number]
         length = positions + spec.span
         places, affine = self._places(number, phase, x0, length)
-        low, high, start, step = 0, 0, 0, 0
-        if affine.any():
-            low = int(np.argmax(affine))
-            high = length - int(np.argmax(affine[::-1]))
-            if affine[low:high].all():
-                start = int(places[low])
-                step = int(places[low + 1] - start) if high - low > 1 else layout.dtype.itemsize
-                if not (np.diff(places[low:high]) == step).all():
-                    low = high = start = step = 0
-            else:
-                low = high = 0
+        low, high, start, step = _affine_run(places, affine, layout.dtype.itemsize)
         row[Phase.TABLE] = self.address(places) if not (low == 0 and high == length) else 0
         row[Phase.COUNT], row[Phase.LOW], row[Phase.HIGH] = length, low, high
         row[Phase.START], row[Phase.STEP] = start, step
@@ -453,7 +447,7 @@ class _Tables:
         if spec.may_miss:
             flags = np.ones(count + spec.span, np.uint8)
             flags[:length] = ~missing
-            row[Phase.FLAGS] = self._flag_row(flags)
+            row[Phase.FLAGS] = self.address(flags, np.uint8)
         return bool(missing.any())
 
     def _places(self, number: int, phase: int, x0: int, length: int) -> tuple[Words, Array]:
@@ -477,14 +471,21 @@ def _outside_word(mode: str) -> int:
     return MISSING if MODES[mode].outside is Outside.MISSING else OUTSIDE
 
 
+def _affine_run(places: Words, affine: Array, item: int) -> tuple[int, int, int, int]:
+    """The run (low, high) of the places marked in `affine`, its first place and its step; zeros if it is none."""
+    if not affine.any():
+        return 0, 0, 0, 0
+    low, high = int(np.argmax(affine)), len(affine) - int(np.argmax(affine[::-1]))
+    start = int(places[low])
+    step = int(places[low + 1] - start) if high - low > 1 else item
+    if not affine[low:high].all() or not (np.diff(places[low:high]) == step).all():
+        return 0, 0, 0, 0
+    return low, high, start, step
+
+
 def _rounded(value: int, unit: int) -> int:
     return -(-value // unit) * unit
 
 
 def _blocks(start: int, stop: int, size: int) -> list[tuple[int, int]]:
     return [(x, min(size, stop - x)) for x in range(start, stop, size)]
-
-
-def layout_of(array: Array, dtype: DType | None = None) -> Layout:
-    """The layout of an array whose axes are in the plan's order."""
-    return Layout(dtype or array.dtype, array.shape, array.strides)

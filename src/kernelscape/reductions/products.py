@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kernelscape.errors import ShapeError
-from kernelscape.expression import BOOL, Node, Shape, cast, elementwise, reshape, slice_, transpose
+from kernelscape.expression import BOOL, Node, cast, elementwise, reshape, slice_, transpose
 from kernelscape.reductions.folds import binary, count, counting, fold, normalized_axes, number
 from kernelscape.reductions.statistics import F16, F32, F64, Axis, max_, min_, sum_
 
@@ -227,10 +227,3 @@ def correlation(covariances: Node) -> Node:
     scaled = binary("divide", scaled, reshape(deviation, (1, n)))
     low = binary("maximum", scaled, number(-1.0, F64))
     return binary("minimum", low, number(1.0, F64))
-
-
-def squeezed(body: Node, axes: tuple[int, ...] | None = None) -> Node:
-    """``numpy.squeeze``."""
-    drop = tuple(i for i, n in enumerate(body.shape) if n == 1) if axes is None else axes
-    shape: Shape = tuple(n for i, n in enumerate(body.shape) if i not in drop)
-    return reshape(body, shape)

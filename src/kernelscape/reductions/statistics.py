@@ -16,7 +16,6 @@ from functools import cache
 
 import numpy as np
 
-from kernelscape.errors import ArgumentTypeError
 from kernelscape.expression import (
     BOOL,
     INT64,
@@ -347,15 +346,3 @@ def diff(body: Node, n: int = 1, axis: int = -1) -> Node:
 def present(body: Node, where: Node | None) -> Node | None:
     """`where` without the NaN elements: what the nan- forms count."""
     return both(negated(is_nan(body)), where) if body.dtype.kind == "f" else where
-
-
-def nan_extremum(
-    operation: str, body: Node, axis: Axis, keepdims: bool, where: Node | None, initial: Node | None
-) -> Node:
-    """``numpy.nanmin`` and ``nanmax``: NaN only where there is nothing else."""
-    return _extremum(operation, body, axis, keepdims, present(body, where), initial)
-
-
-def refuse_bool(body: Node, name: str) -> None:
-    if body.dtype == BOOL:
-        raise ArgumentTypeError(f"{name} of booleans is refused by NumPy; convert with astype first.")

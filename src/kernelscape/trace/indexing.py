@@ -237,11 +237,6 @@ def write_at(body: Node, entries: Sequence[Any], value: Node, iota: Sequence[Nod
     return elementwise("select", body.dtype, here, value, body)
 
 
-def static_index(entry: Any) -> bool:
-    """Whether an entry of an index is known while tracing."""
-    return not isinstance(entry, Value)
-
-
 def as_integer(value: Any) -> int:
     """A static integer; traced ones raise their page from ``__index__``."""
     return operator.index(value)
