@@ -154,7 +154,28 @@ def convolve(
 ) -> Array:
     """Convolve an array with a kernel: ``y[p] = sum of weights[i] * x[p - i]``, i counted from the centre.
 
-    Parameters, results and errors are those of `correlate`.
+    Parameters
+    ----------
+    input : array_like
+        Bool, integers, floats or complex numbers.
+    weights : array_like
+        The kernel, with one axis for each window axis; complex weights are taken as they are.
+    form, normalize, min_weight, accumulate
+        As in `correlate`.
+    mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at, otherwise
+        As in `correlate`.
+    dtype, output, method, tol, workers, progress
+        As in `correlate`.
+
+    Returns
+    -------
+    array
+        Of the same dtype as the result of `correlate`.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError, NotYetSupportedError
+        Before anything is computed.
 
     See Also
     --------

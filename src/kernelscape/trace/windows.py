@@ -14,7 +14,21 @@ from kernelscape.trace.operators import Value, selected_misused
 def valid(w: Any) -> Any:
     """Which samples of a window exist, as booleans of its shape.
 
-    Outside a traced function all elements exist, unless the array is masked.
+    Parameters
+    ----------
+    w : window or array_like
+        Outside a traced function all elements exist, unless the array is masked.
+
+    Returns
+    -------
+    window or ndarray of bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kernelscape as ks
+    >>> ks.apply(lambda w: np.sum(~ks.valid(w)), np.arange(4.0), size=3, mode="shrink")
+    array([1, 0, 0, 1])
     """
     if isinstance(w, Value):
         if w._mask is not None:
@@ -24,7 +38,26 @@ def valid(w: Any) -> Any:
 
 
 def count(w: Any) -> Any:
-    """How many samples of a window exist (int64); of a boolean selection, how many were selected."""
+    """How many samples of a window exist; of a boolean selection, how many were selected.
+
+    Parameters
+    ----------
+    w : window, selection of a window, or array_like
+        As in `valid`.
+
+    Returns
+    -------
+    int64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kernelscape as ks
+    >>> ks.apply(lambda w: np.sum(w) / ks.count(w), np.arange(4.0), size=3, mode="shrink")
+    array([0.5, 1. , 2. , 2.5])
+    >>> ks.apply(lambda w: ks.count(w[w > 1]), np.arange(4.0), size=3, mode="shrink")
+    array([0, 1, 2, 2])
+    """
     if isinstance(w, Value):
         axes = tuple(range(w._node.ndim))
         return wrap(w._recorder, reductions.count(w._node, axes, w._mask, w._recorder.missing))
