@@ -78,6 +78,7 @@ def named(name: str) -> Function:
 
 _MARKS = {
     "window": lambda recipe, words: ks.window(make(recipe), **words) if words else make(recipe),
+    "other": lambda recipe, words: ks.window(make(recipe), **words),
     "kernel": lambda recipe, words: ks.kernel(make(recipe)),
     "pixel": lambda recipe, words: ks.pixel(make(recipe)),
     "index": lambda axis, words: ks.index(axis),
@@ -175,6 +176,7 @@ def draw(random: Random, names: list[str] | None = None, *, programs: float = 0.
     sizes = _sizes(random, windows, function)
     shape = _shape(random, ndim, axes, sizes)
     _draw_window(random, options, sizes, function)
+    _whole_axes(random, options, shape, axes, function)
     _draw_geometry(random, options, sizes)
     dtype = random.choice(DTYPES[random.choice(function.kinds)])
     seed = random.randint(0, 2**20)
@@ -276,6 +278,9 @@ def _others(random: Random, function, array: Recipe, axes, sizes, options) -> tu
             if random.random() < 0.2 and "footprint" not in options:
                 words["mode"] = random.choice(MODES)
                 words["cval"] = 1
+        elif role == "other":
+            made.append(replace(array, layout=random.choice(LAYOUTS), seed=seed))
+            words = _other_window(random, len(sizes))
         elif role == "kernel":
             dtype = random.choice(DTYPES[kind])
             made.append(Recipe(dtype, sizes, random.choice(("C", "F", "reversed", "stepped")), "small", seed))
@@ -289,6 +294,29 @@ def _others(random: Random, function, array: Recipe, axes, sizes, options) -> tu
         else:
             made.append(random.choice((0, 1, 3)) if kind == "u" else random.choice((0, 2, -3, 1.5)))
     return tuple(made), words
+
+
+def _other_window(random: Random, windows: int) -> dict[str, Any]:
+    """Size, origin, dilation and mode of a second window."""
+    sizes = tuple(random.randint(1, {1: 9, 2: 5, 3: 3, 4: 2}[windows]) for _ in range(windows))
+    origin = tuple(random.randint(-(k // 2), (k - 1) // 2) for k in sizes)
+    words: dict[str, Any] = {"size": sizes, "origin": origin, "dilation": random.randint(1, 2), "cval": 1}
+    if random.random() < 0.5:
+        words["mode"] = random.choice(MODES)
+    return words
+
+
+def _whole_axes(
+    random: Random, options: dict[str, Any], shape: tuple[int, ...], axes: tuple[int, ...], function
+) -> None:
+    """Sometimes a short axis is handed over whole."""
+    if "size" not in options or len(axes) < 2 or set(function.roles) - {"window", "pixel", "number"}:
+        return
+    if random.random() < 0.15:
+        place = random.randrange(len(axes))
+        others = math.prod(k for i, k in enumerate(options["size"]) if i != place)
+        if shape[axes[place]] <= 6 and function.least <= others * shape[axes[place]] <= function.most:
+            options["size"] = tuple(None if i == place else k for i, k in enumerate(options["size"]))
 
 
 def _output(random: Random, case: Case) -> Any:

@@ -1,6 +1,7 @@
 """The functions that every engine has to get right, as a table; a new row is tested by all tests of this folder.
 
-A function takes windows of any shape. `roles` says what its arguments are; a ``kernel`` has the shape of the window.
+A function takes windows of any shape. `roles` says what its arguments are; a ``kernel`` has the shape of the window, an
+``other`` window a size, origin and dilation of its own.
 """
 
 import functools
@@ -98,6 +99,8 @@ FUNCTIONS: dict[str, Function] = {
     "difference_of_squares": Function(lambda a, b: np.sum(a**2 - b**2), NUMBERS, ("window", "window")),
     "correlation": Function(correlation, NUMBERS, ("window", "window"), most=130),
     "largest_of_two": Function(lambda a, b: np.max(np.maximum(a, b)), ANY, ("window", "window")),
+    "difference_of_means": Function(lambda a, b: np.mean(a) - np.mean(b), NUMBERS, ("window", "other"), most=49),
+    "above_surroundings": Function(lambda a, b: np.sum(a > np.median(b)), NUMBERS, ("window", "other"), most=49),
     "bilateral": Function(bilateral, FLOATS, most=130),
     "mean_above": Function(lambda w: np.mean(w[w > 1]), NUMBERS),
     "sum_below": Function(lambda w: np.sum(w[w < 3]), NUMBERS),

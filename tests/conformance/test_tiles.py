@@ -31,13 +31,16 @@ def case_of(name, mode, shape=(11, 150)):
         "kernel": Recipe(dtype, size, "C", "small", 7),
         "index": 1,
         "number": 2,
+        "other": Recipe(dtype, shape, "C", "wide", 9),
     }
     others = tuple(made[role] for role in function.roles[1:])
+    words = {"size": size, "mode": "nearest"} if "other" in function.roles else {}
     return Case(
         name,
         Recipe(dtype, shape, "C", "special" if dtype == "float32" else "wide", 4),
         {"size": size, "mode": mode},
         others,
+        words=words,
     )
 
 
