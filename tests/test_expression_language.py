@@ -260,10 +260,10 @@ def test_attacks_are_refused_before_anything_is_computed(text: str) -> None:
     if expected is None:
         parse(text, ["w"])
         return
-    start = time.perf_counter()
+    start = time.process_time()  # of the processor: the machine may be busy
     with pytest.raises(ArgumentError) as caught:
         parse(text, ["w"])
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert expected in str(caught.value)
     assert all(letter.isprintable() or letter == "\n" for letter in str(caught.value)), "the terminal must stay safe"
 
@@ -290,10 +290,10 @@ BOMBS = {
 @pytest.mark.parametrize("text", BOMBS, ids=lambda text: text[:30])
 def test_bombs_are_refused_before_they_burst(text: str) -> None:
     function = parse(text, ["w"]).function()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ArgumentError, match=BOMBS[text]) as caught:
         function(W)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert "in the expression" in caught.value.__notes__[0]
 
 

@@ -109,6 +109,11 @@ class Job:
     invalid: float | int = float("nan")
     interior: tuple[Node, ...] | None = None
 
+    @property
+    def counts(self) -> Shape:
+        """Output extents along batch and window axes."""
+        return (*self.batch, *(axis.count for axis in self.grid))
+
 
 # -- the user's words made canonical -----------------------------------------------------------------------------------
 

@@ -64,13 +64,13 @@ class Plan:
     @property
     def masked_stage(self) -> Stage:
         """The stage of the tiles in which samples are missing."""
-        outputs = tuple(stored(n, d) for n, d in zip(self.job.outputs, self.job.output_dtypes, strict=True))
-        return replace(self.stage, outputs=with_explicit_selections(outputs, missing=True), columns=(), column_taps=())
+        outputs = with_explicit_selections(_all_stored(self.job, self.job.outputs), missing=True)
+        return replace(self.stage, outputs=outputs, columns=(), column_taps=())
 
     @property
     def counts(self) -> Shape:
         """Output extents along batch and window axes."""
-        return (*self.job.batch, *(axis.count for axis in self.job.grid))
+        return self.job.counts
 
     def explain(self) -> str:
         """The plan in words; one line per fact, stable between versions up to the numbers."""
@@ -85,20 +85,17 @@ def make_plan(
     target: Target,
 ) -> Plan:
     """Decides how a job runs."""
-    counts = (*job.batch, *(axis.count for axis in job.grid))
+    counts = job.counts
     arrangement = _arrange(job, counts, layouts, output_layouts)
     roles = _roles(job, arrangement)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
-    interior = tuple(stored(n, d) for n, d in zip(job.interior or job.outputs, job.output_dtypes, strict=True))
-    interior = with_explicit_selections(interior, missing=False)
+    interior = with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
     columns = _columns(interior, job, arrangement, roles)
-    interior = columns.outputs
     every = (*columns.outputs, *columns.columns)
-    tile = choose_tile(every, _varying(every, roles), shares, target)
-    tile = _fitted(tile, counts, arrangement)
+    tile = _fitted(choose_tile(every, _varying(every, roles), shares, target), counts, arrangement)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
     stage = Stage(
-        outputs=interior,
+        outputs=columns.outputs,
         output_dtypes=job.output_dtypes,
         inputs=tuple(_row_input(i, job, arrangement, flatten) for i in job.inputs),
         roles=roles,
@@ -148,6 +145,10 @@ def _has_anchors(job: Job) -> bool:
         for grid, axis in zip(job.grid, largest.axes, strict=True)
     )
     return inside and (largest.taps is None or centre in largest.taps)
+
+
+def _all_stored(job: Job, outputs: Sequence[ex.Node]) -> tuple[ex.Node, ...]:
+    return tuple(stored(node, dtype) for node, dtype in zip(outputs, job.output_dtypes, strict=True))
 
 
 def stored(node: ex.Node, dtype: DType) -> ex.Node:

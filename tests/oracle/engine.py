@@ -66,7 +66,7 @@ def plan_of(job, arrays, outputs=None, arguments=(), target="host"):
 
 def results_for(job, order=None):
     """Give guarded arrays for the results; `order` is the memory order of the position axes."""
-    counts = (*job.batch, *(axis.count for axis in job.grid))
+    counts = job.counts
     found = []
     for node, dtype in zip(job.outputs, job.output_dtypes, strict=True):
         axes = None if order is None else (*order, *range(len(counts), len(counts) + node.ndim))

@@ -41,7 +41,7 @@ COMPARISONS = {"less", "less_equal", "greater", "greater_equal", "equal", "not_e
 def bounds(job: Job, arrays, arguments=()):
     """For each output an array of bounds, of the result's shape."""
     nodes = list(ex.walk(job.outputs))
-    grid = job.batch + tuple(axis.count for axis in job.grid)
+    grid = job.counts
     total = math.prod(grid)
     found = [np.zeros((total, *n.shape)) for n in job.outputs]
     samples = [Samples.of(job, i) for i in range(len(job.inputs))]

@@ -45,7 +45,7 @@ def evaluate(job: Job, arrays: Sequence[Array], arguments: Sequence[Array] = ())
     """
     _check_arrays(job, arrays)
     nodes = list(ex.walk(job.outputs))
-    grid = job.batch + tuple(axis.count for axis in job.grid)
+    grid = job.counts
     total = math.prod(grid)
     results = [np.empty((total, *n.shape), t) for n, t in zip(job.outputs, job.output_dtypes, strict=True)]
     footprint = sum(n.size for n in nodes) + sum(math.prod(source.window_shape) for source in job.inputs)
