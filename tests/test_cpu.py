@@ -9,7 +9,7 @@ import pytest
 
 from kernelscape.backends import cpu
 from kernelscape.errors import CompilationError, KernelscapeError
-from kernelscape.machine import TARGETS, named_target
+from kernelscape.machine import TARGETS, describe_host, named_target
 
 ADD = "define i64 @f(i64 %a, i64 %b) {\n %c = add i64 %a, %b\n ret i64 %c\n}\n"
 NAMES = ("host", "x86-64", "x86-64-v2", "x86-64-v3")
@@ -155,3 +155,16 @@ def test_undefined_symbols_are_those_that_are_called_and_not_there():
     text += "define void @k() {\n ret void\n}\n"
     assert cpu.undefined_symbols(cpu.compile_text(text, cpu.host_target())) == {"g", "h"}
     assert cpu.undefined_symbols(cpu.compile_text(ADD, cpu.host_target())) == set()
+
+
+def test_what_a_machine_lacks_for_a_target_is_known(monkeypatch):
+    assert all(cpu.missing_features(target_named(name)) == () for name in NAMES)
+    older = describe_host("older", {"sse2": True, "sse3": True, "avx": False}, is_x86=True)
+    monkeypatch.setattr(cpu, "host_target", lambda: older)
+    assert cpu.missing_features(older) == ()
+    assert cpu.missing_features(TARGETS["x86-64"]) == ()
+    assert {"avx2", "fma"} <= set(cpu.missing_features(TARGETS["x86-64-v3"]))
+    other = describe_host("other", {"sse2": True, "sse3": True, "amx": True}, is_x86=True)
+    assert cpu.missing_features(other) == ("amx",), "a plan that was made on another machine"
+    monkeypatch.setattr(cpu, "host_target", lambda: describe_host("arm", {"neon": True}, is_x86=False))
+    assert cpu.missing_features(TARGETS["x86-64"]) == ("sse2",)

@@ -14,17 +14,8 @@ import pytest
 
 from kernelscape import expression as ex
 from kernelscape.backends import cpu
-from kernelscape.backends.driver import (
-    AxisWord,
-    Call,
-    InputWord,
-    Phase,
-    Plane,
-    Segment,
-    SegmentInput,
-    Sweep,
-    worker_text,
-)
+from kernelscape.backends.driver import worker_text
+from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep
 from kernelscape.execute import Executable
 from tests.oracle.engine import TARGETS, plan_of, results_for, run, target_named, whole_numbers
 from tests.oracle.jobs import WindowWords, make_job, number, total

@@ -15,9 +15,11 @@ import pytest
 
 from kernelscape import execute
 from kernelscape import expression as ex
-from kernelscape.backends.driver import Call, Segment, Sweep
+from kernelscape.backends import cpu
+from kernelscape.backends.words import Call, Segment, Sweep
 from kernelscape.errors import BoundsError
 from kernelscape.execute import Executable
+from kernelscape.machine import describe_host
 from kernelscape.reference import evaluate
 from tests.oracle.engine import TARGETS, assert_as_defined, plan_of, results_for, run, whole_numbers
 from tests.oracle.jobs import WindowWords, binary, largest, make_job, number, rank, smallest, total
@@ -339,6 +341,16 @@ def test_small_work_stays_in_the_calling_thread(monkeypatch):
     monkeypatch.setattr(execute.pool, "run", lambda *_: pytest.fail("threads were woken"))
     assert executable.serial
     run(job, [array], executable=executable, workers=8)
+
+
+def test_code_that_this_machine_cannot_run_is_refused(monkeypatch):
+    """Running it would end the process; planning and compiling for other machines is fine."""
+    array = whole_numbers((8, 8))
+    plan = plan_of(make_job(total, [array]), [array], target="x86-64-v3")
+    older = describe_host("older", {"sse2": True, "fma": True}, is_x86=True)
+    monkeypatch.setattr(cpu, "host_target", lambda: older)
+    with pytest.raises(ValueError, match=r"got 'x86-64-v3'.*needs .*avx2.*configure\(target=None\)"):
+        Executable(plan, checked=False)
 
 
 def test_a_constant_result_needs_no_sample():

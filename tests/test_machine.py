@@ -61,3 +61,16 @@ def test_targets_are_data_that_travels():
     for target in (*TARGETS.values(), GENERIC):
         assert pickle.loads(pickle.dumps(target)) == target
         assert hash(target) == hash(pickle.loads(pickle.dumps(target)))
+
+
+def test_a_level_needs_what_the_levels_below_need():
+    for lower, higher in itertools.pairwise(TARGETS.values()):
+        assert set(lower.needs) < set(higher.needs)
+    assert "avx512f" not in X86_64_V3.needs
+    assert GENERIC.needs == ()
+
+
+def test_a_host_needs_the_features_that_it_has():
+    assert describe_host("c", {"b": False, "a": True, "d": True}, is_x86=True).needs == ("a", "d")
+    unknown = describe_host("x86-64", {"sse2": True, "avx2": True}, is_x86=True)
+    assert unknown.needs == ("avx2", "sse2"), "LLVM's name for a processor that it does not know is no level"

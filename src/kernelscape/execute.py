@@ -15,19 +15,10 @@ from typing import Any
 import numpy as np
 
 from kernelscape import pool
-from kernelscape.backends import compiled
-from kernelscape.backends.driver import (
-    AxisWord,
-    Call,
-    InputWord,
-    Phase,
-    Plane,
-    Segment,
-    SegmentInput,
-    Sweep,
-)
+from kernelscape.backends import compiled, cpu
+from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep
 from kernelscape.boundary import MODES, Outside, locate
-from kernelscape.errors import BoundsError, nan_in_integers
+from kernelscape.errors import ArgumentError, BoundsError, nan_in_integers
 from kernelscape.expression import DType
 from kernelscape.loops import MISSING, OUTSIDE, X, Y
 from kernelscape.plan import Layout, Plan
@@ -55,6 +46,12 @@ class Executable:
     """A plan with its machine code and tables, ready to be called many times, from many threads."""
 
     def __init__(self, plan: Plan, *, checked: bool) -> None:
+        missing = cpu.missing_features(plan.target)
+        if missing:
+            raise ArgumentError(
+                f"target must be one whose code this machine can run; got {plan.target.name!r} ({plan.target.cpu}), "
+                f"which needs {', '.join(missing)}. Choose a lower level, or configure(target=None) for this machine."
+            )
         self.plan, self.checked = plan, checked
         self.keep: list[Any] = []
         tables = _Tables(self)
@@ -161,7 +158,7 @@ def _span(argument: Array) -> tuple[int, int, int]:
 
 
 class _Tables:
-    """Builds the words of ``driver.py`` for one executable."""
+    """Builds the words of ``backends/words.py`` for one executable."""
 
     def __init__(self, owner: Executable) -> None:
         self.owner, self.plan = owner, owner.plan

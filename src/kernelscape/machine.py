@@ -46,6 +46,19 @@ class Target:
     half: bool
     cache_bytes: int = 1 << 20
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """LLVM's names of the features without which code for this target cannot run."""
+        if not self.features:
+            return _LEVELS.get(self.cpu, ())
+        return tuple(flag[1:] for flag in self.features.split(",") if flag.startswith("+"))
+
+
+_V2 = ("sse2", "cx16", "popcnt", "sse3", "sse4.1", "sse4.2", "ssse3")
+_V3 = (*_V2, "avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe", "xsave")
+_V4 = (*_V3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
+_LEVELS = {"x86-64": ("sse2",), "x86-64-v2": _V2, "x86-64-v3": _V3, "x86-64-v4": _V4}
+"""Features of the levels of the System V Application Binary Interface for x86-64, chapter 3."""
 
 X86_64 = Target("x86-64", "x86-64", "", 16, 16, fma=False, rounding=False, half=False)
 X86_64_V2 = replace(X86_64, name="x86-64-v2", cpu="x86-64-v2", rounding=True)

@@ -65,7 +65,7 @@ class Plan:
     def masked_stage(self) -> Stage:
         """The stage of the tiles in which samples are missing."""
         outputs = tuple(stored(n, d) for n, d in zip(self.job.outputs, self.job.output_dtypes, strict=True))
-        return replace(self.stage, outputs=with_explicit_selections(outputs), columns=(), column_taps=())
+        return replace(self.stage, outputs=with_explicit_selections(outputs, missing=True), columns=(), column_taps=())
 
     @property
     def counts(self) -> Shape:
@@ -90,6 +90,7 @@ def make_plan(
     roles = _roles(job, arrangement)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
     interior = tuple(stored(n, d) for n, d in zip(job.interior or job.outputs, job.output_dtypes, strict=True))
+    interior = with_explicit_selections(interior, missing=False)
     columns = _columns(interior, job, arrangement, roles)
     interior = columns.outputs
     every = (*columns.outputs, *columns.columns)

@@ -223,21 +223,22 @@ def _bare(node: Node) -> Node:
 # -- validity written out ----------------------------------------------------------------------------------------------
 
 
-def with_explicit_selections(outputs: Sequence[Node]) -> tuple[Node, ...]:
+def with_explicit_selections(outputs: Sequence[Node], *, missing: bool) -> tuple[Node, ...]:
     """The same results, where folds with an identity whose `where` exists elsewhere than their body say so themselves.
 
     Such a fold is valid where it used an element, or where something is known of `where` and nothing that it selects is
     missing. Where body and `where` exist at the same elements, as in ``np.sum(w[w > 3])``, that is: where one of them
-    exists, which is all that a backend looks at.
+    exists, which is all that a backend looks at.  Without `missing` samples only a selection that is itself made with
+    the result of another one, ``w[w > np.max(w[w < 3])]``, may not exist.
     """
-    return rebuild(outputs, lambda node: _explicit(node) if type(node) is Reduce else None)
+    return rebuild(outputs, lambda node: _explicit(node, missing) if type(node) is Reduce else None)
 
 
-def _explicit(node: Reduce) -> Node | None:
+def _explicit(node: Reduce, missing_samples: bool) -> Node | None:
     if node.where is None or 0 in node.body.shape:
         return None
     identity = getattr(np, node.operation).identity
-    if identity is None or _flags_of(node.body) == _flags_of(node.where):
+    if identity is None or _flags_of(node.body, missing_samples) == _flags_of(node.where, missing_samples):
         return None
     exists, known = valid(node.body), valid(node.where)
     chosen = elementwise("select", BOOL, known, node.where, constant(False, BOOL))
@@ -256,14 +257,14 @@ def _explicit(node: Reduce) -> Node | None:
     return elementwise("select", node.dtype, mark, value, value)
 
 
-def _flags_of(node: Node) -> frozenset[Any]:
+def _flags_of(node: Node, missing: bool) -> frozenset[Any]:
     """Names of the flags whose conjunction a node has, element by element; equal names, equal flags."""
     if isinstance(node, Window):
-        return frozenset({node.input})
+        return frozenset({node.input} if missing else ())
     if isinstance(node, Elementwise) and node.operator != "select":
-        parts = [_flags_of(o) for o in node.operands]
+        parts = [_flags_of(o, missing) for o in node.operands]
         if all(o.shape == node.shape or not part for o, part in zip(node.operands, parts, strict=True)):
             return frozenset().union(*parts)
-    if any(isinstance(n, Window) for n in walk([node])):
+    if any((missing and isinstance(n, Window)) or getattr(n, "where", None) is not None for n in walk([node])):
         return frozenset({("node", id(node))})
     return frozenset()

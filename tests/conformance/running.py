@@ -7,7 +7,7 @@ import numpy as np
 from kernelscape import execute
 from kernelscape.api.arguments import canonical_argument
 from kernelscape.api.results import allocate
-from kernelscape.backends.driver import Sweep
+from kernelscape.backends.words import Sweep
 from kernelscape.config import settings
 from kernelscape.execute import Executable
 from tests.conformance.check import Prepared

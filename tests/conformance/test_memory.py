@@ -9,7 +9,7 @@ import pytest
 
 import kernelscape as ks
 from kernelscape import execute
-from kernelscape.backends.driver import Plane, SegmentInput
+from kernelscape.backends.words import Plane, SegmentInput
 from kernelscape.errors import BoundsError
 from tests.conformance.cases import Case, Recipe
 from tests.conformance.check import prepare

@@ -33,6 +33,7 @@ FOUND = (
     "w: np.sum(w[w > w[-1]])",  # of a selection nothing is known where w[-1] does not exist
     "w: np.sum(np.flip(w)[(w <= 3) & valid(w)])",  # what is selected may not exist
     "wk: np.any(w[k > 0])",
+    "w: np.mean(w[w <= np.max(w[w > 6])])",  # a selection by what need not exist
     "w: np.where(np.max(w) > 3, np.max(w), np.max(np.where(w != -1, w * np.float64(2), w)))",  # two dtypes in a sweep
 )
 

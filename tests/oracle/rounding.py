@@ -14,6 +14,7 @@ a bound of the distance between the definition's value and a backend's:
 The bound of an element that does not exist is 0, unless it is infinite.
 """
 
+import functools
 import math
 from itertools import product
 
@@ -134,6 +135,9 @@ def _elementwise(node, value, children, errors):
         error = 2 * error + own + sum(np.where(np.isfinite(e), e, 0) for e in errors)
     if node.dtype.kind != "f":
         error = np.where(error > 0, np.inf, 0)
+    else:  # the sign of a zero is as inexact as the operand that underflowed
+        inexact = functools.reduce(np.logical_or, (e > 0 for e in errors))
+        error = np.where(inexact & (value.data == 0), np.maximum(error, _tiny(node.dtype)), error)
     return np.where(unknown, np.inf, error)
 
 

@@ -73,7 +73,7 @@ def _source_fingerprint() -> str:
     """All source that has a part in the text of generated code."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     parts: list[str | bytes] = []
-    for folder in ("backends", "reductions", "."):
+    for folder in ("backends", "networks", "reductions", "."):
         for root, folders, files in os.walk(os.path.join(package, folder)):
             if folder == ".":
                 folders.clear()

@@ -47,6 +47,12 @@ def host_target() -> Target:
     return describe_host(llvm.get_host_cpu_name(), dict(llvm.get_host_cpu_features()), is_x86)
 
 
+def missing_features(target: Target) -> tuple[str, ...]:
+    """What this machine lacks to run code for a target; code for any target can be compiled."""
+    host = host_target()
+    return () if target == host else tuple(f for f in target.needs if f not in host.needs)
+
+
 @lru_cache(maxsize=1)
 def versions() -> str:
     """Versions of llvmlite and LLVM, for cache keys."""

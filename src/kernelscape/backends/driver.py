@@ -1,9 +1,9 @@
 """The native worker: pulls tiles from a shared counter, prepares tables of row pointers and calls the kernel.
 
 It is the same code for every stage (compiled once, kept on disk), so it is driven by tables of 64-bit words that
-``execute.py`` builds with NumPy; the names of the words are the enumerations below. One call of ``worker`` is one
-thread's share of a sweep; nothing here knows a mode: a table of byte offsets says where the rows of an axis come from,
-and the entry `OUTSIDE` that a row is the constant row (or missing).
+``execute.py`` builds with NumPy; ``words.py`` has the names of the words. One call of ``worker`` is one thread's share
+of a sweep; nothing here knows a mode: a table of byte offsets says where the rows of an axis come from, and the entry
+`OUTSIDE` that a row is the constant row (or missing).
 
 A *tile* is a strip of output rows of one segment along x, over a few slabs (positions of the outer axes). In a
 *direct* segment row pointers point into the caller's array; elsewhere rows are copied, converted and padded into a ring
@@ -14,134 +14,12 @@ writes into rows of its own, from which the outputs are copied: so the kernel ha
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum, auto
 
 from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.ir import I1, I8, I64, PTR, Builder, Module, Type, Value, constant
+from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep, Words
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
 from kernelscape.machine import Target
-
-
-class _Words(IntEnum):
-    @staticmethod
-    def _generate_next_value_(name: str, start: int, count: int, last_values: list[int]) -> int:
-        return count
-
-
-class Sweep(_Words):
-    """What is the same for all calls of one executable."""
-
-    KERNEL = auto()
-    MASKED_KERNEL = auto()
-    INPUTS = auto()
-    PLANES = auto()
-    OUTER = auto()
-    ROWS = auto()
-    Y_COUNT = auto()
-    STRIP = auto()
-    STRIPS = auto()
-    SEGMENTS = auto()
-    SLABS_PER_TILE = auto()
-    SLABS = auto()
-    TILES = auto()
-    SEGMENT_TABLE = auto()
-    INPUT_TABLE = auto()
-    PLANE_TABLE = auto()
-    OUTER_EXTENTS = auto()
-    AXES = auto()
-    AXIS_TABLE = auto()
-    TOTAL_ROWS = auto()
-    ROWS_AT = auto()
-    FLAGS_AT = auto()
-    OUTPUTS_AT = auto()
-    LIMITS_AT = auto()
-    COORDINATES_AT = auto()
-    OUTER_AT = auto()
-    PLANE_BASE_AT = auto()
-    COLUMNS_AT = auto()
-    COLUMN_BYTES = auto()
-
-
-class Call(_Words):
-    """What belongs to one call; the first four are written while it runs.
-
-    ERROR is the first offending address of a checked build; NAN, right behind it, says that an integer output met NaN.
-    """
-
-    COUNTER = auto()
-    CANCEL = auto()
-    ERROR = auto()
-    NAN = auto()
-    ARGUMENTS = auto()
-    INPUT_BASES = auto()
-    PLANE_BASES = auto()
-    INPUT_LIMITS = auto()
-    PLANE_LIMITS = auto()
-
-
-class InputWord(_Words):
-    FILL = auto()
-    COMBINATIONS = auto()
-    Y_OFFSETS = auto()
-    Y_OFFSET_TABLE = auto()
-    PHASES = auto()
-    Y_STRIDE = auto()
-    Y_MAP = auto()
-    Y_LAST = auto()
-    COMBINATION_TABLE = auto()
-    OUTER_MAPS = auto()
-    OUTER_STRIDES = auto()
-    RING = auto()
-    RING_SLOTS = auto()
-    ROW_BYTES = auto()
-    RING_AT = auto()
-    CONSTANT_ROW = auto()
-    CONSTANT_BYTES = auto()
-    NO_FLAGS = auto()
-    FIRST_ROW = auto()
-    BASES_AT = auto()
-    HELD_AT = auto()
-
-
-class Segment(_Words):
-    X0 = auto()
-    POSITIONS = auto()
-    COUNT = auto()
-    MISSING = auto()
-    INPUT_TABLE = auto()
-
-
-class SegmentInput(_Words):
-    DIRECT = auto()
-    OFFSET = auto()
-    PHASE_TABLE = auto()
-
-
-class Phase(_Words):
-    TABLE = auto()
-    COUNT = auto()
-    LOW = auto()
-    HIGH = auto()
-    START = auto()
-    STEP = auto()
-    FLAGS = auto()
-
-
-class Plane(_Words):
-    OUTER_STRIDES = auto()
-    Y_STEP = auto()
-    X_STEP = auto()
-    ITEM = auto()
-    ROWS_AT = auto()
-    ROW_BYTES = auto()
-
-
-class AxisWord(_Words):
-    """A window axis: KIND is the number of an outer axis, or Y or X as in ``loops.py``."""
-
-    KIND = auto()
-    FIRST = auto()
-    STRIDE = auto()
 
 
 def worker_text(target: Target, *, checked: bool) -> str:
@@ -192,7 +70,7 @@ class _Worker:
     def entry(self, table: Value, index: Value, type: Type = I64) -> Value:
         return self.b.load(type, self.b.element_pointer(table, "i64", index))
 
-    def record(self, table: Value, index: Value, words: type[_Words]) -> Value:
+    def record(self, table: Value, index: Value, words: type[Words]) -> Value:
         return self.b.offset(table, self.b.mul(index, constant(I64, 8 * len(words))))
 
     def room(self, name: Sweep) -> Value:

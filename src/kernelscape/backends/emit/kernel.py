@@ -17,8 +17,9 @@ arguments up to `limits` are addresses of tables of 64-bit words, filled by ``dr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial, reduce
 from itertools import product
 from math import isfinite
 
@@ -30,9 +31,9 @@ from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.folds import Folds
 from kernelscape.backends.emit.order import Order
 from kernelscape.backends.emit.shapes import Shapes
-from kernelscape.backends.emit.values import Emitter, Frame, Index, report
+from kernelscape.backends.emit.values import Emitter, Frame, Index, Lane, report
 from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Type, Value, constant, vector_constant
-from kernelscape.backends.operators.masks import any_lane
+from kernelscape.backends.operators.masks import any_lane, either
 from kernelscape.loops import Stage
 from kernelscape.machine import Target
 from kernelscape.semantics import register_dtype
@@ -105,20 +106,29 @@ def _column_pass(builder: Builder, stage: Stage, count: Value, emitter_at: Calla
 
 def _write_outputs(emitter: Emitter) -> None:
     stage = emitter.stage
+    met: list[tuple[Value, Lane]] = []
     for t in range(stage.rows):
         for u in range(stage.vectors):
             for plane, (number, index) in enumerate(stage.planes()):
-                _write(emitter, number, index, plane, (t, u))
+                nan = _write(emitter, number, index, plane, (t, u))
+                if nan is not None:
+                    met.append((nan, (t, u)))
+    if met:
+        # One branch for the whole tile, since each would cut the code that the machine can overlap.
+        any_of_all = reduce(partial(either, emitter.builder), (nan for nan, _ in met))
+        emitter.builder.when(any_lane(emitter.builder, any_of_all), lambda: _note_nan(emitter, met))
 
 
-def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: tuple[int, int]) -> None:
+def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: Lane) -> Value | None:
+    """Stores one vector of an output; returns where it is NaN, if that has to be noted."""
     builder, stage, node = emitter.builder, emitter.stage, emitter.stage.outputs[number]
     found = emitter.spread(node, index, lane)
     value, flag = _converted(emitter, found.value, node.dtype, number), found.flag
     if emitter.masked and stage.min_count > 0:
         flag = emitter.both(flag, _enough(emitter, lane))
+    nan = None
     if node.dtype.kind == "f" and stage.output_dtypes[number].kind in "iu":
-        flag = _nan_checked(emitter, found.value, flag, lane)
+        flag, nan = _nan_checked(emitter, found.value, flag)
     if flag is not None and holds(stage.invalid, stage.output_dtypes[number]):
         type_ = operators.register_type(stage.output_dtypes[number], stage.lanes)
         value = builder.select(flag, value, constant(type_, _mark(stage.invalid, stage.output_dtypes[number])))
@@ -129,33 +139,32 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: tuple[
     pointer = builder.element_pointer(base, stored.type.element, frame.x)
     pointer = builder.offset(pointer, lane[1] * stage.lanes * (stored.type.bits // 8))
     builder.store(stored, pointer, _output_bounds(emitter, entry))
+    return nan
 
 
-def _nan_checked(emitter: Emitter, value: Value, flag: Value | None, lane: tuple[int, int]) -> Value | None:
+def _nan_checked(emitter: Emitter, value: Value, flag: Value | None) -> tuple[Value | None, Value | None]:
     """NaN in an integer output is invalid where an integer stands for that; elsewhere it is noted, to be an error."""
     builder = emitter.builder
     if isinstance(emitter.stage.invalid, int):
-        return emitter.both(flag, builder.fcmp("ord", value, value))
+        return emitter.both(flag, builder.fcmp("ord", value, value)), None
     nan = builder.fcmp("uno", value, value)
-    if flag is not None:
-        nan = builder.binary("and", nan, flag)
-    builder.when(any_lane(builder, nan), lambda: _note_nan(emitter, nan, lane))
-    return flag
+    return flag, nan if flag is None else builder.binary("and", nan, flag)
 
 
-def _note_nan(emitter: Emitter, nan: Value, lane: tuple[int, int]) -> None:
+def _note_nan(emitter: Emitter, met: Sequence[tuple[Value, Lane]]) -> None:
     """Sets the word behind the error word; lanes and rows that are no outputs may hold anything."""
     builder, stage, frame = emitter.builder, emitter.stage, emitter.frame
     axes = len(stage.roles)
     positions, rows = (builder.load(I64, builder.offset(frame.coordinates, 8 * (axes + n))) for n in (1, 2))
     wide = Type("i64", stage.lanes)
-    numbers = vector_constant(wide, range(lane[1] * stage.lanes, (lane[1] + 1) * stage.lanes))
-    place = builder.add(emitter.splat(frame.x), numbers)
-    inside = builder.binary("and", nan, builder.icmp("slt", place, emitter.splat(positions)))
-    is_row = builder.icmp("slt", constant(I64, lane[0]), rows)
-    seen = builder.binary("and", any_lane(builder, inside), is_row)
     word = builder.offset(builder.arguments[_ERROR], 8)
-    builder.when(seen, lambda: builder.store(constant(I64, 1), word))
+    for nan, (t, u) in met:
+        numbers = vector_constant(wide, range(u * stage.lanes, (u + 1) * stage.lanes))
+        place = builder.add(emitter.splat(frame.x), numbers)
+        inside = builder.binary("and", nan, builder.icmp("slt", place, emitter.splat(positions)))
+        is_row = builder.icmp("slt", constant(I64, t), rows)
+        seen = builder.binary("and", any_lane(builder, inside), is_row)
+        builder.when(seen, lambda: builder.store(constant(I64, 1), word))
 
 
 def holds(invalid: float, dtype: ex.DType) -> bool:
