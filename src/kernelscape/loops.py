@@ -51,6 +51,8 @@ class RowInput:
         Padded rows from one output row to the next.
     phases : int
         A row under stride s along x comes as s rows: sample ``s * j + phase`` is element j of row `phase`.
+    x_unit : int
+        Elements of a row from one position of the job's x axis to the next (interleaved colours).
     taps : tuple of tuple of int, or None
         Positions of a footprint's samples in the box.
     offsets : tuple of tuple of int
@@ -111,8 +113,6 @@ class Stage:
         Innermost elements that belong to one position of the job's x axis (interleaved colours).
     rows, vectors, lanes : int
         The register tile.
-    masked : bool
-        Samples may be missing: tables of flag rows come with the tables of rows.
     min_count
         As in `geometry.Job`; 0 where every window is known to have as many valid samples.
     invalid

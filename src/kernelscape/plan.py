@@ -25,7 +25,6 @@ from kernelscape.methods.direct import Tile, choose_tile
 from kernelscape.rewrite import with_explicit_selections
 from kernelscape.semantics import register_dtype
 
-
 SHORT_ROW = 16
 """Positions below which an axis is not worth being the innermost one, when another is long."""
 
@@ -175,7 +174,7 @@ def _arrange(job: Job, counts: Shape, layouts: Sequence[Layout], output_layouts:
         if wide is not None:
             x, flat = wide, x
     longest = max(axes, key=lambda a: counts[a])
-    if flat is None and counts[x] < SHORT_ROW and counts[longest] >= 8 * counts[x]:
+    if flat is None and counts[x] < SHORT_ROW and counts[longest] >= 16 * counts[x]:
         # Rows of a few samples would fill a vector to a small part: gathering samples that lie apart is cheaper.
         x = longest
     rest = [a for a in order if a not in (x, flat)]

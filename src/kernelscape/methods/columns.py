@@ -7,7 +7,7 @@ selection among sorted columns is a shorter network). The idea is old: separable
 columns are used by Huang, Yang and Tang (1979) and by Adams, "Fast median filters using separable sorting networks"
 (2021).
 
-Applies when rows along x are read without stride. Exact for integers, extrema, booleans and sorting.  A floating sum
+Applies when rows along x are read without stride. Exact for integers, extrema, booleans and sorting. A floating sum
 is made in another order (column by column), which rounds less; the order is still a function of the window alone.
 Where samples may be missing, code for whole windows and code with flags must give the same bits, and floating sums stay
 in the direct order.
@@ -15,7 +15,8 @@ in the direct order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kernelscape import expression as ex
@@ -23,6 +24,9 @@ from kernelscape.semantics import OPERATORS
 
 LARGEST_SORT = 121
 """Samples up to which sorted columns pay; above, ranks are found otherwise."""
+
+MakeColumn = Callable[[ex.Node], ex.Node]
+"""The Column node that stands for an expression of the samples at the first tap along x."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +43,10 @@ def use_columns(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_ord
     `keep_order`: floating sums must stay as they are.
     """
     found: list[ex.Node] = []
-    known: dict[tuple[object, ...], ex.Node] = {}
+    known: dict[object, ex.Node] = {}
 
     def column(node: ex.Node) -> ex.Node:
-        key = (ex.structure([node]),)
+        key = ex.structure([node])
         if key not in known:
             known[key] = ex.Column((shape[x], *node.shape), node.dtype, len(found))
             found.append(node)
@@ -59,7 +63,7 @@ def use_columns(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_ord
     return Columns(changed, tuple(found))
 
 
-def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: object, keep_order: bool) -> ex.Node | None:
+def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn, keep_order: bool) -> ex.Node | None:
     body = _in_window_shape(node, shape)
     if node.where is not None or body is None or not _is_uniform_in_taps(body, shape):
         return None
@@ -72,11 +76,10 @@ def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: object, ke
         return None
     first = ex.pick(body, x, 0)
     inner = ex.reduce(node.operation, first, range(first.ndim)) if first.ndim else first
-    assert callable(column)
     return ex.reduce(node.operation, column(inner), (0,))
 
 
-def _sorted_columns(node: ex.Sort, shape: ex.Shape, x: int, column: object) -> ex.Node | None:
+def _sorted_columns(node: ex.Sort, shape: ex.Shape, x: int, column: MakeColumn) -> ex.Node | None:
     """Sort of a whole window, flattened, whose elements are numbers: the order of axes does not matter to it."""
     body = node.body
     if not isinstance(body, ex.Reshape) or body.ndim != 1 or body.body.shape != shape or node.where is not None:
@@ -86,7 +89,6 @@ def _sorted_columns(node: ex.Sort, shape: ex.Shape, x: int, column: object) -> e
     if not _is_uniform_in_taps(body.body, shape) or len(shape) != 2 or body.size > LARGEST_SORT or min(shape) < 4:
         return None
     first = ex.pick(body.body, x, 0)
-    assert callable(column)
     made = column(ex.sort(first, 0, numbers=True))
     return ex.sort(ex.reshape(made, (body.size,)), 0, numbers=node.numbers)
 
@@ -103,18 +105,11 @@ def _unflattened(node: ex.Node, shape: ex.Shape) -> ex.Node | None:
         return node
     if isinstance(node, ex.Reshape):
         return node.body if node.body.shape == shape else None
-    if isinstance(node, ex.Elementwise) and node.shape == (_size(shape),):
+    if isinstance(node, ex.Elementwise) and node.shape == (math.prod(shape),):
         operands = [o if not o.shape else _unflattened(o, shape) for o in node.operands]
         if all(o is not None for o in operands):
             return ex.elementwise(node.operator, node.dtype, *(o for o in operands if o is not None))
     return None
-
-
-def _size(shape: ex.Shape) -> int:
-    total = 1
-    for n in shape:
-        total *= n
-    return total
 
 
 def _is_uniform_in_taps(node: ex.Node, shape: ex.Shape) -> bool:

@@ -1,24 +1,21 @@
 """Whether a NaN may have been met, found out beside a fold of extrema instead of in it.
 
-An instruction for the smaller or larger of two numbers forgets NaN, and a comparison for every sample would cost as much as the
-fold itself.  Additions have execution units of their own, so the samples are summed: the sum is NaN when a sample is (or for
-infinities of both signs; then the fold is only done again in vain).  Where the body is a product of samples and weights, the
-samples are summed instead of the products, each once for all output rows that read it: if their sum and that of the weights are
-finite, no product is NaN.
+An instruction for the smaller or larger of two numbers forgets NaN, and a comparison for every sample would cost as
+much as the fold itself. Additions have execution units of their own, so the samples are summed: the sum is NaN when a
+sample is (or for infinities of both signs; then the fold is only done again in vain). Where the body is a product of
+samples and weights, the samples are summed instead of the products, each once for all output rows that read it: if
+their sum and that of the weights are finite, no product is NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import reduce
 from itertools import product
 
 from kernelscape import expression as ex
-from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, project
+from kernelscape.backends.emit.values import Emitter, Index, Lane, project
 from kernelscape.backends.ir import I1, Value, constant
 from kernelscape.backends.operators.masks import any_lane
-
-Read = Callable[[ex.Node, Index, Lane], Element]
 
 
 class Doubts:
@@ -33,15 +30,17 @@ class Doubts:
     def __bool__(self) -> bool:
         return bool(self._sums)
 
-    def add(self, body: ex.Node, place: Index, lane: Lane, value: Value, read: Read) -> None:
-        """Suspects one element of a body, whose value is `value`."""
+    def add(self, fold: ex.Reduce, place: Index, lane: Lane, value: Value) -> None:
+        """Suspects one element of the body of a fold, whose value is `value`."""
+        body = fold.body
         factors = self._factors(body)
         if factors is None:
             self._sum(value, lane, finite=False)
             return
         samples, weights = factors
         self._weights[id(weights)] = weights
-        self._sum(read(samples, project(place, samples.shape, body.shape), lane).value, lane, finite=True)
+        sample = self.emitter.operand(fold, samples, project(place, samples.shape, body.shape), lane)
+        self._sum(sample.value, lane, finite=True)
 
     def _factors(self, body: ex.Node) -> tuple[ex.Node, ex.Node] | None:
         """Samples and weights of a product, in this order."""

@@ -64,7 +64,7 @@ class Folds:
             for _, lane in slots:
                 self.emitter.prepare(inner, lane)
         axis = self._y_axis(node)
-        if self.fits_unrolled(slots):
+        if self._fits_unrolled(slots):
             found = self._unrolled(slots, index)
         elif axis is not None and self.stage.rows > 1 and len(slots) > 1 and self._steps_by_one(node, axis):
             found = self._by_rows(slots, axis)
@@ -94,7 +94,7 @@ class Folds:
         now = self.builder.fcmp("uno", pending, pending)
         return now if element.unordered is None else self.builder.binary("or", element.unordered, now)
 
-    def fits_unrolled(self, slots: Sequence[Slot]) -> bool:
+    def _fits_unrolled(self, slots: Sequence[Slot]) -> bool:
         node = slots[0][0]
         taps = node.body.size // max(node.size, 1)
         return taps <= 4 or taps * self._step_cost(slots) <= UNROLL_LIMIT
@@ -132,8 +132,8 @@ class Folds:
         """One step of an unrolled fold; extrema of whole windows only suspect that a NaN was met, in `doubts`."""
         if not self._may_doubt(node):
             return self._accumulate(node, so_far, place, lane)
-        value = self._wide(node, node.body, place, lane).value
-        doubts.add(node.body, place, lane, value, lambda part, at, one: self._wide(node, part, at, one))
+        value = self.emitter.operand(node, node.body, place, lane).value
+        doubts.add(node, place, lane, value)
         return Element(value if so_far is None else self._combine(node, so_far.value, value), None)
 
     def _may_doubt(self, node: ex.Reduce) -> bool:
@@ -214,7 +214,7 @@ class Folds:
                 ]
 
             self.builder.fence()
-            return self.nest(behind, state, step, cost)
+            return self._nest(behind, state, step, cost)
 
         def all_rows(head: Indices, state: list[Element]) -> list[Element]:
             extent, every = shape[axis], set(range(rows))
@@ -230,7 +230,7 @@ class Folds:
                 state = one_row(head, row, {t for t in every if row - t < extent}, state)
             return state
 
-        return self.nest(before, self._start(slots), all_rows, LOOP_LIMIT + 1)
+        return self._nest(before, self._start(slots), all_rows, LOOP_LIMIT + 1)
 
     def _start(self, slots: list[Slot]) -> list[Element]:
         """What a loop begins with, with all the flags that it will carry."""
@@ -247,16 +247,19 @@ class Folds:
         first = so_far is None
         state = Element(self._identity(node), None) if so_far is None else so_far
         if self._is_product(node):
-            a, b = (self._operand(node.body, operand, place, lane) for operand in _factors(node.body))
+            a, b = (
+                self.emitter.operand(node.body, f, project(place, f.shape, node.body.shape), lane)
+                for f in _factors(node.body)
+            )
             new = fused(self.builder, self.emitter.target, a.value, b.value, state.value)
             valid = self.emitter.both(a.flag, b.flag)
         else:
-            element = self._wide(node, node.body, place, lane)
+            element = self.emitter.operand(node, node.body, place, lane)
             valid = element.flag
             new = element.value if first else self._combine(node, state.value, element.value)
         counts = valid
         if node.where is not None:
-            chosen = self._wide(node, node.where, place, lane)
+            chosen = self.emitter.operand(node, node.where, place, lane)
             counts = self.emitter.both(self.emitter.both(valid, chosen.value), chosen.flag)
         value = new if counts is None else self.builder.select(counts, new, state.value)
         flag = self._any_flag(node, first, state.flag, valid, counts)
@@ -293,14 +296,6 @@ class Folds:
             return None
         return this if so_far is None else self.builder.binary("or", so_far, this)
 
-    def _wide(self, node: ex.Node, part: ex.Node, place: Index, lane: Lane) -> Element:
-        emitter = self.emitter
-        return emitter.element(part, place, lane) if id(node) in emitter.uniform else emitter.spread(part, place, lane)
-
-    def _operand(self, body: ex.Node, operand: ex.Node, place: Index, lane: Lane) -> Element:
-        index = project(place, operand.shape, body.shape)
-        return self._wide(body, operand, index, lane)
-
     def _is_product(self, node: ex.Reduce) -> bool:
         body = node.body
         return (
@@ -331,9 +326,9 @@ class Folds:
                 for s, (node, lane) in zip(state, slots, strict=True)
             ]
 
-        return self.nest(extents, self._start(slots), step, self._step_cost(slots))
+        return self._nest(extents, self._start(slots), step, self._step_cost(slots))
 
-    def nest(self, extents: Sequence[int], state: list[Element], step: Any, cost: int) -> list[Element]:
+    def _nest(self, extents: Sequence[int], state: list[Element], step: Any, cost: int) -> list[Element]:
         """Runs `step` for all taps in C order, carrying a list of elements."""
 
         def run(taps: Indices, state: list[Element]) -> list[Element]:
@@ -382,7 +377,7 @@ class Folds:
             for taps in product(*map(range, extents)):
                 state = step(taps, state)
         else:
-            state = self.nest(extents, start, step, 6)
+            state = self._nest(extents, start, step, 6)
         flagged = self.emitter.masked or node.where is not None
         place = self.builder.convert("sext", state[1].value, position.of("i64"))
         return Element(place, state[0].flag if flagged else None)
@@ -391,17 +386,15 @@ class Folds:
         self, node: ex.ArgReduce, place: Index, taps: Indices, extents: Sequence[int], state: list[Element], lane: Lane
     ) -> list[Element]:
         builder, (best, at) = self.builder, state
-        element = self._wide(node, node.body, place, lane)
+        element = self.emitter.operand(node, node.body, place, lane)
         counts = element.flag
         if node.where is not None:
-            counts = self.emitter.both(counts, self._wide(node, node.where, place, lane).value)
+            counts = self.emitter.both(counts, self.emitter.operand(node, node.where, place, lane).value)
         assert best.flag is not None
         better = builder.binary("or", self._beats(node, element.value, best.value), self._not(best.flag))
         if counts is not None:
             better = builder.binary("and", better, counts)
-        flat: Position = 0
-        for extent, tap in zip(extents, taps, strict=True):
-            flat = self.emitter.affine(flat, extent, tap)
+        flat = self.emitter.flat(tuple(extents), taps)
         number = builder.splat(builder.convert("trunc", as_value(flat), Type("i32")), at.value.type.lanes)
         if isinstance(flat, int):
             number = constant(at.value.type, flat)

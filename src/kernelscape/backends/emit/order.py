@@ -33,7 +33,7 @@ class Order:
 
     def __init__(self, emitter: Emitter) -> None:
         self.emitter, self.builder = emitter, emitter.builder
-        self._take_elsewhere = emitter._rules[ex.Take]
+        self._take_elsewhere = emitter.rule(ex.Take)
         self._demand = _demanded(list(ex.walk(emitter.stage.outputs)))
         emitter.add_rules({ex.Sort: self._sort, ex.Take: self._take})
         emitter.prepare = self.prepare
@@ -66,8 +66,8 @@ class Order:
         if node.dtype.kind == "b":
             wires = self._exchange(network, values, boolean=True)
         elif node.dtype.kind == "f" and not node.numbers:
-            keys = [sortable_key(self.builder, v) for v in values]
-            wires = [from_sortable_key(self.builder, k, values[0].type) for k in self._exchange(network, keys)]
+            keys = [_sortable_key(self.builder, v) for v in values]
+            wires = [_from_sortable_key(self.builder, k, values[0].type) for k in self._exchange(network, keys)]
         else:
             wires = self._exchange(network, values, unsigned=node.dtype.kind == "u")
         return {rank: Element(wire, None) for rank, wire in zip(ranks, wires, strict=True)}
@@ -81,9 +81,7 @@ class Order:
         return sorting_network(extent) if len(ranks) == extent else selection_network(extent, ranks)
 
     def _input(self, node: ex.Sort, others: Index, place: Position, lane: Lane) -> Element:
-        index = (*others[: node.axis], place, *others[node.axis :])
-        get = self.emitter.element if id(node) in self.emitter.uniform else self.emitter.spread
-        return get(node.body, index, lane)
+        return self.emitter.operand(node, node.body, (*others[: node.axis], place, *others[node.axis :]), lane)
 
     def _exchange(
         self, network: Network, values: Sequence[Value], *, boolean: bool = False, unsigned: bool = True
@@ -159,23 +157,15 @@ class Order:
     # -- any rank ----------------------------------------------------------------------------------------------------
 
     def _take(self, node: ex.Take, index: Index, lane: Lane) -> Element:
-        inner, moved = self._sort_below(node, index)
-        if inner is None:
+        body = node.body
+        if not isinstance(body, ex.Sort) or body.axis != node.axis:
             return self._take_elsewhere(node, index, lane)
         wanted = self.emitter.element(node.index, project(index, node.index.shape, node.shape), lane)
-        element = self._bisect_at(inner, moved, wanted.value, lane)
+        element = self._bisect_at(body, index, wanted.value, lane)
         return Element(element.value, self.emitter.both(element.flag, self._spread_flag(wanted.flag)))
 
     def _spread_flag(self, flag: Value | None) -> Value | None:
         return None if flag is None else self.emitter.splat(flag)
-
-    @staticmethod
-    def _sort_below(node: ex.Take, index: Index) -> tuple[ex.Sort | None, Index]:
-        """The Sort that a Take picks from, when the taken axis is the sorted one."""
-        body = node.body
-        if isinstance(body, ex.Sort) and body.axis == node.axis:
-            return body, index
-        return None, index
 
     def _bisect(self, node: ex.Sort, others: Index, rank: Position, lane: Lane) -> Element:
         width = self.emitter.width(node)
@@ -204,7 +194,7 @@ class Order:
             one = builder.binary("shl", constant(I64, 1), shift)
             mask = builder.splat(_resized(builder, one, Type(key.element)), width)
             candidate = builder.binary("or", carried[0], mask)
-            below = self._count_below(read, key, counter, extent, candidate)
+            below = self._count_below(read, counter, extent, candidate)
             keep = builder.icmp("ule", below, wanted)
             return [builder.select(keep, candidate, carried[0])]
 
@@ -219,7 +209,7 @@ class Order:
         self, node: ex.Sort, others: Index, lane: Lane, width: int
     ) -> tuple[Callable[[Value], Value], Type, Value | None]:
         """The key of element i, the type of keys, and how many elements count (None: all)."""
-        builder, extent = self.builder, node.shape[node.axis]
+        builder, emitter, extent = self.builder, self.emitter, node.shape[node.axis]
         flagged = False
         key = self._key_type(node.dtype, width)
         scratch = builder.local(key, extent) if extent * key.bits * width <= 8 * SCRATCH_LIMIT else None
@@ -229,8 +219,9 @@ class Order:
             element = self._input(node, others, place, lane)
             counts = element.flag
             if node.where is not None:
-                where = self._input_where(node, others, place, lane)
-                counts = self.emitter.both(self.emitter.both(counts, where.flag), where.value)
+                index = (*others[: node.axis], place, *others[node.axis :])
+                where = emitter.operand(node, node.where, index, lane)
+                counts = emitter.both(emitter.both(counts, where.flag), where.value)
             value = builder.splat(self._to_key(element.value, node.dtype), width)
             counts = None if counts is None else builder.splat(counts, width)
             return (value if counts is None else builder.select(counts, value, constant(key, -1))), counts
@@ -254,15 +245,8 @@ class Order:
 
         return read, key, total if flagged else None
 
-    def _input_where(self, node: ex.Sort, others: Index, place: Position, lane: Lane) -> Element:
-        assert node.where is not None
-        index = (*others[: node.axis], place, *others[node.axis :])
-        get = self.emitter.element if id(node) in self.emitter.uniform else self.emitter.spread
-        return get(node.where, index, lane)
-
-    def _count_below(
-        self, read: Callable[[Value], Value], key: Type, counter: Type, extent: int, candidate: Value
-    ) -> Value:
+    def _count_below(self, read: Callable[[Value], Value], counter: Type, extent: int, candidate: Value) -> Value:
+        """How many elements lie below a candidate, in each lane."""
         builder = self.builder
 
         def step(place: Value, carried: list[Value]) -> list[Value]:
@@ -282,7 +266,7 @@ class Order:
         if dtype.kind == "b":
             return builder.convert("zext", value, value.type.of("i8"))
         if dtype.kind == "f":
-            return sortable_key(builder, value)
+            return _sortable_key(builder, value)
         if dtype.kind == "i":
             return builder.binary("xor", value, constant(value.type, 1 << (value.type.bits - 1)))
         return value
@@ -292,7 +276,7 @@ class Order:
         if dtype.kind == "b":
             return builder.icmp("ne", key, constant(key.type, 0))
         if dtype.kind == "f":
-            return from_sortable_key(builder, key, operators.register_type(dtype, width))
+            return _from_sortable_key(builder, key, operators.register_type(dtype, width))
         if dtype.kind == "i":
             return builder.binary("xor", key, constant(key.type, 1 << (key.type.bits - 1)))
         return key
@@ -301,7 +285,7 @@ class Order:
 _whole_network = lru_cache(maxsize=32)(sorting_network)
 
 
-def sortable_key(builder: Builder, value: Value) -> Value:
+def _sortable_key(builder: Builder, value: Value) -> Value:
     """An integer whose unsigned order is the order of floating values; every NaN is the same, above all numbers."""
     bits = value.type.bits
     nan = constant(value.type, float("nan"))
@@ -311,7 +295,7 @@ def sortable_key(builder: Builder, value: Value) -> Value:
     return builder.binary("xor", raw, builder.binary("or", negative, constant(raw.type, 1 << (bits - 1))))
 
 
-def from_sortable_key(builder: Builder, key: Value, to: Type) -> Value:
+def _from_sortable_key(builder: Builder, key: Value, to: Type) -> Value:
     """The floating value of a key."""
     bits = key.type.bits
     positive = builder.binary("ashr", key, constant(key.type, bits - 1))

@@ -37,12 +37,10 @@ class Shapes:
         return tuple(self.emitter.affine(i, step, start) for i, start, step in zip(index, starts, steps, strict=True))
 
     def _reshape(self, node: ex.Reshape, index: Index, lane: Lane) -> Element:
-        flat: Position = 0
-        for extent, i in zip(node.shape, index, strict=True):
-            flat = self.emitter.affine(flat, extent, i)
-        return self.emitter.element(node.body, self.unravel(flat, node.body.shape), lane)
+        flat = self.emitter.flat(node.shape, index)
+        return self.emitter.element(node.body, self._unravelled(flat, node.body.shape), lane)
 
-    def unravel(self, flat: Position, shape: ex.Shape) -> Index:
+    def _unravelled(self, flat: Position, shape: ex.Shape) -> Index:
         """The index in C order of element number `flat`."""
         places: list[Position] = []
         for extent in reversed(shape[1:]):
@@ -69,7 +67,7 @@ class Shapes:
             local = self._part_place(place, start, extent)
             if extent and local is not None:
                 inside = (*index[: node.axis], local, *index[node.axis + 1 :])
-                element = self._same_width(node, part, inside, lane)
+                element = self.emitter.operand(node, part, inside, lane)
                 if isinstance(place, int):
                     return element
                 found = element if found is None else self._choose(self._at_least(place, start), element, found)
@@ -81,18 +79,14 @@ class Shapes:
         """The place in a part that begins at `start`, clamped into it; None where a known place lies elsewhere."""
         if isinstance(place, int):
             return place - start if 0 <= place - start < extent else None
-        return self.clamp(self.builder.sub(place, constant(I64, start)), extent)
+        return self._clamped(self.builder.sub(place, constant(I64, start)), extent)
 
-    def clamp(self, place: Value, extent: int) -> Value:
+    def _clamped(self, place: Value, extent: int) -> Value:
         low = self.builder.intrinsic("smax", I64, place, constant(I64, 0))
         return self.builder.intrinsic("smin", I64, low, constant(I64, extent - 1))
 
     def _at_least(self, place: Value, start: int) -> Value:
         return self.builder.icmp("sge", place, constant(I64, start))
-
-    def _same_width(self, node: ex.Node, part: ex.Node, index: Index, lane: Lane) -> Element:
-        emitter = self.emitter
-        return emitter.element(part, index, lane) if id(node) in emitter.uniform else emitter.spread(part, index, lane)
 
     def _choose(self, condition: Value, a: Element, b: Element) -> Element:
         """`a` where a scalar condition holds, else `b`."""
@@ -106,11 +100,11 @@ class Shapes:
     def _put(self, node: ex.Put, index: Index, lane: Lane) -> Element:
         inside, places = self._region_place(node, index)
         if inside is False:
-            return self._same_width(node, node.body, index, lane)
-        new = self._same_width(node, node.value, project(places, node.value.shape, node.value.shape), lane)
+            return self.emitter.operand(node, node.body, index, lane)
+        new = self.emitter.operand(node, node.value, project(places, node.value.shape, node.value.shape), lane)
         if inside is True:
             return new
-        return self._choose(inside, new, self._same_width(node, node.body, index, lane))
+        return self._choose(inside, new, self.emitter.operand(node, node.body, index, lane))
 
     def _region_place(self, node: ex.Put, index: Index) -> tuple[Any, Index]:
         """Whether an index lies in the region of a Put (True, False, or a scalar i1), and where in it."""
@@ -127,7 +121,7 @@ class Shapes:
             inside = member if inside is True else self.builder.binary("and", inside, member)
             moved = self.builder.sub(place, constant(I64, start))
             # Nothing is read through this quotient outside the region: it is clamped.
-            places.append(self.clamp(self.builder.binary("sdiv", moved, constant(I64, step)), count))
+            places.append(self._clamped(self.builder.binary("sdiv", moved, constant(I64, step)), count))
         return inside, tuple(places)
 
     def _membership(self, place: Value, start: int, step: int, count: int) -> Value:
@@ -143,11 +137,11 @@ class Shapes:
         """Goes through the axis and keeps the element whose position is asked for (clipped into the axis)."""
         emitter, builder = self.emitter, self.builder
         extent = node.body.shape[node.axis]
-        wanted = self._same_width(node, node.index, project(index, node.index.shape, node.shape), lane)
+        wanted = self.emitter.operand(node, node.index, project(index, node.index.shape, node.shape), lane)
 
         def at(place: Position) -> Element:
             inner = (*index[: node.axis], place, *index[node.axis :])
-            return self._same_width(node, node.body, inner, lane)
+            return self.emitter.operand(node, node.body, inner, lane)
 
         def step(place: Position, best: Element) -> Element:
             wide = builder.splat(as_value(place), wanted.value.type.lanes)

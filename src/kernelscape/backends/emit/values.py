@@ -29,7 +29,6 @@ STORED_SIZE = 12
 
 Position = int | Value
 Index = tuple[Position, ...]
-_FIRST: Position = 0
 Lane = tuple[int, int]
 
 
@@ -43,6 +42,10 @@ class Element(NamedTuple):
     flag: Value | None
     unordered: Value | None = None
     pending: Value | None = None
+
+
+Rule = Callable[[Any, Index, Lane], Element]
+"""How the elements of one kind of node are emitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,10 @@ class Emitter:
         self._tables: dict[tuple[int, ...], Value] = {}
         self._storing = False
         self.prepare: Callable[[ex.Node, Lane], None] = lambda node, lane: None
-        self._rules: dict[type[ex.Node], Callable[[Any, Index, Lane], Element]] = {}
+        self._rules: dict[type[ex.Node], Rule] = {}
         nodes = list(ex.walk(stage.outputs))
         self.uniform = _closed(nodes, self._is_varying_leaf)
         self.row_free = _closed(nodes, lambda n: isinstance(n, ex.Index) and stage.roles[n.axis] == Y)
-        self.sample_free = _closed(nodes, lambda n: isinstance(n, ex.Window))
         self.add_rules(
             {
                 ex.Window: self._window,
@@ -88,8 +90,11 @@ class Emitter:
             }
         )
 
-    def add_rules(self, rules: dict[type[ex.Node], Callable[[Any, Index, Lane], Element]]) -> None:
+    def add_rules(self, rules: dict[type[ex.Node], Rule]) -> None:
         self._rules.update(rules)
+
+    def rule(self, kind: type[ex.Node]) -> Rule:
+        return self._rules[kind]
 
     # -- elements ----------------------------------------------------------------------------------------------------
 
@@ -115,9 +120,7 @@ class Emitter:
         builder = self.builder
         key = ("stored", id(node), lane)
         base = builder.remember(key, lambda: builder.hoisted(lambda: self._store_all(node, lane)))
-        place: Position = 0
-        for extent, i in zip(node.shape, index, strict=True):
-            place = self.affine(place, extent, i)
+        place = self.flat(node.shape, index)
         held = register_dtype(node.dtype)
         type_ = operators.memory_type(held, 1)
         raw = builder.load(type_, builder.element_pointer(base, type_.element, as_value(place)))
@@ -153,6 +156,10 @@ class Emitter:
             return found
         return Element(self.splat(found.value), None if found.flag is None else self.splat(found.flag))
 
+    def operand(self, node: ex.Node, part: ex.Node, index: Index, lane: Lane) -> Element:
+        """The element of a part of `node`, in as many lanes as elements of `node` have."""
+        return self.element(part, index, lane) if id(node) in self.uniform else self.spread(part, index, lane)
+
     def splat(self, value: Value) -> Value:
         return self.builder.splat(value, self.stage.lanes)
 
@@ -174,11 +181,6 @@ class Emitter:
     @staticmethod
     def type_of(dtype: ex.DType, lanes: int) -> Type:
         return operators.register_type(dtype, lanes)
-
-    def apply(self, name: str, operands: Sequence[tuple[ex.Node, Value]], result: ex.DType) -> Value:
-        values = [value for _, value in operands]
-        dtypes = [node.dtype for node, _ in operands]
-        return self.operate(name, values, dtypes, result)
 
     def operate(self, name: str, values: Sequence[Value], dtypes: Sequence[ex.DType], result: ex.DType) -> Value:
         """An operator of ``semantics.py`` on values of the same number of lanes."""
@@ -293,6 +295,13 @@ class Emitter:
         product = a * factor if isinstance(a, int) else self.builder.mul(a, constant(I64, factor))
         return self.builder.add(as_value(product), as_value(b))
 
+    def flat(self, shape: ex.Shape, index: Index) -> Position:
+        """The number, in C order, of the element at an index."""
+        place: Position = 0
+        for extent, i in zip(shape, index, strict=True):
+            place = self.affine(place, extent, i)
+        return place
+
     def lookup(self, table: tuple[int, ...], place: Position) -> Position:
         """``table[place]``; without memory where the table is an arithmetic sequence."""
         if isinstance(place, int):
@@ -347,13 +356,11 @@ class Emitter:
         place = builder.add(self.splat(builder.add(start, self.frame.x)), numbers)
         if stage.flatten > 1:
             # Positions are below 2**53: the division by a constant is exact in double with a floor.
-            place = _divide_exactly(builder, self.target, place, stage.flatten)
+            place = _divide_exactly(builder, place, stage.flatten)
         return Element(builder.add(builder.mul(place, constant(wide, stride)), self.splat(first)), None)
 
     def _column(self, node: ex.Column, index: Index, lane: Lane) -> Element:
-        tap, place = index[0], _FIRST
-        for extent, i in zip(node.shape[1:], index[1:], strict=True):
-            place = self.affine(place, extent, i)
+        tap, place = index[0], self.flat(node.shape[1:], index[1:])
         row = self.affine(place, 1, self.stage.column_rows[node.number])
         held = register_dtype(node.dtype)
         type_ = operators.memory_type(held, self.stage.lanes)
@@ -374,9 +381,7 @@ class Emitter:
     def _argument(self, node: ex.Argument, index: Index, lane: Lane) -> Element:
         builder = self.builder
         base = builder.hoisted(lambda: builder.load_constant(PTR, builder.offset(self.frame.arguments, 24 * node.slot)))
-        place: Position = 0
-        for extent, i in zip(node.shape, index, strict=True):
-            place = self.affine(place, extent, i)
+        place = self.flat(node.shape, index)
         type_ = operators.memory_type(node.dtype, 1)
         bounds = self._argument_bounds(node.slot)
         pointer = builder.element_pointer(base, type_.element, as_value(place))
@@ -394,8 +399,7 @@ class Emitter:
     # -- operators ---------------------------------------------------------------------------------------------------
 
     def _elementwise(self, node: ex.Elementwise, index: Index, lane: Lane) -> Element:
-        get = self.element if id(node) in self.uniform else self.spread
-        found = [get(o, project(index, o.shape, node.shape), lane) for o in node.operands]
+        found = [self.operand(node, o, project(index, o.shape, node.shape), lane) for o in node.operands]
         value = self.operate(node.operator, [f.value for f in found], [o.dtype for o in node.operands], node.dtype)
         if node.operator == "select":
             return Element(value, self._select_flag(found))
@@ -448,7 +452,7 @@ def _closed(nodes: Sequence[ex.Node], is_source: Callable[[ex.Node], bool]) -> s
     return free
 
 
-def _divide_exactly(builder: Builder, target: Target, value: Value, divisor: int) -> Value:
+def _divide_exactly(builder: Builder, value: Value, divisor: int) -> Value:
     double = value.type.of("double")
     quotient = builder.fdiv(builder.convert("sitofp", value, double), constant(double, divisor))
     return builder.convert("fptosi", quotient, value.type)

@@ -3,7 +3,8 @@
 exp(x) = 2^n · exp(r) with n = round(x / ln 2) and |r| <= ln(2)/2 (Cody & Waite, Software Manual for the Elementary
 Functions, 1980).  n comes from the addition of a large number, so that it stands in the low bits of the sum and builds
 powers of two without a conversion.  A power of two is applied in two halves: no half leaves the normal range, and a
-subnormal result is rounded once (AVX-512 has an instruction that does it at once, to the same bits).  Arguments are clamped to where the result is 0 or infinite anyway; clamps keep NaN.
+subnormal result is rounded once (AVX-512 has an instruction that does it at once, to the same bits).  Arguments are
+clamped to where the result is 0 or infinite anyway; clamps keep NaN.
 """
 
 from __future__ import annotations
