@@ -35,6 +35,8 @@ _INPUT_BASES, _PLANE_BASES, _INPUT_LIMITS = int(Call.INPUT_BASES), int(Call.PLAN
 _NO_WORDS = bytes(8 * len(Call))
 SEGMENT_LIMIT = 1 << 15
 """Positions of the longest segment: what bounds offset tables and scratch rows for very long rows."""
+STEP_SECONDS = 10e-3
+"""Work between two looks at the cancel word, as expected."""
 COLUMN_BYTES = 1 << 15
 """Column rows of one tile that a segment may fill."""
 
@@ -375,6 +377,9 @@ class _Tables:
             # Column rows are written and read at once: they should stay in the first-level cache.
             widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
             fitting = min(fitting, COLUMN_BYTES // (stage.column_rows[-1] * stage.rows * widest))
+        # A worker looks at the cancel word once for each tile of rows.
+        each = self.seconds / (self.x_count * self.y_count * math.prod(self.outer))
+        fitting = min(fitting, int(STEP_SECONDS / (each * stage.rows)))
         if self.y_count * math.prod(self.outer) < 16:
             fitting = min(fitting, math.ceil(self.x_count / 16))
         return max(chunk, min(fitting, SEGMENT_LIMIT) // chunk * chunk)

@@ -34,6 +34,8 @@ class Target:
         Conversions between float16 and float32 are instructions (F16C).
     cache_bytes : int
         Second-level cache of one core.
+    scaling : bool
+        Multiplication by a power of two is one instruction, also with a subnormal result (AVX-512).
     """
 
     name: str
@@ -45,6 +47,7 @@ class Target:
     rounding: bool
     half: bool
     cache_bytes: int = 1 << 20
+    scaling: bool = False
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -63,7 +66,7 @@ _LEVELS = {"x86-64": ("sse2",), "x86-64-v2": _V2, "x86-64-v3": _V3, "x86-64-v4":
 X86_64 = Target("x86-64", "x86-64", "", 16, 16, fma=False, rounding=False, half=False)
 X86_64_V2 = replace(X86_64, name="x86-64-v2", cpu="x86-64-v2", rounding=True)
 X86_64_V3 = replace(X86_64_V2, name="x86-64-v3", cpu="x86-64-v3", vector_bytes=32, fma=True, half=True)
-X86_64_V4 = replace(X86_64_V3, name="x86-64-v4", cpu="x86-64-v4", vector_bytes=64, registers=32)
+X86_64_V4 = replace(X86_64_V3, name="x86-64-v4", cpu="x86-64-v4", vector_bytes=64, registers=32, scaling=True)
 GENERIC = Target("generic", "generic", "", 16, 32, fma=True, rounding=True, half=True)
 """Any 64-bit ARM or other architecture with 16-byte vectors: what every such processor can do."""
 
@@ -94,4 +97,5 @@ def describe_host(cpu: str, features: dict[str, bool], is_x86: bool) -> Target:
         fma=features.get("fma", False),
         rounding=features.get("sse4.1", False),
         half=features.get("f16c", False),
+        scaling=wide,
     )

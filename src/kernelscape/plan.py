@@ -25,6 +25,9 @@ from kernelscape.methods.direct import Tile, choose_tile
 from kernelscape.rewrite import with_explicit_selections
 from kernelscape.semantics import register_dtype
 
+SHORT_ROW = 16
+"""Positions below which an axis is not worth being the innermost one, when another is long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -171,6 +174,10 @@ def _arrange(job: Job, counts: Shape, layouts: Sequence[Layout], output_layouts:
         wide = next((w for w in window if _interleaved(x, w, counts, layouts[0], output_layouts)), None)
         if wide is not None:
             x, flat = wide, x
+    longest = max(axes, key=lambda a: counts[a])
+    if flat is None and counts[x] < SHORT_ROW and counts[longest] >= 16 * counts[x]:
+        # Rows of a few samples would fill a vector to a small part: gathering samples that lie apart is cheaper.
+        x = longest
     rest = [a for a in order if a not in (x, flat)]
     windows = [a for a in rest if a >= batch and any(i.axes[a - batch].size > 1 for i in job.inputs)]
     y = windows[0] if windows else rest[0] if rest else None

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial, reduce
 from itertools import product
 from typing import Any
 
 import numpy as np
 
 from kernelscape import expression as ex
+from kernelscape.backends.emit.doubts import Doubts
 from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Position, as_value, project
 from kernelscape.backends.ir import I64, Type, Value, constant
-from kernelscape.backends.operators.masks import any_lane
 from kernelscape.backends.vector_math import fused
 from kernelscape.loops import Y
 from kernelscape.reductions import FOLDS
@@ -116,7 +115,7 @@ class Folds:
 
     def _unrolled(self, slots: list[Slot], index: Index) -> list[Element]:
         results: list[Element | None] = [None] * len(slots)
-        doubts: dict[tuple[int, str], Value] = {}
+        doubts = Doubts(self.emitter)
         source = None
         for row, taps, rows in self._schedule(slots):
             if row != source:
@@ -129,35 +128,21 @@ class Folds:
         found = [r for r in results if r is not None]
         return self._cleared(slots, index, found, doubts) if doubts else found
 
-    def _step(
-        self, node: ex.Reduce, so_far: Element | None, place: Index, lane: Lane, doubts: dict[tuple[int, str], Value]
-    ) -> Element:
+    def _step(self, node: ex.Reduce, so_far: Element | None, place: Index, lane: Lane, doubts: Doubts) -> Element:
         """One step of an unrolled fold; extrema of whole windows only suspect that a NaN was met, in `doubts`."""
         if not self._may_doubt(node):
             return self._accumulate(node, so_far, place, lane)
         value = self.emitter.operand(node, node.body, place, lane).value
-        key = (lane[1], value.type.element)
-        doubt = doubts.get(key)
-        doubts[key] = value if doubt is None else self.builder.fadd(doubt, value)
+        doubts.add(node, place, lane, value)
         return Element(value if so_far is None else self._combine(node, so_far.value, value), None)
 
     def _may_doubt(self, node: ex.Reduce) -> bool:
         return self._is_extremum(node) and not self.emitter.masked and node.where is None and node.body.size > 4
 
-    def _cleared(
-        self, slots: list[Slot], index: Index, found: list[Element], doubts: dict[tuple[int, str], Value]
-    ) -> list[Element]:
-        """Folds again, looking at every sample, where the sum of all samples is NaN.
-
-        The sum is NaN when a sample is (or for infinities of both signs), and adding is free: additions have execution
-        units of their own beside those of comparisons.
-        """
+    def _cleared(self, slots: list[Slot], index: Index, found: list[Element], doubts: Doubts) -> list[Element]:
+        """Folds again, looking at every sample, where a NaN may have been met."""
         builder = self.builder
-        totals: dict[str, Value] = {}
-        for (_, element_type), doubt in doubts.items():
-            total = totals.get(element_type)
-            totals[element_type] = doubt if total is None else builder.fadd(total, doubt)
-        unknown = reduce(partial(builder.binary, "or"), [builder.fcmp("uno", t, t) for t in totals.values()])
+        unknown = doubts.unknown()
         rooms = [builder.local(element.value.type) for element in found]
         for element, room in zip(found, rooms, strict=True):
             builder.store(element.value, room)
@@ -168,7 +153,7 @@ class Folds:
             for element, room in zip(exact, rooms, strict=True):
                 builder.store(self._settled(element).value, room)
 
-        builder.when(any_lane(builder, unknown), again)
+        builder.when(unknown, again)
         return [Element(builder.load(e.value.type, room), e.flag) for e, room in zip(found, rooms, strict=True)]
 
     def _schedule(self, slots: list[Slot]) -> list[tuple[int, tuple[int, ...], set[int]]]:

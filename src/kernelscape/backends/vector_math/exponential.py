@@ -3,7 +3,8 @@
 exp(x) = 2^n · exp(r) with n = round(x / ln 2) and |r| <= ln(2)/2 (Cody & Waite, Software Manual for the Elementary
 Functions, 1980).  n comes from the addition of a large number, so that it stands in the low bits of the sum and builds
 powers of two without a conversion.  A power of two is applied in two halves: no half leaves the normal range, and a
-subnormal result is rounded once.  Arguments are clamped to where the result is 0 or infinite anyway; clamps keep NaN.
+subnormal result is rounded once (AVX-512 has an instruction that does it at once, to the same bits).  Arguments are
+clamped to where the result is 0 or infinite anyway; clamps keep NaN.
 """
 
 from __future__ import annotations
@@ -60,8 +61,11 @@ def reduced(x: Lanes, offset: int, tail: Lanes | None = None) -> Reduced:
     return Reduced(n, exact + rest, shifted, exact, rest)
 
 
-def scaled(p: Lanes, shifted: Lanes) -> Lanes:
-    """p·2^n where the low bits of `shifted` hold n + 2·bias."""
+def scaled(p: Lanes, shifted: Lanes, n: Lanes) -> Lanes:
+    """p·2^n where the low bits of `shifted` hold n + 2·bias; rounded once, whichever way it is done."""
+    at_once = p.scaled_by_instruction(n)
+    if at_once is not None:
+        return at_once
     field = shifted.bits()
     half = field.shift_right(1)
     other = field - half
@@ -90,7 +94,7 @@ def exp_of_reduced(parts: Reduced) -> Lanes:
 def exp(x: Lanes) -> Lanes:
     """e^x."""
     parts = reduced(_clamped(x, EXP_RANGE[x.element]), 2 * x.exponent_bias)
-    return scaled(exp_of_reduced(parts), parts.shifted)
+    return scaled(exp_of_reduced(parts), parts.shifted, parts.n)
 
 
 def exp2(x: Lanes) -> Lanes:
@@ -98,8 +102,9 @@ def exp2(x: Lanes) -> Lanes:
     x = _clamped(x, EXP2_RANGE[x.element])
     shift = magic(x) + 2 * x.exponent_bias
     shifted = x + shift
-    r = x - (shifted - shift)
-    return scaled(fma(polynomial(r, "exp2"), r, 1.0), shifted)
+    n = shifted - shift
+    r = x - n
+    return scaled(fma(polynomial(r, "exp2"), r, 1.0), shifted, n)
 
 
 def expm1(x: Lanes) -> Lanes:

@@ -92,6 +92,24 @@ class Lanes:
     def sqrt(self) -> Lanes:
         return self.like(self.builder.intrinsic("sqrt", self.type, self.value))
 
+    def scaled_by_instruction(self, n: Lanes) -> Lanes | None:
+        """self·2^n for integers n, where the target has an instruction for vectors of just this width."""
+        bits = self.type.lanes * self.type.bits
+        if not self.target.scaling or bits != 8 * self.target.vector_bytes:
+            return None
+        builder, text = self.builder, self.type.text
+        name = f"llvm.x86.avx512.mask.scalef.{_SCALE_SUFFIX[self.element]}.{bits}"
+        mask = f"i{self.type.lanes}"
+        builder.module.declare(name, text, [text, text, text, mask, "i32"])
+
+        def call() -> Value:
+            result = builder.fresh(self.type)
+            operands = f"{text} {self.value.name}, {text} {n.value.name}, {text} {self.value.name}, {mask} -1, i32 4"
+            builder.line(f"{result.name} = call {text} @{name}({operands})")
+            return result
+
+        return self.like(builder.remember((name, self.value, n.value), call))
+
     def with_sign_of(self, other: Lanes) -> Lanes:
         return self.like(self.builder.intrinsic("copysign", self.type, self.value, other.value))
 
@@ -174,6 +192,9 @@ class Lanes:
         whole = Type(f"i{self.type.lanes}")
         together = self.builder.convert("bitcast", self.value, whole)
         return self.builder.icmp("ne", together, Value("0", whole))
+
+
+_SCALE_SUFFIX = {"float": "ps", "double": "pd"}
 
 
 def fma(a: Lanes, b: Lanes | float, c: Lanes | float) -> Lanes:

@@ -62,7 +62,7 @@ def _double_power(x: Lanes, y: Lanes) -> Lanes:
     clamped = larger(smaller(product.high, high), low)
     tail = clamped.equals(product.high).choose(fma(y, log.low, product.low), 0.0)
     parts = reduced(clamped, 2 * 1023, tail)
-    return scaled(exp_of_reduced(parts), parts.shifted)
+    return scaled(exp_of_reduced(parts), parts.shifted, parts.n)
 
 
 def _float_power(x: Lanes, y: Lanes) -> Lanes:
