@@ -66,6 +66,12 @@ def axis_of(a: Any, axis: Any) -> Any:
     return axis
 
 
+def _samples(r: Recorder, a: Any, nan: bool, where: Any = True) -> tuple[Node, Node | None]:
+    """What is reduced, and which of it counts: in the forms that pass over NaN, only numbers do."""
+    body, mask = operand(r, a, where)
+    return body, reductions.present(body, mask) if nan else mask
+
+
 def _flag(keepdims: Any) -> bool:
     return keepdims is not np._NoValue and bool(keepdims)
 
@@ -91,9 +97,7 @@ def _define_sums(name: str, reduction: Reduction, nan: bool) -> None:
     ) -> Any:
         if out is not None:
             refuse_out(name)
-        body, mask = operand(r, a, where)
-        if nan:
-            mask = reductions.present(body, mask)
+        body, mask = _samples(r, a, nan, where)
         wanted = _dtype(dtype)
         start = _initial(r, initial, wanted or reductions.sum_dtype(body.dtype))
         node = reduction(body, axis_of(a, axis), dtype=wanted, keepdims=_flag(keepdims), where=mask, initial=start)
@@ -145,9 +149,7 @@ def _define_moments(name: str, reduction: Reduction, nan: bool) -> None:
     ) -> Any:
         if out is not None:
             refuse_out(name)
-        body, mask = operand(r, a, where)
-        if nan:
-            mask = reductions.present(body, mask)
+        body, mask = _samples(r, a, nan, where)
         freedom = ddof if correction is np._NoValue else correction
         options: dict[str, Any] = {"dtype": _dtype(dtype), "ddof": freedom, "keepdims": _flag(keepdims), "where": mask}
         return wrap(r, reduction(body, axis_of(a, axis), missing=r.missing, **options))
@@ -168,9 +170,7 @@ def _define_mean(name: str, nan: bool) -> None:
     ) -> Any:
         if out is not None:
             refuse_out(name)
-        body, mask = operand(r, a, where)
-        if nan:
-            mask = reductions.present(body, mask)
+        body, mask = _samples(r, a, nan, where)
         options: dict[str, Any] = {"dtype": _dtype(dtype), "keepdims": _flag(keepdims), "where": mask}
         return wrap(r, reductions.mean(body, axis_of(a, axis), missing=r.missing, **options))
 
@@ -208,9 +208,7 @@ def _define_medians(name: str, nan: bool) -> None:
     ) -> Any:
         if out is not None:
             refuse_out(name)
-        body, mask = operand(r, a)
-        if nan:
-            mask = reductions.present(body, mask)
+        body, mask = _samples(r, a, nan)
         return wrap(
             r,
             reductions.median(
@@ -242,9 +240,7 @@ def _define_quantiles(name: str, scale: float, nan: bool) -> None:
                 f"lambda w, k: np.{name}(w, 50, weights=k, method='inverted_cdf')",
                 f"lambda w: np.{name}(w, 50)",
             )
-        body, mask = operand(r, a)
-        if nan:
-            mask = reductions.present(body, mask)
+        body, mask = _samples(r, a, nan)
         options: dict[str, Any] = {"method": method, "where": mask, "missing": r.missing, "omits": nan}
         if isinstance(q, Value):
             fraction = reductions.fraction(node_of(r, q, np.dtype(np.float64)), scale)

@@ -1,7 +1,7 @@
 """Inverse circular functions.
 
-arctan is one polynomial on [0, 1], above through 1/x: a second reduction would round twice more.  Above 1/2, arcsin and
-arccos go through sqrt((1 - |x|)/2), whose rounding error is carried along (as in Sun's fdlibm).  Constants are pairs.
+arctan is one polynomial on [0, 1], above through 1/x: a second reduction would round twice more. Above 1/2, arcsin and
+arccos go through sqrt((1 - |x|)/2), whose rounding error is carried along (as in Sun's fdlibm). Constants are pairs.
 """
 
 from __future__ import annotations
@@ -47,23 +47,22 @@ def arctan2(y: Lanes, x: Lanes) -> Lanes:
     return (x.is_nan() | y.is_nan()).choose(x + y, angle.with_sign_of(y))
 
 
-def _root(size: Lanes) -> tuple[Lanes, Lanes, Lanes]:
-    """z = (1 - size)/2 and sqrt(z) in two parts, for size >= 1/2."""
+def _reduced(size: Lanes) -> tuple[Lanes, Lanes, Lanes, Lanes]:
+    """Whether size > 1/2, sqrt((1 - size)/2) in two parts, and P of its square there, of size**2 elsewhere."""
+    upper = size > 0.5
     z = fma(size, -0.5, 0.5)
     root = z.sqrt()
     high = upper_half(root)
     # The constant keeps 0/0 away; it is far below the last place of any other root.
     low = fma(-high, high, z) / (root + high + 2.0**-100)
-    return z, high, low
+    square = upper.choose(z, size * size)
+    return upper, high, low, square * polynomial(square, "asin")
 
 
 def arcsin(x: Lanes) -> Lanes:
     """The angle in [-π/2, π/2]; NaN outside [-1, 1]."""
     size = abs(x)
-    upper = size > 0.5
-    z, high, low = _root(size)
-    square = upper.choose(z, size * size)
-    p = square * polynomial(square, "asin")
+    upper, high, low, p = _reduced(size)
     small = fma(size, p, size)
     pi_high, pi_low = PI[x.element]
     tail = fma((high + low) * 2.0, p, low * 2.0 - 0.5 * pi_low)
@@ -74,11 +73,7 @@ def arcsin(x: Lanes) -> Lanes:
 
 def arccos(x: Lanes) -> Lanes:
     """The angle in [0, π]; NaN outside [-1, 1]."""
-    size = abs(x)
-    upper = size > 0.5
-    z, high, low = _root(size)
-    square = upper.choose(z, size * size)
-    p = square * polynomial(square, "asin")
+    upper, high, low, p = _reduced(abs(x))
     pi_high, pi_low = PI[x.element]
     near_zero = 0.5 * pi_high - (x - fma(-x, p, x.constant(0.5 * pi_low)))
     right = (high + fma(high + low, p, low)) * 2.0
