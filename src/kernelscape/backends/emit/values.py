@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, NamedTuple
 
 from kernelscape import expression as ex
 from kernelscape.backends import operators
-from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Type, Value, constant, vector_constant
-from kernelscape.errors import NotYetSupportedError
+from kernelscape.backends.ir import I1, I64, PTR, Bounds, Builder, Module, Type, Value, constant, vector_constant
 from kernelscape.loops import RowInput, Stage, X, Y
 from kernelscape.machine import Target
 from kernelscape.semantics import OPERATORS, register_dtype
@@ -226,9 +226,15 @@ class Emitter:
         """Whether a sample counts: it is there in every window that has a sample at its offset from the anchor."""
         flag = None
         for other, spec in enumerate(self.stage.inputs):
-            place = self._same_offset(number, other, tap) if spec.may_miss else None
-            if place is not None:
-                flag = self.both(flag, self._own_flag(other, place, lane))
+            found = self._same_offset(number, other, tap) if spec.may_miss else None
+            if found is None:
+                continue
+            place, there = found
+            own = self._own_flag(other, place, lane)
+            if there is not None:
+                apart = self.builder.binary("xor", there, constant(I1, 1))
+                own = self.builder.binary("or", own, self.splat(apart))
+            flag = self.both(flag, own)
         return flag
 
     def _own_flag(self, number: int, tap: Index, lane: Lane) -> Value:
@@ -238,27 +244,31 @@ class Emitter:
         raw = self.builder.load_constant(type_, self._moved(flags, "i8", offset, lane[1]))
         return self.builder.icmp("ne", raw, constant(type_, 0))
 
-    def _same_offset(self, number: int, other: int, tap: Index) -> Index | None:
-        """The tap of another input that lies where a tap of this one does; None where it has none."""
+    def _same_offset(self, number: int, other: int, tap: Index) -> tuple[Index, Value | None] | None:
+        """The tap of another input that lies where a tap of this one does, None where it has none.
+
+        Inside a loop over taps that is known at run time only: then comes a flag with it, and a legal tap in any case.
+        """
         mine, its = self.stage.inputs[number], self.stage.inputs[other]
         if mine.offsets == its.offsets and mine.taps == its.taps:
-            return tap
+            return tap, None
         found: list[Position] = []
-        for axis, place in enumerate(tap):
-            if not isinstance(place, int):
-                if mine.offsets[axis] != its.offsets[axis]:
-                    raise NotYetSupportedError(
-                        "Windows of different sizes under mode 'shrink' are supported up to about 900 samples in "
-                        "total; give both inputs windows of the same size, origin and dilation."
-                    )
-                found.append(place)
-            elif mine.offsets[axis][place] in its.offsets[axis]:
-                found.append(its.offsets[axis].index(mine.offsets[axis][place]))
-            else:
-                return None
-        if its.taps is not None and tuple(found) not in its.taps:
-            return None
-        return tuple(found)
+        there: Value | None = None
+        for place, own, others in zip(tap, mine.offsets, its.offsets, strict=True):
+            at = self.lookup(tuple(others.index(o) if o in others else -1 for o in own), place)
+            if isinstance(at, int):
+                if at < 0:
+                    return None
+            elif any(o not in others for o in own):
+                there = self.both(there, self.builder.icmp("sge", at, constant(I64, 0)))
+                at = self.builder.intrinsic("smax", I64, at, constant(I64, 0))
+            found.append(at)
+        if its.taps is None:
+            return tuple(found), there
+        member = self.lookup(_members(its), self.flat(its.shape, tuple(found)))
+        if isinstance(member, int):
+            return (tuple(found), there) if member else None
+        return tuple(found), self.both(there, self.builder.icmp("ne", member, constant(I64, 0)))
 
     def place(self, number: int, tap: Index, row: int) -> tuple[Position, Position]:
         """Entry in the table of rows, and offset in the row, of a sample for one output row."""
@@ -431,6 +441,12 @@ def report(builder: Builder, error: Value, address: Value) -> None:
     old = builder.load(I64, error)
     first = builder.icmp("eq", old, constant(I64, 0))
     builder.store(builder.select(first, address, old), error)
+
+
+def _members(spec: RowInput) -> tuple[int, ...]:
+    """For every position of the box, in C order, whether the footprint has a sample there."""
+    taps = set(spec.taps or ())
+    return tuple(int(tap in taps) for tap in product(*map(range, spec.shape)))
 
 
 def as_value(place: Position) -> Value:
