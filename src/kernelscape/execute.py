@@ -200,7 +200,7 @@ class _Tables:
 
     def _build(self) -> None:
         stage, sweep = self.stage, self.sweep
-        segments = self._segments()
+        segments = self.segments()
         longest = max(_rounded(n, stage.chunk) for _, n in segments)
         rows, planes = stage.row_base[-1], stage.plane_count
         inputs = self._inputs(longest)
@@ -304,8 +304,8 @@ class _Tables:
         """Where the rows of an input come from."""
         stage, arrangement, spec = self.stage, self.plan.arrangement, self.stage.inputs[number]
         offsets = stage.y_offsets[number]
-        y_map = self._axis_map(number, arrangement.y)
-        maps = [self._axis_map(number, axis) for axis in arrangement.outer]
+        y_map = self.axis_map(number, arrangement.y)
+        maps = [self.axis_map(number, axis) for axis in arrangement.outer]
         row[InputWord.COMBINATIONS], row[InputWord.PHASES] = len(spec.outer), spec.phases
         row[InputWord.Y_OFFSETS], row[InputWord.Y_OFFSET_TABLE] = len(offsets), self.address(offsets)
         row[InputWord.Y_STRIDE] = spec.y_stride
@@ -340,7 +340,7 @@ class _Tables:
     def _stride_along(self, axis: int) -> int:
         return self.job.grid[axis - self.batch].stride if axis >= self.batch else 1
 
-    def _axis_map(self, number: int, axis: int | None) -> Words:
+    def axis_map(self, number: int, axis: int | None) -> Words:
         """Byte offset (or OUTSIDE, or MISSING) of every padded place along an axis."""
         if axis is None:
             return np.zeros(1, np.int64)
@@ -355,7 +355,7 @@ class _Tables:
 
     # -- segments along x --------------------------------------------------------------------------------------------
 
-    def _segments(self) -> list[tuple[int, int]]:
+    def segments(self) -> list[tuple[int, int]]:
         """(start, positions) of the pieces of a row: borders apart from an interior that reads arrays in place."""
         chunk = self.stage.chunk
         interior = self._interior()

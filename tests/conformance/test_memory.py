@@ -40,7 +40,7 @@ def prepared_case(name="sum", options=None):
 
 
 def test_a_broken_row_table_raises(monkeypatch):
-    usual = execute._Tables._axis_map
+    usual = execute._Tables.axis_map
 
     def broken(self, number, axis):
         found = usual(self, number, axis)
@@ -48,7 +48,7 @@ def test_a_broken_row_table_raises(monkeypatch):
             found[len(found) // 2] += 10**6
         return found
 
-    monkeypatch.setattr(execute._Tables, "_axis_map", broken)
+    monkeypatch.setattr(execute._Tables, "axis_map", broken)
     with ks.configure(checked=True), pytest.raises(BoundsError, match="outside its buffers"):
         run(prepared_case())
 
@@ -94,8 +94,8 @@ def test_a_broken_output_step_raises(monkeypatch):
 
 def test_the_checked_build_goes_on_after_an_error(monkeypatch):
     with monkeypatch.context() as patch:
-        usual = execute._Tables._axis_map
-        patch.setattr(execute._Tables, "_axis_map", lambda self, n, axis: usual(self, n, axis) + 10**7 * (axis == 0))
+        usual = execute._Tables.axis_map
+        patch.setattr(execute._Tables, "axis_map", lambda self, n, axis: usual(self, n, axis) + 10**7 * (axis == 0))
         with ks.configure(checked=True), pytest.raises(BoundsError):
             run(prepared_case())
     with ks.configure(checked=True):

@@ -52,21 +52,20 @@ ARGUMENTS = (
 )
 
 
-_ERROR = [name for name, _ in ARGUMENTS].index("error")
-
-
 def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) -> str:
     """The module of a stage, with one function ``kernel``."""
     module = Module(function_attributes(target))
     builder = module.function("kernel", ARGUMENTS)
-    rows, flags, outputs, arguments, coordinates, limits, error, columns, column_bytes, count = builder.arguments
+    words = {name: value for (name, _), value in zip(ARGUMENTS, builder.arguments, strict=True)}
+    count, error = words.pop("count"), words["error"]
     if checked:
         builder.offence = lambda address: report(builder, error, address)
 
     def emitter_at(x: Value, shown: Stage) -> Emitter:
-        emitter = Emitter(module, builder, shown, target, masked)
-        Folds(emitter), Shapes(emitter), Order(emitter)
-        emitter.frame = Frame(rows, flags, outputs, arguments, coordinates, limits, columns, column_bytes, x)
+        emitter = Emitter(module, builder, shown, target, Frame(x=x, **words), masked)
+        # In this order: `Order` leaves to `Shapes` what it does not take from sorted samples.
+        for rules in (Folds, Shapes, Order):
+            rules(emitter)
         return emitter
 
     if stage.columns:
@@ -157,7 +156,7 @@ def _note_nan(emitter: Emitter, met: Sequence[tuple[Value, Lane]]) -> None:
     axes = len(stage.roles)
     positions, rows = (builder.load(I64, builder.offset(frame.coordinates, 8 * (axes + n))) for n in (1, 2))
     wide = Type("i64", stage.lanes)
-    word = builder.offset(builder.arguments[_ERROR], 8)
+    word = builder.offset(frame.error, 8)
     for nan, (t, u) in met:
         numbers = vector_constant(wide, range(u * stage.lanes, (u + 1) * stage.lanes))
         place = builder.add(emitter.splat(frame.x), numbers)

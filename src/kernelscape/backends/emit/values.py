@@ -50,7 +50,7 @@ Rule = Callable[[Any, Index, Lane], Element]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The arguments of a kernel function."""
+    """The arguments of a kernel function, and the position of the loop along x."""
 
     rows: Value
     flags: Value
@@ -58,6 +58,7 @@ class Frame:
     arguments: Value
     coordinates: Value
     limits: Value
+    error: Value
     columns: Value
     column_bytes: Value
     x: Value
@@ -66,9 +67,11 @@ class Frame:
 class Emitter:
     """Emits the elements of a stage's expressions into one kernel function."""
 
-    def __init__(self, module: Module, builder: Builder, stage: Stage, target: Target, masked: bool) -> None:
-        self.module, self.builder, self.stage, self.target, self.masked = module, builder, stage, target, masked
-        self.frame: Frame
+    def __init__(
+        self, module: Module, builder: Builder, stage: Stage, target: Target, frame: Frame, masked: bool
+    ) -> None:
+        self.module, self.builder, self.stage, self.target = module, builder, stage, target
+        self.frame, self.masked = frame, masked
         self._tables: dict[tuple[int, ...], Value] = {}
         self._storing = False
         self.prepare: Callable[[ex.Node, Lane], None] = lambda node, lane: None
