@@ -1,6 +1,6 @@
 """The native worker on its own: tiles, cancellation, the floating-point environment, and that it knows no stage.
 
-Real tables are made by an `Executable`; here its words are looked at, changed and handed to the worker directly.  The
+Real tables are made by an `Executable`; here its words are looked at, changed and handed to the worker directly. The
 control word of SSE arithmetic is set by a few lines of LLVM text, because Python cannot.
 """
 

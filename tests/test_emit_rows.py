@@ -1,6 +1,6 @@
 """Functions that fill rows: every pair of dtypes, both byte orders, any distance of samples, against NumPy's casts.
 
-Called directly with tables of byte offsets, as the worker does.  Conversions to narrower dtypes follow
+Called directly with tables of byte offsets, as the worker does. Conversions to narrower dtypes follow
 ``semantics.convert``; the destination stands amid guard bytes.
 """
 

@@ -2,7 +2,7 @@
 
 Compared bit for bit: functions whose results do not depend on rounding (sums of small whole numbers, extrema, ranks),
 on arrays of many shapes and memory orders, with results in arrays of any memory order amid bytes that nobody
-may touch.  What is cut (segments along x, strips, slabs) is read from the words that the native worker is given.
+may touch. What is cut (segments along x, strips, slabs) is read from the words that the native worker is given.
 """
 
 import ctypes

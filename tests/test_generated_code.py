@@ -1,9 +1,9 @@
 """What generated code must never contain, for every function of the conformance table, and a few kernels to read.
 
 Looked at: the text of kernels (whole windows, with flags, checked) and the object code that it becomes on three
-targets.  Results must not depend on what an optimiser makes of the text, so it has no fast-math flag, no ``nsw``,
+targets. Results must not depend on what an optimiser makes of the text, so it has no fast-math flag, no ``nsw``,
 ``nuw`` or ``exact`` and no ``undef``; divisions and conversions to integers see guarded operands only; and nothing
-calls a library.  Whether guards are right is the matter of ``test_operators.py``.
+calls a library. Whether guards are right is the matter of ``test_operators.py``.
 """
 
 import re

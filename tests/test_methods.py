@@ -1,7 +1,7 @@
 """Methods: rewriting into columns keeps the meaning, and register tiles fit the target.
 
 A `Column` is only a promise; here it is kept by hand: each one is replaced by the column expression on the window moved
-along x to each of its taps.  What comes out must be equal, by the definition, to what went in.
+along x to each of its taps. What comes out must be equal, by the definition, to what went in.
 """
 
 import itertools

@@ -2,7 +2,7 @@
 
 Compared: every operator that is exact, for every dtype that NumPy has a loop for, and every conversion, bit for bit
 (one NaN is as good as another, zeros have signs), for code of three targets with 1, 4 and 16 lanes; all 65,536 pairs
-for 8-bit operands, and the product of edge values, then random ones, for the others.  Elementary functions are only
+for 8-bit operands, and the product of edge values, then random ones, for the others. Elementary functions are only
 checked to arrive at the right one; their accuracy is the matter of ``test_vector_math.py``.
 """
 
@@ -75,7 +75,7 @@ def emit(module: Module, case: Case, target: Target, lanes: int, operation: Call
 def compile_cases(
     cases: list[Case], target_name: str, lanes: int, operation: Callable[..., Value]
 ) -> Callable[..., np.ndarray]:
-    """Compile one module; returns ``run(case, *arrays)``.  A call to a library would be refused when it is loaded."""
+    """Compile one module; returns ``run(case, *arrays)``. A call to a library would be refused when it is loaded."""
     target = target_named(target_name)
     module = Module(cpu.function_attributes(target))
     for case in cases:

@@ -1,7 +1,7 @@
 """Plans: which axis becomes which loop, from how arrays lie in memory; what is decided does not depend on the rest.
 
 The arrangement is checked where there is one right answer (the innermost axis is the one with the smallest steps), the
-text of `explain` against golden files.  That plans compute the right thing is the matter of ``test_execute.py``.
+text of `explain` against golden files. That plans compute the right thing is the matter of ``test_execute.py``.
 """
 
 import pickle

@@ -1,7 +1,7 @@
 """The definition against SciPy, NumPy and a plain-Python loop: windows, their functions, and what their outputs are.
 
 Compared are `evaluate`'s results over modes, sizes, origins, footprints, strides, dilations, paddings and dimensions,
-everything drawn at once.  Validity has tests of its own (test_validity.py).  Not compared: element-wise operators,
+everything drawn at once. Validity has tests of its own (test_validity.py). Not compared: element-wise operators,
 which are NumPy's by construction (test_semantics.py), and composed reductions (test_reductions.py).
 """
 

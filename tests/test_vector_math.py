@@ -3,7 +3,7 @@
 Compared, for each function x element x target (the host, and x86-64 with and without FMA and rounding): errors in units
 in the last place over samples of all exponents and signs and over the range where the function lives; special values,
 with the sign of zero; hard arguments of the circular functions; the bits for any number of lanes; and that the code
-calls nothing.  NaN payloads are not compared.
+calls nothing. NaN payloads are not compared.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a window sees outside the array: each mode is stated once, in this table, as a map from positions to indices.
 
 A boundary gives an index and a truth value, and nothing else, so that repeated elements, a constant and samples that do
-not exist are one mechanism.  Everything above asks `locate` and never compares a mode with a name.  The maps hold for
+not exist are one mechanism. Everything above asks `locate` and never compares a mode with a name. The maps hold for
 positions at any distance: a window may be far larger than the array, and the array may have one element.
 """
 
@@ -91,7 +91,7 @@ MODES: dict[str, Mode] = {
 """Every mode by name."""
 
 SYNONYMS: dict[str, str] = {word: mode.name for mode in MODES.values() for word in mode.synonyms}
-"""Other words for the modes.  Words that libraries use for different modes are left out."""
+"""Other words for the modes. Words that libraries use for different modes are left out."""
 
 
 def canonical_mode(word: object) -> str:
@@ -174,7 +174,7 @@ def locate(mode: str, positions: IndexArray, extent: int) -> tuple[IndexArray, B
     index : ndarray of int64
         For each position an index that may be read: in ``0 .. extent - 1`` wherever `extent` is not 0.
     inside : ndarray of bool
-        Where the sample is the element at `index`.  Elsewhere ``MODES[mode].outside`` says what it is.  In an empty
+        Where the sample is the element at `index`. Elsewhere ``MODES[mode].outside`` says what it is. In an empty
         array there is no element for any mode, and nothing is inside.
 
     Examples

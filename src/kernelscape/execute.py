@@ -1,7 +1,7 @@
 """Runs plans: tables for the native worker, buffers, threads, cancellation.
 
 An `Executable` belongs to one plan (one layout of arrays) and holds everything that does not change from call to call:
-machine code, offset tables of all axes, segments along x, how tiles are cut. A call adds addresses only.  The way of
+machine code, offset tables of all axes, segments along x, how tiles are cut. A call adds addresses only. The way of
 cutting never changes a result: every tile computes each output in the same order of operations.
 """
 

@@ -2,13 +2,13 @@
 
 Below the friendly layer a job is always this: every input is a view of shape ``batch + window axes``; the outputs form
 a grid whose *anchors* are ``first + stride * o`` along each window axis; sample ``i`` of a window lies at
-``anchor + dilation * (i - centre)``.  `padding`, `origin` and the like are gone by then: the functions of this file
+``anchor + dilation * (i - centre)``. `padding`, `origin` and the like are gone by then: the functions of this file
 turn the user's words into these parts, once, and refuse what has no meaning.
 
-Several windows share the anchor.  Padding then refers to their *hull*, the smallest interval of offsets from the anchor
-that holds all of them.  So ``"valid"``, which is a padding of 0, keeps the outputs for which every window is inside;
+Several windows share the anchor. Padding then refers to their *hull*, the smallest interval of offsets from the anchor
+that holds all of them. So ``"valid"``, which is a padding of 0, keeps the outputs for which every window is inside;
 ``"full"`` has every output for which the hull touches the array; an explicit padding says how far the hull may reach
-out; and the order of the inputs does not matter.  For one window the hull is the window.
+out; and the order of the inputs does not matter. For one window the hull is the window.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Input:
     cval : float
         The sample outside the array under mode ``constant``, converted to `dtype`.
     taps : tuple of tuple of int, or None
-        The positions of a footprint's samples in the box, in C order: the window is then 1-D.  None is the whole box.
+        The positions of a footprint's samples in the box, in C order: the window is then 1-D. None is the whole box.
     """
 
     dtype: DType
@@ -230,7 +230,7 @@ def canonical_padding(padding: object, ndim: int) -> tuple[Padding, ...]:
     Parameters
     ----------
     padding : str, int, pair of int, or a sequence of one of these per axis
-        ``"same"``, ``"valid"``, ``"full"``; how far the windows may begin before and end behind the array.  Two
+        ``"same"``, ``"valid"``, ``"full"``; how far the windows may begin before and end behind the array. Two
         integers are always such a pair, for all axes, and never one integer for each of two axes.
 
     Raises
@@ -335,7 +335,7 @@ def output_axis(extent: int, windows: Sequence[tuple[int, int, int]], stride: in
     """Lay out the anchors along one axis.
 
     With padding (b, a), output o sees the input positions ``o*stride - b + dilation*i`` for i < size, and there are
-    ``(extent + b + a - dilation*(size - 1) - 1)//stride + 1`` outputs.  ``"same"`` has its anchors at ``o*stride``, as
+    ``(extent + b + a - dilation*(size - 1) - 1)//stride + 1`` outputs. ``"same"`` has its anchors at ``o*stride``, as
     many as are in the array; ``"valid"`` is (0, 0) and ``"full"`` is ``dilation*(size - 1)`` on both sides.
 
     Parameters

@@ -228,7 +228,7 @@ def with_explicit_selections(outputs: Sequence[Node], *, missing: bool) -> tuple
 
     Such a fold is valid where it used an element, or where something is known of `where` and nothing that it selects is
     missing. Where body and `where` exist at the same elements, as in ``np.sum(w[w > 3])``, that is: where one of them
-    exists, which is all that a backend looks at.  Without `missing` samples only a selection that is itself made with
+    exists, which is all that a backend looks at. Without `missing` samples only a selection that is itself made with
     the result of another one, ``w[w > np.max(w[w < 3])]``, may not exist.
     """
     return rebuild(outputs, lambda node: _explicit(node, missing) if type(node) is Reduce else None)

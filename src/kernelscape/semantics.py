@@ -1,34 +1,34 @@
 """What NumPy gives for each element-wise operator and dtype, said once, because machines differ.
 
 The reference interpreter evaluates `OPERATORS`; the emitter writes guards until machine code equals it bit for bit.
-All statements below were found by experiment with NumPy 2 on x86-64 and are tests.  Where NumPy contradicts itself (its
+All statements below were found by experiment with NumPy 2 on x86-64 and are tests. Where NumPy contradicts itself (its
 vector body against its scalar tail, one platform against another), the value here is the deterministic one that its
 vector body gives for long contiguous arrays.
 
 Integers
     Sums, differences, products, negation, ``absolute(INT_MIN)`` and ``INT_MIN // -1`` wrap, also for unsigned types.
-    ``x // 0``, ``x % 0`` and ``fmod(x, 0)`` are 0.  ``//`` rounds down, so ``%`` has the sign of the divisor; `fmod`
-    has the sign of the dividend.  A shift by the width or more, or by a negative count, gives 0; a right shift of a
-    signed value then gives copies of its sign.  ``reciprocal(0)`` is INT_MIN for int32 and int64, and 0 for the others.
-    ``a ** b`` with ``b < 0`` raises in NumPy.  Here, where b is known only as data, it is the true value without its
+    ``x // 0``, ``x % 0`` and ``fmod(x, 0)`` are 0. ``//`` rounds down, so ``%`` has the sign of the divisor; `fmod`
+    has the sign of the dividend. A shift by the width or more, or by a negative count, gives 0; a right shift of a
+    signed value then gives copies of its sign. ``reciprocal(0)`` is INT_MIN for int32 and int64, and 0 for the others.
+    ``a ** b`` with ``b < 0`` raises in NumPy. Here, where b is known only as data, it is the true value without its
     fraction: 1 for a = 1, ±1 for a = -1, and else 0 (for a = 0 too, as for ``1 // 0``).
     int64 and uint64 are compared exactly, by value.
 Booleans
-    ``+`` and `maximum` are *or*; ``*`` and `minimum` are *and*; ``a < b`` is ``not a and b``.  Subtraction, negation,
+    ``+`` and `maximum` are *or*; ``*`` and `minimum` are *and*; ``a < b`` is ``not a and b``. Subtraction, negation,
     `positive` and `sign` are refused; ``//``, ``%``, ``**``, shifts, `square` and `reciprocal` are done in int8.
 Floating point
-    `minimum` and `maximum` return NaN when either operand is NaN; `fmin` and `fmax` only when both are.  In all four -0
-    is less than +0, where NumPy returns sometimes the first and sometimes the second of two zeros.  Two zeros in a
+    `minimum` and `maximum` return NaN when either operand is NaN; `fmin` and `fmax` only when both are. In all four -0
+    is less than +0, where NumPy returns sometimes the first and sometimes the second of two zeros. Two zeros in a
     *fold* of minima or maxima (``np.min(w)``): which of them it gives is not defined.
     ``a // b``: with m = fmod(a, b) (exact), m + b where its sign is not that of b, the quotient is (a - m)/b brought to
     the nearest integer; ``a // ±0`` is a/±0; ``a % 0``, ``inf % b`` and ``inf // b`` are NaN; a remainder of zero has
     the sign of b; ``1 % -inf`` is -inf and ``1 // -inf`` is -1.
-    `sign` of NaN is NaN, of -0 is +0.  `rint` rounds halves to even; `floor`, `ceil`, `trunc` and `rint` keep the sign
-    of a zero.  ``heaviside(x, h)`` is h for both zeros and NaN for x = NaN.  Logical operators take NaN as true.
+    `sign` of NaN is NaN, of -0 is +0. `rint` rounds halves to even; `floor`, `ceil`, `trunc` and `rint` keep the sign
+    of a zero. ``heaviside(x, h)`` is h for both zeros and NaN for x = NaN. Logical operators take NaN as true.
     Nothing warns.
 float16
     A value of dtype float16 is held as float32 and is not rounded between operations; only a cast to float16 and a
-    store round, to nearest even.  Operands and results of dtype float16 are therefore float32 arrays here.
+    store round, to nearest even. Operands and results of dtype float16 are therefore float32 arrays here.
 Casts (`convert`)
     Integers wrap; everything that is not zero, NaN included, is True; an integer becomes the nearest floating number.
     A floating number loses its fraction, and then, with w the width of the integer:
@@ -43,7 +43,7 @@ Casts (`convert`)
     uint64    -2^63 <= x < 2^64: modulo 2^64                     x >= 2^64: 0; x < -2^63, NaN: 2^63
     ========  =================================================  ====================================
 
-    (float16 to uint32 is 0 in the last column: it has no vector body in NumPy.  In the row of uint32 NumPy's scalars
+    (float16 to uint32 is 0 in the last column: it has no vector body in NumPy. In the row of uint32 NumPy's scalars
     and the last elements of its arrays take the low half of the int64; we give one value.)
 Stores (`saturate`)
     Floating to integer rounds halves to even, clamps to the range, and NaN is 0; integer to integer clamps; the rest is
@@ -106,7 +106,7 @@ class Operator:
     function : callable
         Evaluates it on arrays that already have the operand dtypes (float32 for float16).
     result : str
-        ``"same"`` as the (common) operand dtype, or ``"bool"``.  `result_dtypes` has the details.
+        ``"same"`` as the (common) operand dtype, or ``"bool"``. `result_dtypes` has the details.
     commutative, associative : bool
         Exactly, for every dtype; so floating sums are commutative only.
     monotone : int
@@ -222,7 +222,7 @@ def _table() -> dict[str, Operator]:
 
 
 OPERATORS: dict[str, Operator] = _table()
-"""Every element-wise operator.  ``cast`` goes to the dtype of its node, with `convert`."""
+"""Every element-wise operator. ``cast`` goes to the dtype of its node, with `convert`."""
 
 _NUMPY_FREE = ("real", "select", "cast")
 _PYTHON_SCALARS: tuple[type, ...] = (int, float, complex)

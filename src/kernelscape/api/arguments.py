@@ -1,6 +1,6 @@
 """What an argument of a function is: a window, a value of a map, a kernel, a coordinate, or a number.
 
-A bare array is a window and a bare number a number; the other meanings are asked for by name.  Arguments are frozen
+A bare array is a window and a bare number a number; the other meanings are asked for by name. Arguments are frozen
 and hold the caller's arrays as they are: nothing is copied, and nothing that would lose a mask, a unit or a gradient
 is accepted.
 """

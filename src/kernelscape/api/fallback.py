@@ -1,7 +1,7 @@
 """Functions that cannot be traced, through NumPy: slow and right.
 
 A function with a parameter ``axis`` is called on many windows at once; any other one is called for each output, on
-copies of its windows.  Samples and their validity are those of the definition.
+copies of its windows. Samples and their validity are those of the definition.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Arguments made canonical, once: from the user's arrays and words to the inputs and grid of a `Job`.
 
 A frame depends on the options and on the shapes and dtypes of the arguments, not on their values, and is used again
-for all calls of the same kind.  Below it nothing is guessed: arrays are views of shape ``batch + window axes``.
+for all calls of the same kind. Below it nothing is guessed: arrays are views of shape ``batch + window axes``.
 
-The *main* array is the window argument with the most axes, the first of equals.  ``axes`` are axes of the main
-array.  Another array either has all its axes, seen from the last one (as NumPy broadcasts), or the window axes only.
+The *main* array is the window argument with the most axes, the first of equals. ``axes`` are axes of the main
+array. Another array either has all its axes, seen from the last one (as NumPy broadcasts), or the window axes only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`correlate` and `convolve`: sums of products of windows and weights.
 
 Conventions are SciPy's: the centre of a window of k samples is ``k // 2 + origin``, and a convolution is the
-correlation with the flipped kernel about the same centre.  Both are functions of windows like any other; complex
+correlation with the flipped kernel about the same centre. Both are functions of windows like any other; complex
 numbers go through as real and imaginary parts, in one pass.
 """
 

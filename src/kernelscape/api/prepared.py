@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from kernelscape.config import settings
 from kernelscape.errors import MemoryBudgetError, TracingError
 from kernelscape.expression import DType, Node, Shape, structure, verify
 from kernelscape.geometry import Job
+from kernelscape.machine import named_target
 from kernelscape.plan import Layout, Plan, make_plan
 from kernelscape.reference import can_be_invalid
 from kernelscape.trace import Captured, Guard, Trace, trace, valid
@@ -44,10 +45,7 @@ class Shared:
 
     def plan(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Plan:
         """What runs for arrays and outputs of these layouts."""
-        from dataclasses import replace
-
         from kernelscape.backends.cpu import host_target
-        from kernelscape.machine import named_target
 
         name = settings().target
         target = host_target() if name is None else named_target(name)

@@ -1,6 +1,6 @@
 """Where results go: what ``output=`` means, which dtypes results have, and what an output cannot hold.
 
-All of it is decided from the arguments, before anything is computed.  The engine writes native arrays of compiled
+All of it is decided from the arguments, before anything is computed. The engine writes native arrays of compiled
 dtypes that share no memory with what it reads; every other output is written through a temporary array.
 """
 

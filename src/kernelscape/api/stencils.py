@@ -1,7 +1,7 @@
 """`Stencil`: a function of windows with the way in which its windows are taken.
 
 A call goes through four steps, each remembered: arguments to a `Frame`, function to an expression (kept as long as its
-`Guard` matches), both to a `Plan`, the plan to an `Executable`.  A function that cannot be traced goes to NumPy.
+`Guard` matches), both to a `Plan`, the plan to an `Executable`. A function that cannot be traced goes to NumPy.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The only module that touches llvmlite: text of LLVM IR in, object code out, object code in, addresses out.
 
-LLVM's optimisation passes are not run: the emitter writes finished SSA (see ``ir.py``).  Code that would call a library
+LLVM's optimisation passes are not run: the emitter writes finished SSA (see ``ir.py``). Code that would call a library
 function (``fmaf``, ``floorf``, a float16 helper) is refused when it is loaded: whether the linker finds such a function
 depends on the process, so an object's undefined symbols are compared with `ALLOWED_SYMBOLS` first.
 """

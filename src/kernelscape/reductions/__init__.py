@@ -1,6 +1,6 @@
 """Reductions: each stated once, as an expression, and known by name to no pass, planner or backend below.
 
-`FOLDS` are the primitive folds with their facts (identity, idempotent, ...); all other functions compose them.  They
+`FOLDS` are the primitive folds with their facts (identity, idempotent, ...); all other functions compose them. They
 take nodes and give nodes, with the signature semantics of the NumPy functions whose names they bear (`sum_`, `min_`,
 ... where the plain name is a builtin).
 """

@@ -1,6 +1,6 @@
 """The primitive folds: the operations that a `Reduce` node may carry, with the facts that passes rely on.
 
-A fold is an operator of ``semantics.py`` applied again and again, starting from its identity.  Every other reduction
+A fold is an operator of ``semantics.py`` applied again and again, starting from its identity. Every other reduction
 (mean, median, norm, ...) is an expression made of these, so planner and backends need to know six rows and no more.
 Facts hold for every dtype unless they say for which kinds.
 """

@@ -1,7 +1,7 @@
 """Sums of products: dot, inner, matmul, tensordot and einsum are one contraction over labelled axes.
 
 A contraction is the element-wise product of its operands, aligned by their labels, folded with `add` over the labels
-that the result lacks.  As in NumPy the result has the common dtype of the operands, so narrow integers wrap; booleans
+that the result lacks. As in NumPy the result has the common dtype of the operands, so narrow integers wrap; booleans
 are combined with *and* and *or*; float16 is multiplied and added in float32 and rounded once.
 """
 

@@ -1,10 +1,10 @@
 """Medians and quantiles: expressions of `Sort`.
 
 When no element can be absent the rank is a *static* `Slice` of the sort of a flattened body, so that an engine may
-prune its comparator network to that rank.  With a selection or with missing samples the number of elements is data, and
+prune its comparator network to that rank. With a selection or with missing samples the number of elements is data, and
 the rank is a `Take` at a computed index.
 
-NaN sorts last, and makes the result NaN.  That is stated as ``logical_or`` of ``isnan`` over the body, for floats only:
+NaN sorts last, and makes the result NaN. That is stated as ``logical_or`` of ``isnan`` over the body, for floats only:
 an engine that sorts with an unordered flag has it for nothing, and the `Sort` is told that nobody looks at it then.
 """
 

@@ -1,7 +1,7 @@
 """Sums, moments and extrema, each said once as an expression of primitive folds.
 
 All functions map a `Node` to a `Node` and follow NumPy's function of the same name in dtype, `axis` (None, an integer
-or a tuple), `keepdims`, `where` (a bool node that broadcasts to the body) and `dtype`.  `missing` says whether samples
+or a tuple), `keepdims`, `where` (a bool node that broadcasts to the body) and `dtype`. `missing` says whether samples
 may be invalid: divisors then are run-time counts of the valid elements, otherwise constants.
 
 Where NumPy raises because nothing is selected (the minimum of no elements), floats give NaN here and integers are

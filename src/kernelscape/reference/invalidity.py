@@ -1,8 +1,8 @@
 """Whether an output can be invalid, decided from the arguments and never from data.
 
-Each node is given two facts.  `certain`: the elements that are valid at every output position, whatever the data.  And
+Each node is given two facts. `certain`: the elements that are valid at every output position, whatever the data. And
 `atoms`: names of flag arrays, of the node's shape, whose conjunction is exactly the node's flags; two nodes that share
-an atom share those flags.  The second is needed where a condition selects: ``sum(w[w > 3])`` cannot be invalid, because
+an atom share those flags. The second is needed where a condition selects: ``sum(w[w > 3])`` cannot be invalid, because
 a sample that does not exist has a condition that is not known, whereas ``sum(w[mask])`` is invalid where the samples
 that the mask selects do not exist.
 

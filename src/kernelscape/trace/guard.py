@@ -1,9 +1,9 @@
 """Whether an earlier trace of a function still stands, so that a repeated call need not trace again.
 
 A trace depends on the function's code and on what the code can see: defaults, closure cells, globals, and in turn what
-the plain Python functions among these see.  A guard remembers all of it, as long as it is immutable (numbers, strings,
+the plain Python functions among these see. A guard remembers all of it, as long as it is immutable (numbers, strings,
 tuples of such), a module, a builtin, or one of NumPy's functions; arrays are remembered by identity and content, since
-the function may have computed with them while it was traced.  Anything else (a list, an object with attributes, a large
+the function may have computed with them while it was traced. Anything else (a list, an object with attributes, a large
 array) makes the function one that is traced at every call.
 
 Closure cells and globals are looked up again at each check, by identity first: rebinding ``t`` between two calls is

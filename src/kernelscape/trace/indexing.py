@@ -1,8 +1,8 @@
 """Reading and writing parts of a value: what NumPy's indices mean as nodes.
 
-Integers, slices, ellipsis and new axes become one `Slice` and a `Reshape`.  Static integer arrays, lists and boolean
+Integers, slices, ellipsis and new axes become one `Slice` and a `Reshape`. Static integer arrays, lists and boolean
 arrays (footprints) are part of the structure: NumPy itself says which elements they pick, and these are cut into runs
-of equal step.  A traced integer is a position known only from the data: a `Take`, clipped into the axis where NumPy
+of equal step. A traced integer is a position known only from the data: a `Take`, clipped into the axis where NumPy
 would raise IndexError.
 """
 

@@ -2,7 +2,7 @@
 
 Partial pivoting becomes compare-and-swap of rows: before column k is eliminated, the row whose entry in it is largest
 is brought up by one pass over the rows below (G. H. Golub and C. F. Van Loan, Matrix Computations, section 3.4).
-LAPACK, which NumPy calls, chooses the same pivots, so results agree within rounding.  A singular matrix has determinant
+LAPACK, which NumPy calls, chooses the same pivots, so results agree within rounding. A singular matrix has determinant
 0; where NumPy raises LinAlgError for its inverse, the result here is infinite or NaN, since only the data say which
 matrices are singular.
 """

@@ -1,10 +1,10 @@
 """What one run of the user's function leaves behind: captured numbers and arrays, and the decisions it asked for.
 
 Captured numbers and arrays become run-time arguments, numbered in the order in which they are met, so that a function
-made anew with other numbers has the same structure.  A number is never recognised as "the same" as another one of equal
+made anew with other numbers has the same structure. A number is never recognised as "the same" as another one of equal
 value, because then the structure would depend on values; an array is, by identity.
 
-When a decision (``bool()`` of a traced value) is met, the run takes the branch that `fork.py` prescribes.  Slots are
+When a decision (``bool()`` of a traced value) is met, the run takes the branch that `fork.py` prescribes. Slots are
 numbered per path: a number met before a decision has the same slot in both branches, one met after it has its own.
 """
 

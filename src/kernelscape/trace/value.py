@@ -1,8 +1,8 @@
 """The traced value: behaves like an ndarray, and builds an expression instead of computing.
 
-Rules.  A value is a cell that holds a node; operations make new cells, and item assignment and in-place operators put a
-new node into the cell, so that all names of one value see the change.  Parts that NumPy would make a view of (slices,
-rows, reshapes, transposes) stay views: a change of either side shows on the other.  Shapes are static.  What would need
+Rules. A value is a cell that holds a node; operations make new cells, and item assignment and in-place operators put a
+new node into the cell, so that all names of one value see the change. Parts that NumPy would make a view of (slices,
+rows, reshapes, transposes) stay views: a change of either side shows on the other. Shapes are static. What would need
 the data (float, int, an array, a slice bound) is refused with a page; ``bool()`` forks the trace.
 """
 

@@ -1,8 +1,8 @@
 """Conversions between dtypes: memory to registers and back, casts (``astype``), the saturating conversion of a store.
 
 Rules: LLVM's ``fptosi`` and ``fptoui`` see only values inside the integer's range; what lies outside is the constant
-that ``semantics.convert`` states.  Clamps are written as compare and select in the operand order that x86 has as one
-instruction (``maxps(x, low)`` gives ``low`` for a NaN x).  Conversions of float16 are library calls where the processor
+that ``semantics.convert`` states. Clamps are written as compare and select in the operand order that x86 has as one
+instruction (``maxps(x, low)`` gives ``low`` for a NaN x). Conversions of float16 are library calls where the processor
 has none, so they are then written in integer arithmetic.
 """
 

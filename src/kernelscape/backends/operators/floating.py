@@ -1,6 +1,6 @@
 """Operators on floating values (float16 is held as float), exact where NumPy's are: order, remainders, rounding.
 
-Elementary functions are in ``vector_math.py``.  Minimum and maximum are written with compare and select in the operand
+Elementary functions are in ``vector_math.py``. Minimum and maximum are written with compare and select in the operand
 order of x86's ``minps(a, b)``, which is ``a < b ? a : b``, so that each select is one instruction: of the two orders
 ``minps(a, b)`` and ``minps(b, a)`` one returns the NaN if there is one, and one returns -0 of two zeros, so their *or*
 is the minimum that propagates NaN and in which -0 is less than +0.
@@ -137,7 +137,7 @@ def _rest_of_floats(builder: Builder, dividend: Value, divisor: Value) -> Value:
     """Remainder of two floats held as doubles.
 
     The divisor is scaled by a power of two until the quotient has at most 28 bits; its product with the divisor's 24
-    bits is then exact, and so is the difference.  Eleven steps suffice for any pair.
+    bits is then exact, and so is the difference. Eleven steps suffice for any pair.
     """
     wide = dividend.type.of("i64")
     own = _exponent(builder, divisor)

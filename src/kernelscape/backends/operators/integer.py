@@ -1,9 +1,9 @@
 """Operators on integers and booleans, with every case that LLVM leaves undefined taken away before the operation.
 
 Rules: divisors are never 0 or (signed) -1 when a division is written, shift counts are below the width, and nothing
-says that a result does not wrap.  No vector unit divides integers: up to 16 bits the quotient is taken in float32 and
-for 32 bits in float64.  That needs no correction: if a/b is not whole, it differs from the next whole number n by at
-least 1/b, which relative to n is about 1/a >= 2^-16 (2^-32), far more than the rounding of 2^-24 (2^-53).  Divisions by
+says that a result does not wrap. No vector unit divides integers: up to 16 bits the quotient is taken in float32 and
+for 32 bits in float64. That needs no correction: if a/b is not whole, it differs from the next whole number n by at
+least 1/b, which relative to n is about 1/a >= 2^-16 (2^-32), far more than the rounding of 2^-24 (2^-53). Divisions by
 a constant are left to LLVM, which multiplies by a reciprocal.
 """
 

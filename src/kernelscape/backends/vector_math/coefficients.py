@@ -1,7 +1,7 @@
 """Polynomials of the elementary functions, for each element.
 
 Each is the minimax polynomial of its function, weighted by the error that it causes in the result, found by Remez
-exchange in 80 digits (E. Remez, C. R. Acad. Sci. 198, 1934).  Coefficients of `float` are rounded one after the other,
+exchange in 80 digits (E. Remez, C. R. Acad. Sci. 198, 1934). Coefficients of `float` are rounded one after the other,
 lowest first, and the higher ones fitted again to what the rounding left; coefficients of `double` are rounded at once.
 The errors were measured after that, in 80 digits, without the rounding of the arithmetic; tests measure them again.
 """

@@ -2,8 +2,8 @@
 
 exp(x) = 2^n · exp(r) with n = round(x / ln 2) and |r| <= ln(2)/2 (Cody & Waite, Software Manual for the Elementary
 Functions, 1980).  n comes from the addition of a large number, so that it stands in the low bits of the sum and builds
-powers of two without a conversion.  A power of two is applied in two halves: no half leaves the normal range, and a
-subnormal result is rounded once (AVX-512 has an instruction that does it at once, to the same bits).  Arguments are
+powers of two without a conversion. A power of two is applied in two halves: no half leaves the normal range, and a
+subnormal result is rounded once (AVX-512 has an instruction that does it at once, to the same bits). Arguments are
 clamped to where the result is 0 or infinite anyway; clamps keep NaN.
 """
 
@@ -83,7 +83,7 @@ def _clamped(x: Lanes, limits: tuple[float, float]) -> Lanes:
 
 
 def exp_of_reduced(parts: Reduced) -> Lanes:
-    """e^r.  Where products are rounded, Horner's last steps round too much, and what r lost is added again."""
+    """e^r. Where products are rounded, Horner's last steps round too much, and what r lost is added again."""
     r = parts.r
     p = polynomial(r, "exp")
     if r.target.fma:

@@ -1,7 +1,7 @@
 """Vector values that read like formulas: operators on a `Value`, with its builder and target.
 
 Rules: operands have one type; a Python number is a constant in every lane; real numbers, integers and conditions share
-one class, as LLVM's values do, and the element says which operation an operator is.  Only instructions come out: what
+one class, as LLVM's values do, and the element says which operation an operator is. Only instructions come out: what
 the target lacks (a fused multiply-add, rounding) is written in other operations, so that no library call can appear.
 """
 
@@ -16,7 +16,7 @@ from kernelscape.machine import Target
 
 
 class Lanes:
-    """A value with its operators.  ``>>`` keeps the sign, :meth:`shift_right` fills with zeros."""
+    """A value with its operators. ``>>`` keeps the sign, :meth:`shift_right` fills with zeros."""
 
     __slots__ = ("builder", "target", "value")
 

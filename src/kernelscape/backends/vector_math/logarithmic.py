@@ -2,7 +2,7 @@
 
 x = 2^k·(1 + f) with sqrt(1/2) <= 1 + f < sqrt(2); log(1 + f) = f - (f²/2 - rest), where rest is a polynomial in f for
 float, and s·(f²/2 + R(s²)) with s = f/(2 + f) for double (W. Cody's and K. C. Ng's form, in which the division's
-rounding does not reach the leading terms).  Functions of 1 + w take w as a pair and keep what 1 + w rounds away.
+rounding does not reach the leading terms). Functions of 1 + w take w as a pair and keep what 1 + w rounds away.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Powers and roots.
 
-x^y = exp(y·log x).  The exponent of the result magnifies an error of the logarithm by up to 2^10, so that it is needed
-with some 66 bits for double: it is a pair of numbers.  For float, double arithmetic has them already.
+x^y = exp(y·log x). The exponent of the result magnifies an error of the logarithm by up to 2^10, so that it is needed
+with some 66 bits for double: it is a pair of numbers. For float, double arithmetic has them already.
 """
 
 from __future__ import annotations

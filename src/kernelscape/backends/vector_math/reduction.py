@@ -1,8 +1,8 @@
 """Huge arguments of sin, cos and tan: reduction modulo π/2 in integers, exact for every double.
 
-The bits of 2/π stand in a table.  x is an integer M of 53 bits times 2^e, so M times the 192 bits of 2/π from weight
+The bits of 2/π stand in a table. x is an integer M of 53 bits times 2^e, so M times the 192 bits of 2/π from weight
 2^(2-e) on gives x·2/π modulo 4 with more than 130 bits after the point (Payne & Hanek, SIGNUM Newsletter 18, 1983);
-no double comes closer to a multiple of π/2 than 2^-61 of it, which leaves the full 53 bits and a tail.  Written for one
+no double comes closer to a multiple of π/2 than 2^-61 of it, which leaves the full 53 bits and a tail. Written for one
 lane: it runs in a branch that hardly ever is taken, and its code should be small.
 """
 

@@ -1,7 +1,7 @@
 """Rounding to integers: one instruction where the target has it, additions of a large number elsewhere.
 
 Both ways keep NaN, infinities, numbers that are integers already, and the sign of zero (``floor(-0.0)`` is ``-0.0``,
-``ceil(-0.5)`` too).  The addition relies on the default rounding direction, in which all kernels run.
+``ceil(-0.5)`` too). The addition relies on the default rounding direction, in which all kernels run.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """sin, cos, tan: x = n·π/2 + r with |r| <= π/4, and r in two parts.
 
 Up to `LIMIT` π/2 is subtracted in parts (Cody & Waite), every product and sum with its error, so that r keeps all its
-digits next to a multiple of π/2 too.  Larger arguments are rare: lanes that have one are computed again in
-`reduction.py`, in double for both elements.  The sign of x is taken off first and put back last, for the sign of zero.
+digits next to a multiple of π/2 too. Larger arguments are rare: lanes that have one are computed again in
+`reduction.py`, in double for both elements. The sign of x is taken off first and put back last, for the sign of zero.
 """
 
 from __future__ import annotations
