@@ -7,11 +7,7 @@ import numpy as np
 import pytest
 
 import kernelscape as ks
-from kernelscape.api.frame import make_frame
-from kernelscape.api.options import Options
-from kernelscape.geometry import Job
-from kernelscape.reference import evaluate
-from kernelscape.trace import trace
+from tests.oracle.defined import defined
 
 FUNCTIONS = {
     "median of the second": lambda a, b: np.sum(a > np.median(b)),
@@ -27,17 +23,6 @@ SECOND = {
     "footprint": {"footprint": np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], bool)},
     "constant": {"size": 5, "mode": "constant"},
 }
-
-
-def defined(function, arguments, **words):
-    """What the definition gives for a call on plain windows."""
-    frame = make_frame(Options(**words), arguments)
-    traced = trace(function, frame.parameters, missing=True)
-    dtypes = tuple(node.dtype for node in traced.outputs)
-    job = Job(traced.outputs, dtypes, frame.inputs, frame.batch, frame.grid)
-    arrays = [getattr(a, "array", a) for a in arguments]
-    values = [np.asarray(a.value) for a in traced.arguments if a is not None]
-    return evaluate(job, arrays, values)[0]
 
 
 @pytest.mark.parametrize("size", [3, 13])

@@ -75,6 +75,7 @@ def _source_fingerprint() -> str:
     parts: list[str | bytes] = []
     for folder in ("backends", "networks", "reductions", "."):
         for root, folders, files in os.walk(os.path.join(package, folder)):
+            folders.sort()
             if folder == ".":
                 folders.clear()
             for name in sorted(files):

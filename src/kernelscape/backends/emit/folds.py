@@ -77,7 +77,9 @@ class Folds:
         body = node.body
         while isinstance(body, ex.Elementwise) and body.operator == "cast":
             body = body.operands[0]
-        return not self.emitter.masked and node.where is None and node.operation == "add" and isinstance(body, ex.Valid)
+        if not isinstance(body, ex.Valid) or node.operation != "add" or node.where is not None:
+            return False
+        return not self.emitter.may_be_invalid(body.body)
 
     def _settled(self, element: Element) -> Element:
         """NaN where a fold of extrema has met one."""
@@ -137,7 +139,8 @@ class Folds:
         return Element(value if so_far is None else self._combine(node, so_far.value, value), None)
 
     def _may_doubt(self, node: ex.Reduce) -> bool:
-        return self._is_extremum(node) and not self.emitter.masked and node.where is None and node.body.size > 4
+        known = node.where is None and not self.emitter.may_be_invalid(node.body)
+        return self._is_extremum(node) and known and node.body.size > 4
 
     def _cleared(self, slots: list[Slot], index: Index, found: list[Element], doubts: Doubts) -> list[Element]:
         """Folds again, looking at every sample, where a NaN may have been met."""
@@ -238,7 +241,7 @@ class Folds:
         for node, _ in slots:
             first = self._identity(node)
             none = constant(first.type.of("i1"), 0)
-            flagged = self.emitter.masked or node.where is not None
+            flagged = node.where is not None or self.emitter.may_be_invalid(node.body)
             found.append(Element(first, none if flagged else None, none if self._is_extremum(node) else None))
         return found
 
@@ -378,7 +381,7 @@ class Folds:
                 state = step(taps, state)
         else:
             state = self._nest(extents, start, step, 6)
-        flagged = self.emitter.masked or node.where is not None
+        flagged = node.where is not None or self.emitter.may_be_invalid(node.body)
         place = self.builder.convert("sext", state[1].value, position.of("i64"))
         return Element(place, state[0].flag if flagged else None)
 

@@ -57,7 +57,7 @@ class Order:
 
     def _countable(self, node: ex.Sort) -> bool:
         """Whether the number of elements that count is known at run time only."""
-        return self.emitter.masked or node.where is not None
+        return node.where is not None or self.emitter.may_be_invalid(node.body)
 
     def _network(self, node: ex.Sort, others: Index, ranks: tuple[int, ...], lane: Lane) -> dict[int, Element]:
         extent = node.shape[node.axis]

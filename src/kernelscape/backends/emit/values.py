@@ -79,6 +79,8 @@ class Emitter:
         nodes = list(ex.walk(stage.outputs))
         self.uniform = _closed(nodes, self._is_varying_leaf)
         self.row_free = _closed(nodes, lambda n: isinstance(n, ex.Index) and stage.roles[n.axis] == Y)
+        # Without missing samples, only what selects may leave nothing behind.
+        self._always_valid = _closed(nodes, lambda n: getattr(n, "where", None) is not None)
         self.add_rules(
             {
                 ex.Window: self._window,
@@ -92,6 +94,10 @@ class Emitter:
                 ex.Valid: self._valid,
             }
         )
+
+    def may_be_invalid(self, node: ex.Node) -> bool:
+        """Whether elements of a node may carry a flag that is not set."""
+        return self.masked or id(node) not in self._always_valid
 
     def add_rules(self, rules: dict[type[ex.Node], Rule]) -> None:
         self._rules.update(rules)
