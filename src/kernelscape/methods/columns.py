@@ -67,7 +67,9 @@ def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn
     body = _in_window_shape(node, shape)
     if node.where is not None or body is None or not _is_uniform_in_taps(body, shape):
         return None
-    if keep_order and node.dtype.kind == "f" and node.operation in ("add", "multiply"):
+    floating = node.dtype.kind == "f"
+    # A product of columns may overflow where the product in order does not.
+    if floating and (node.operation == "multiply" or (keep_order and node.operation == "add")):
         return None
     others = [a for a in range(len(shape)) if a != x]
     heavy = _cost(body) >= 3
