@@ -108,6 +108,17 @@ def test_ten_million_samples_in_one_row():
     np.testing.assert_array_equal(sums, parts[0] + parts[1] + parts[2])
 
 
+@pytest.mark.parametrize("mode", ["nearest", "shrink"])
+def test_the_plan_of_a_long_row_has_no_table_of_its_samples(mode):
+    """Each new length is planned anew, which must not take the time and memory of the work itself."""
+    array = np.zeros((4, 1_000_000), np.uint8).T
+    for source, batch in ((array[:, 0], 0), (np.moveaxis(np.ascontiguousarray(array), 1, 0), 1)):
+        job = make_job(largest, [source], [WindowWords(size=(5,), mode=mode)], batch=batch)
+        made = Executable(plan_of(job, [source]), checked=False)
+        assert len(segments_of(made)) > 3
+        assert sum(words.nbytes for words in made.keep if isinstance(words, np.ndarray)) < array.nbytes // 4
+
+
 # -- shapes -
 
 

@@ -172,6 +172,7 @@ class _Tables:
         most = max((math.prod(i.window_shape) for i in self.job.inputs), default=0)
         self.too_few = self.job.min_count > most
         self.missing = self.too_few
+        self._present: dict[int, int] = {}
         self.sweep = self.words(len(Sweep))
         self.plane_offsets = self._plane_offsets()
         work = self.x_count * self.y_count * math.prod(self.outer)
@@ -443,17 +444,47 @@ class _Tables:
     def _phase(self, row: Words, number: int, phase: int, x0: int, positions: int, count: int) -> bool:
         spec, layout = self.stage.inputs[number], self.plan.layouts[number]
         length = positions + spec.span
+        row[Phase.COUNT] = length
+        if run := self._run_inside(number, phase, x0, length):
+            row[Phase.HIGH] = length
+            row[Phase.START], row[Phase.STEP] = run
+            if spec.may_miss:
+                row[Phase.FLAGS] = self._all_present(count + spec.span)
+            return False
         places, affine = self._places(number, phase, x0, length)
         low, high, start, step = _affine_run(places, affine, layout.dtype.itemsize)
         row[Phase.TABLE] = self.address(places) if not (low == 0 and high == length) else 0
-        row[Phase.COUNT], row[Phase.LOW], row[Phase.HIGH] = length, low, high
-        row[Phase.START], row[Phase.STEP] = start, step
+        row[Phase.LOW], row[Phase.HIGH], row[Phase.START], row[Phase.STEP] = low, high, start, step
         missing = places == MISSING
         if spec.may_miss:
             flags = np.ones(count + spec.span, np.uint8)
             flags[:length] = ~missing
             row[Phase.FLAGS] = self.address(flags, np.uint8)
         return bool(missing.any())
+
+    def _run_inside(self, number: int, phase: int, x0: int, length: int) -> tuple[int, int] | None:
+        """First place and step of a row that lies in the array; None if it may not, or has no one step.
+
+        So the time and memory that a plan takes do not grow with the length of the rows.
+        """
+        strides, axis, flat = self.plan.layouts[number].strides, self.plan.arrangement.x, self.plan.arrangement.flat
+        first, last, step = x0 // self.flat, (x0 + length - 1) // self.flat, strides[axis]
+        if axis >= self.batch:
+            grid, window = self.job.grid[axis - self.batch], self.job.inputs[number].axes[axis - self.batch]
+            base = grid.first - window.dilation * window.centre + phase
+            first, last, step = first * grid.stride + base, last * grid.stride + base, step * grid.stride
+            if first < 0 or last >= window.extent:
+                return None
+        start = first * strides[axis]
+        if flat is None:
+            return start, step
+        return (start + x0 % self.flat * strides[flat], strides[flat]) if step == strides[flat] * self.flat else None
+
+    def _all_present(self, length: int) -> int:
+        """Address of flags of a row without missing samples; rows of one length share them."""
+        if length not in self._present:
+            self._present[length] = self.address(np.ones(length), np.uint8)
+        return self._present[length]
 
     def _places(self, number: int, phase: int, x0: int, length: int) -> tuple[Words, Array]:
         """Byte offset of each element of a row (or OUTSIDE, MISSING), and where it lies in the array as it stands."""
