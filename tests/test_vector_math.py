@@ -261,6 +261,8 @@ def test_known_values(element: str, target: str) -> None:
         ("cos", (0.0,), 1.0), ("tan", (-inf,), nan), ("arccos", (1.0,), 0.0), ("arccos", (1.5,), nan),
         ("arcsin", (-0.0,), -0.0), ("arctan", (-0.0,), -0.0), ("arctan2", (0.0, 1.0), 0.0),
         ("arctan2", (-0.0, 1.0), -0.0), ("arctan2", (0.0, 0.0), 0.0), ("arccosh", (1.0,), 0.0),
+        ("arctan2", (3.0, -0.0), math.pi / 2), ("arctan2", (3.0, 0.0), math.pi / 2),
+        ("arctan2", (-3.0, -0.0), -math.pi / 2), ("arctan2", (0.0, -3.0), math.pi),
         ("arccosh", (0.5,), nan), ("arctanh", (1.0,), inf), ("arctanh", (-1.0,), -inf), ("arcsinh", (-0.0,), -0.0),
         ("power", (nan, 0.0), 1.0), ("power", (1.0, nan), 1.0), ("power", (-1.0, inf), 1.0),
         ("power", (-1.0, -inf), 1.0), ("power", (-0.0, -3.0), -inf), ("power", (-0.0, -2.0), inf),

@@ -42,8 +42,10 @@ def arctan2(y: Lanes, x: Lanes) -> Lanes:
     t = most.equals(0.0).choose(most, t)  # the origin: angle 0
     t = least.equals(math.inf).choose(least.constant(1.0), t)
     angle = _arctan_of_unit(t)
-    angle = steep.choose(_minus_from(angle, 0.5), angle)
-    angle = (x.bits() < 0).choose(_minus_from(angle, 1.0), angle)
+    # One sum, as two would round twice: points above and below the origin then miss 90 degrees.
+    left = x.bits() < 0
+    angle = steep.choose(left.choose(-angle, angle), angle)
+    angle = steep.choose(_minus_from(angle, 0.5), left.choose(_minus_from(angle, 1.0), angle))
     return (x.is_nan() | y.is_nan()).choose(x + y, angle.with_sign_of(y))
 
 
