@@ -4,9 +4,11 @@ Compared: dtype, shape and values. Arithmetic itself is compared elsewhere; the 
 results say how arguments were understood.
 """
 
+import copy
 import functools
 import gc
 import inspect
+import pickle
 import re
 import threading
 import weakref
@@ -616,3 +618,20 @@ def test_calls_from_many_threads():
 def test_names_of_the_package():
     assert set(ks.__all__) <= set(dir(ks))
     assert not hasattr(ks, "no_such_name")
+
+
+@ks.stencil(size=3)
+def local_total(w):
+    return np.sum(w)
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_stencils_are_pickled_and_copied(used):
+    """For processes; what was compiled stays here."""
+    for made in (ks.stencil(total, size=3, mode="wrap"), local_total):
+        if used:
+            made(IMAGE)
+        for again in (pickle.loads(pickle.dumps(made)), copy.deepcopy(made), copy.copy(made)):
+            assert repr(again.options) == repr(made.options)
+            assert_same(again(IMAGE), made(IMAGE))
+    assert pickle.loads(pickle.dumps(local_total)) is local_total

@@ -47,6 +47,14 @@ class Stencil:
         self._prepared: Kept[Prepared] = Kept(64)
         functools.update_wrapper(self, function, updated=())
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """As a name where that name means this stencil (a decorated function), else as function and options."""
+        found: Any = sys.modules.get(getattr(self, "__module__", ""))
+        name = getattr(self, "__qualname__", "")
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        return name if found is self else (Stencil, (self.function, self.options))
+
     def __repr__(self) -> str:
         return f"<kernelscape.Stencil of {getattr(self.function, '__qualname__', self.function)!s}>"
 
