@@ -278,6 +278,9 @@ PAGES = [
     (lambda w: np.where(w > 0)[0], "w.mean|mean"),
     (lambda w: np.add(w, 1, where=w > 0), "arithmetic"),
     (lambda w: np.sum(w * np.ma.masked_equal(np.ones((3, 3)), 0)), "where="),
+    (lambda w: len(set(w.flat)), "np.sort"),
+    (lambda w: {0: 1}.get(w[0, 0], 2), "np.sort"),
+    (lambda w: float(f"{w[0, 0]:.2f}"), "np.round"),
 ]
 
 
@@ -288,6 +291,14 @@ def test_what_cannot_be_traced_is_a_page(function, advice):
     page = str(caught.value)
     assert f"{__file__}:{function.__code__.co_firstlineno} in <lambda>" in page
     assert page.index("This cannot be traced:") < page.index("This can:")
+
+
+def test_a_window_is_no_key_and_has_a_text_for_debugging():
+    with pytest.raises(TypeError, match="unhashable"):
+        trace(lambda w: {w: 1}, [window()])
+    texts = []
+    trace(lambda w: texts.append(f"{w}") or np.sum(w), [window()])
+    assert texts == ["Traced(shape=(3, 3), dtype=float32)"]
 
 
 def test_errors_are_builtin_ones_too():

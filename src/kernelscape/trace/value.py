@@ -63,6 +63,24 @@ class Traced(Operators):
     def flat(self) -> Any:
         return self.ravel()
 
+    def __hash__(self) -> int:  # type: ignore[override]
+        if self._node.shape:
+            raise TypeError("unhashable type: a window, as a numpy.ndarray")
+        raise tracing_error(
+            "A set or a dict is asked for a value that is not known while the function is traced.",
+            "lambda w: len(set(w.flat))",
+            "lambda w: np.count_nonzero(np.diff(np.sort(w, axis=None))) + 1",
+        )
+
+    def __format__(self, specification: str) -> str:
+        if not specification:
+            return repr(self)
+        raise tracing_error(
+            "A text is made of a number that is not known while the function is traced.",
+            'lambda w: float(f"{np.mean(w):.2f}")',
+            "lambda w: np.round(np.mean(w), 2)",
+        )
+
     def __repr__(self) -> str:
         return f"Traced(shape={self.shape}, dtype={self.dtype})"
 
