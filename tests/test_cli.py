@@ -604,6 +604,11 @@ def test_inputs_with_other_axes_are_refused() -> None:
         line_up([stack, colour], None, filter_alpha=False)
 
 
+def test_a_file_with_a_single_number_is_refused(folder: Path, capsys) -> None:
+    np.save("number.npy", np.float64(3))
+    assert_refused(capsys, ["apply", "np.max(w)", "number.npy", "-o", "out.npy", "--size", "3"], "a single number")
+
+
 def test_float32_unless_an_integer_needs_more() -> None:
     def chosen(*dtypes: str) -> object:
         return computing_dtype([np.zeros(1, dtype) for dtype in dtypes])

@@ -64,6 +64,8 @@ def line_up(images: Sequence[Image], axes: tuple[int, ...] | None, *, filter_alp
         If an input has axes that the others lack.
     """
     reference = images[0]
+    if any(image.array.ndim == 0 for image in images):
+        raise ShapeError("An image has at least one axis; got a file with a single number.")
     if axes is None:
         _refuse_ambiguous(reference)
     alpha = None if filter_alpha or not reference.alpha else reference.array[..., -1]
