@@ -138,7 +138,15 @@ def check_job(job: Job, shapes: Sequence[tuple[int, int]] = CHECK_SHAPES) -> dic
     return failures
 
 
+REST = 0.03
+"""Seconds before every timing: the worker threads of some libraries go on spinning after their work, and would take a
+core from whoever comes next."""
+
+
 def clock(run: Run) -> float:
+    """Time the second of two calls in a row, on a machine that has come to rest before them."""
+    time.sleep(REST)
+    run()
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
