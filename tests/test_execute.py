@@ -13,7 +13,7 @@ import threading
 import numpy as np
 import pytest
 
-from kernelscape import execute
+from kernelscape import execute, loops
 from kernelscape import expression as ex
 from kernelscape.backends import cpu
 from kernelscape.backends.words import Call, Segment, Sweep
@@ -117,6 +117,16 @@ def test_the_plan_of_a_long_row_has_no_table_of_its_samples(mode):
         made = Executable(plan_of(job, [source]), checked=False)
         assert len(segments_of(made)) > 3
         assert sum(words.nbytes for words in made.keep if isinstance(words, np.ndarray)) < array.nbytes // 4
+
+
+def test_a_long_stride_is_planned_in_steps_that_its_length_does_not_multiply(monkeypatch):
+    """Each of the 500 phases of a row has a table; none may look at all 500 taps again."""
+    array, asked = np.zeros(400_000, np.uint8), []
+    place = loops.RowInput.x_place
+    monkeypatch.setattr(loops.RowInput, "x_place", lambda spec, tap: asked.append(tap) or place(spec, tap))
+    job = make_job(largest, [array], [WindowWords(size=500)], stride=500, padding="valid")
+    Executable(plan_of(job, [array]), checked=False)
+    assert len(asked) < 1.5 * 500**2  # the code itself asks 500 times for each phase
 
 
 # -- shapes -

@@ -86,7 +86,7 @@ class RowInput:
         """All that is said here, as plain data that is the same in every process."""
         return (self.dtype.str, *(getattr(self, f.name) for f in fields(self) if f.name != "dtype"))
 
-    @property
+    @cached_property
     def span(self) -> int:
         """Elements of a row that one output position reaches over, beyond its own."""
         return max((self.x_place(tap)[1] for tap in self.x_taps), default=0)
