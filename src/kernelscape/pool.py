@@ -150,8 +150,9 @@ def _submit(job: _Job) -> bool:
         if missing > 0 and not _grow(pool, missing) and not pool.threads and not pool.starting:
             _drop_waiting_calls(pool, job)
             return False
-        for _ in range(job.count):
-            pool.queue.put(job)
+        # One thread is woken here and each wakes the next: by then the caller sleeps, and its CPU is free. Threads that are
+        # woken at once share the CPUs that were idle at that moment, and the system parts them only milliseconds later.
+        pool.queue.put(job)
     return True
 
 
@@ -201,6 +202,8 @@ def _make_call(pool: _Pool, job: _Job) -> None:
         if number >= job.count or call is None:
             return
         job.taken += 1
+        if job.taken < job.count:
+            pool.queue.put(job)
     try:
         call(number)
     except BaseException as error:  # noqa: BLE001  # it is raised again in the thread that waits
