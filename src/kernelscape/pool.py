@@ -150,8 +150,8 @@ def _submit(job: _Job) -> bool:
         if missing > 0 and not _grow(pool, missing) and not pool.threads and not pool.starting:
             _drop_waiting_calls(pool, job)
             return False
-        # One thread is woken here and each wakes the next: by then the caller sleeps, and its CPU is free. Threads that are
-        # woken at once share the CPUs that were idle at that moment, and the system parts them only milliseconds later.
+        # One thread is woken here and each wakes the next: by then the caller sleeps, and its CPU is free. Threads that
+        # are woken at once share the CPUs that were idle at that moment, and are parted only milliseconds later.
         pool.queue.put(job)
     return True
 
