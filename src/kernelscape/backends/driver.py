@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kernelscape.backends.cpu import function_attributes
+from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I1, I8, I64, PTR, Builder, Module, Type, Value, constant
 from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep, Words
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
@@ -420,11 +421,30 @@ class _Worker:
         def one(t: Value) -> None:
             target = b.add(base, b.mul(b.add(y, t), self.word(record, Plane.Y_STEP)))
             source = self.own_row(record, t)
-            for size in (1, 2, 4, 8):
-                fits = b.icmp("eq", item, self.number(size))
-                b.when(fits, lambda size=size: self.copy_elements(target, source, positions, step, size))  # type: ignore[misc]
+
+            def copy() -> None:
+                for size in (1, 2, 4, 8):
+                    fits = b.icmp("eq", item, self.number(size))
+                    b.when(fits, lambda size=size: self.copy_elements(target, source, positions, step, size))  # type: ignore[misc]
+
+            if self.checked:
+                reach = b.mul(b.sub(positions, self.number(1)), step)
+                self.inside_plane(plane, target, reach, item, copy)
+            else:
+                copy()
 
         b.when(b.binary("xor", straight, constant(I1, 1)), lambda: self.count(rows, one))
+
+    def inside_plane(self, plane: Value, target: Value, reach: Value, item: Value, copy: Callable[[], None]) -> None:
+        """Copies a row only if it lies in the caller's array; else notes its address (checked builds)."""
+        b = self.b
+        limits = b.element_pointer(self.word(self.call, Call.PLANE_LIMITS, PTR), "i64", b.mul(plane, self.number(2)))
+        far = b.add(target, reach)
+        low, high = b.intrinsic("smin", I64, target, far), b.intrinsic("smax", I64, target, far)
+        above = b.icmp("uge", low, self.word(limits, 0))
+        below = b.icmp("ule", b.add(high, item), self.word(limits, 1))
+        error = b.offset(self.call, 8 * Call.ERROR)
+        b.when(b.binary("and", above, below), copy, lambda: report(b, error, target))
 
     def copy_elements(self, target: Value, source: Value, positions: Value, step: Value, size: int) -> None:
         b = self.b
