@@ -99,7 +99,8 @@ def test_a_forked_child_computes():
 
 
 def test_inside_dask_threads():
-    dask = pytest.importorskip("dask")
+    import dask
+
     array = np.random.default_rng(2).random((80, 90)).astype(np.float32)
     wanted = ks.apply(np.std, array, size=5)
     tasks = [dask.delayed(lambda a: ks.apply(np.std, a, size=5))(array) for _ in range(8)]
