@@ -1,0 +1,175 @@
+"""What a kernel field is: how the weights of one pixel's kernel follow from what the field has at that pixel.
+
+A field (`Dense`, `Gaussian`, `Grid`, ...) is what the user wrote down. `Field.bound` checks it against the extents of an
+image and gives a `Bound`: the window's size, the *parts* that the field reads (maps, coordinates, tables), and one
+function that turns the values of the parts into weights. That function is written in NumPy, once, element by element
+over the offsets, and is used in three ways: with numbers and arrays (`Field.at`, `Field.dense`), traced with the values at
+the anchor (gather: the kernel belongs to the output), and traced with values at *every source* of the window (scatter:
+the kernel belongs to the input, and a weight is read where its source lies).
+
+A factor that all weights of a kernel share (the reciprocal of their sum) is stated apart, as `scale`, because it is not
+a function of one offset: a scatter multiplies the sources with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from kernelscape.expression import DType, Shape
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Offsets: TypeAlias = tuple[Any, ...]
+"""For each window axis the offsets from the centre, as floats of shape ``(1, .., size of the axis, .., 1)``."""
+
+
+# -- parts: what a field reads ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Map:
+    """A number for each pixel: an array of the image's extents (or a broadcast view of them)."""
+
+    array: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Elements:
+    """An array for each pixel: of shape ``extents + element shape``, in any memory order.
+
+    Elements belong to the taps of the window: the element shape has an entry for each window axis, which is the size of
+    the window along it or 1.
+    """
+
+    array: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinate:
+    """The pixel's own coordinate along a window axis, int64."""
+
+    axis: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """An array (or a number, as an array of no axes) that is the same for all pixels."""
+
+    array: Array
+
+
+Part: TypeAlias = Map | Elements | Coordinate | Table
+
+
+# -- what a field is on an image ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bound:
+    """A field on an image of known extents; data and plain functions.
+
+    The functions get the offsets and then the value of each part, in order: of a `Map` or a `Coordinate` a number (at
+    the anchor) or an array of the window's shape (one number for each source), of `Elements` an array of the element
+    shape (or of the window's shape), of a `Table` the array. They use nothing but what traced values and NumPy arrays
+    have in common, compute in the dtype of the offsets, and are module-level functions or `functools.partial` objects of
+    these with hashable arguments, so that two calls with fields of the same kind share machine code.
+
+    Attributes
+    ----------
+    size : tuple of int
+        The window's size along each window axis: the largest of all pixels.
+    dtype : dtype
+        What the field's own numbers are: ``numpy.result_type`` of its arrays, a floating or complex dtype.
+    parts : tuple of Part
+    weights : callable
+        ``weights(offsets, *values)``: the weights, of a shape that broadcasts to the window's; element by element.
+    scale : callable, optional
+        ``scale(offsets, *values)`` of the values at one pixel: a number with which all weights of its kernel are
+        multiplied.
+    takes_part : callable, optional
+        ``takes_part(offsets, *values)``: True for the samples of the pixel's own window, where that is smaller than the
+        field's; other samples do not count at all, whatever they hold. None: all of them do.
+    factors : callable, optional
+        ``factors(offsets, *values)``: one array for each window axis, of the shape of its offsets, whose product is what
+        `weights` gives; for fields that are separable at every pixel.
+    own_factors : callable, optional
+        ``own_factors(offsets, *values)``: the same for `takes_part`.
+    reach : callable, optional
+        ``reach()``: for each pixel the largest distance, in samples along any axis, of a sample of its own window: an
+        array of the image's extents that holds integers (of any dtype). Given where `takes_part` is.
+    """
+
+    size: tuple[int, ...]
+    dtype: DType
+    parts: tuple[Part, ...]
+    weights: Callable[..., Any]
+    scale: Callable[..., Any] | None = None
+    takes_part: Callable[..., Any] | None = None
+    factors: Callable[..., tuple[Any, ...]] | None = None
+    own_factors: Callable[..., tuple[Any, ...]] | None = None
+    reach: Callable[[], Array] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blend:
+    """A field that is, at each pixel, a sum of few of many kernels: ``K_p = sum over t of weight_t(p) * kernels[index_t(p)]``.
+
+    Attributes
+    ----------
+    size, dtype
+        As in `Bound`.
+    kernels : ndarray
+        Of shape ``(nodes, *size)``.
+    coefficients : callable
+        ``coefficients(region)`` for a tuple of slices of pixels, one per window axis: indices and weights of shape
+        ``region extents + (terms,)``, int64 and float64. A term whose weight is 0 does not take part.
+    axes : tuple of (ndarray, ndarray), optional
+        Where the coefficients are products over the axes (a grid): for each window axis indices and weights of shape
+        ``(extent, terms)``; the node's index counts the nodes of all axes in C order.
+    node_shape : tuple of int
+        Number of nodes along each axis of a grid; ``(nodes,)`` elsewhere.
+    """
+
+    size: tuple[int, ...]
+    dtype: DType
+    kernels: Array
+    coefficients: Callable[[tuple[slice, ...]], tuple[Array, Array]]
+    axes: tuple[tuple[Array, Array], ...] | None
+    node_shape: tuple[int, ...]
+
+
+class Field:
+    """A kernel for every pixel.
+
+    Subclasses say what the kernels are; see the guide on kernel fields. A field is immutable, does not copy the arrays
+    that it is made of, and can be used with any number of images.
+    """
+
+    __slots__ = ()
+
+    def bound(self, extents: Shape) -> Bound | Blend:
+        """The field on an image whose window axes have these extents; refuses maps that do not match them."""
+        raise NotImplementedError
+
+    @property
+    def real(self) -> Field:
+        """The field of the real parts; the field itself where it is real."""
+        return self
+
+    @property
+    def imag(self) -> Field | None:
+        """The field of the imaginary parts; None where the field is real."""
+        return None
+
+
+def offsets_of(size: Shape, centre: Shape, dtype: Any = np.float64) -> tuple[Array, ...]:
+    """The offsets of the taps from the centre, for each axis, ready to broadcast to the window's shape."""
+    ndim = len(size)
+    found = []
+    for axis, (extent, middle) in enumerate(zip(size, centre, strict=True)):
+        shape = tuple(extent if a == axis else 1 for a in range(ndim))
+        found.append((np.arange(extent) - middle).astype(dtype).reshape(shape))
+    return tuple(found)
