@@ -1,11 +1,11 @@
 """What a kernel field is: how the weights of one pixel's kernel follow from what the field has at that pixel.
 
-A field (`Dense`, `Gaussian`, `Grid`, ...) is what the user wrote down. `Field.bound` checks it against the extents of an
-image and gives a `Bound`: the window's size, the *parts* that the field reads (maps, coordinates, tables), and one
+A field (`Dense`, `Gaussian`, `Grid`, ...) is what the user wrote down. `Field.bound` checks it against the extents of
+an image and gives a `Bound`: the window's size, the *parts* that the field reads (maps, coordinates, tables), and one
 function that turns the values of the parts into weights. That function is written in NumPy, once, element by element
-over the offsets, and is used in three ways: with numbers and arrays (`Field.at`, `Field.dense`), traced with the values at
-the anchor (gather: the kernel belongs to the output), and traced with values at *every source* of the window (scatter:
-the kernel belongs to the input, and a weight is read where its source lies).
+over the offsets, and is used in three ways: with numbers and arrays (`Field.at`, `Field.dense`), traced with the values
+at the anchor (gather: the kernel belongs to the output), and traced with values at *every source* of the window
+(scatter: the kernel belongs to the input, and a weight is read where its source lies).
 
 A factor that all weights of a kernel share (the reciprocal of their sum) is stated apart, as `scale`, because it is not
 a function of one offset: a scatter multiplies the sources with it.
@@ -26,7 +26,7 @@ Offsets: TypeAlias = tuple[Any, ...]
 """For each window axis the offsets from the centre, as floats of shape ``(1, .., size of the axis, .., 1)``."""
 
 
-# -- parts: what a field reads ------------------------------------------------------------------------------------------
+# -- parts: what a field reads ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +64,7 @@ class Table:
 Part: TypeAlias = Map | Elements | Coordinate | Table
 
 
-# -- what a field is on an image ----------------------------------------------------------------------------------------
+# -- what a field is on an image --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,9 +73,10 @@ class Bound:
 
     The functions get the offsets and then the value of each part, in order: of a `Map` or a `Coordinate` a number (at
     the anchor) or an array of the window's shape (one number for each source), of `Elements` an array of the element
-    shape (or of the window's shape), of a `Table` the array. They use nothing but what traced values and NumPy arrays
-    have in common, compute in the dtype of the offsets, and are module-level functions or `functools.partial` objects of
-    these with hashable arguments, so that two calls with fields of the same kind share machine code.
+    shape (or of the window's shape), of a `Table` the array. Parts of floats come in the dtype of the offsets, which is
+    the one to compute in. The functions use nothing but what traced values and NumPy arrays have in common, and are
+    module-level functions or `functools.partial` objects of these with hashable arguments, so that two calls with
+    fields of the same kind share machine code.
 
     Attributes
     ----------
@@ -93,13 +94,16 @@ class Bound:
         ``takes_part(offsets, *values)``: True for the samples of the pixel's own window, where that is smaller than the
         field's; other samples do not count at all, whatever they hold. None: all of them do.
     factors : callable, optional
-        ``factors(offsets, *values)``: one array for each window axis, of the shape of its offsets, whose product is what
-        `weights` gives; for fields that are separable at every pixel.
+        ``factors(offsets, *values)``: one array for each window axis, of the shape of its offsets, whose product is
+        what `weights` gives; for fields that are separable at every pixel.
     own_factors : callable, optional
         ``own_factors(offsets, *values)``: the same for `takes_part`.
     reach : callable, optional
         ``reach()``: for each pixel the largest distance, in samples along any axis, of a sample of its own window: an
         array of the image's extents that holds integers (of any dtype). Given where `takes_part` is.
+    terms : callable, optional
+        ``terms(offsets, *values)``: pairs of a number of the pixel and a kernel that is the same for all pixels, whose
+        sum of products is what `weights` gives.
     """
 
     size: tuple[int, ...]
@@ -111,11 +115,12 @@ class Bound:
     factors: Callable[..., tuple[Any, ...]] | None = None
     own_factors: Callable[..., tuple[Any, ...]] | None = None
     reach: Callable[[], Array] | None = None
+    terms: Callable[..., tuple[tuple[Any, Any], ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blend:
-    """A field that is, at each pixel, a sum of few of many kernels: ``K_p = sum over t of weight_t(p) * kernels[index_t(p)]``.
+    """A field that is, at each pixel, a sum of few of many kernels: ``K_p = sum of weight_t(p) * kernels[index_t(p)]``.
 
     Attributes
     ----------
