@@ -12,7 +12,18 @@ from benchmarks.harness import OURS, Result, clock_copy
 from benchmarks.latency import Latency
 from benchmarks.memory import Peak
 
-PACKAGES = ("kernelscape", "numpy", "scipy", "llvmlite", "opencv-python-headless", "halide", "numba", "pylops", "torch")
+PACKAGES = (
+    "kernelscape",
+    "numpy",
+    "scipy",
+    "llvmlite",
+    "opencv-python-headless",
+    "halide",
+    "numba",
+    "pylops",
+    "torch",
+    "jax",
+)
 
 
 def processor() -> str:
