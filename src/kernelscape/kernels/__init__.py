@@ -5,6 +5,7 @@ from kernelscape.kernels.dense import Dense
 from kernelscape.kernels.disc import Disc
 from kernelscape.kernels.formula import Formula
 from kernelscape.kernels.gaussian import Gaussian
+from kernelscape.kernels.grid import Grid
 from kernelscape.kernels.separable import Separable
 
-__all__ = ["Chebyshev", "Combination", "Dense", "Disc", "Formula", "Gaussian", "LowRank", "Separable"]
+__all__ = ["Chebyshev", "Combination", "Dense", "Disc", "Formula", "Gaussian", "Grid", "LowRank", "Separable"]
