@@ -65,17 +65,37 @@ class Input:
         The sample outside the array under mode ``constant``, converted to `dtype`.
     taps : tuple of tuple of int, or None
         The positions of a footprint's samples in the box, in C order: the window is then 1-D. None is the whole box.
+    elements : tuple of int
+        The array has an array of this shape at each of its positions: its last axes. A map hands it over whole; of a
+        window, sample i is element i of its position (element 0 along axes where there is only one).
+    cells : tuple of (tuple of int or None), optional
+        Of a map, for each window axis: where the cells begin that have one value each, 0 first; the array then has one
+        position for each cell. None: a value for each position.
     """
 
     dtype: DType
     axes: tuple[WindowAxis, ...]
     cval: float | int = 0.0
     taps: tuple[tuple[int, ...], ...] | None = None
+    elements: Shape = ()
+    cells: tuple[tuple[int, ...] | None, ...] | None = None
 
     @property
     def window_shape(self) -> Shape:
         """The shape that the function sees."""
         return (len(self.taps),) if self.taps is not None else tuple(a.size for a in self.axes)
+
+    @property
+    def array_shape(self) -> Shape:
+        """The shape of its array, batch axes aside."""
+        cells = self.cells or (None,) * len(self.axes)
+        held = tuple(a.extent if c is None else len(c) for a, c in zip(self.axes, cells, strict=True))
+        return (*held, *self.elements)
+
+    def held_index(self, axis: int, index: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Where the array holds what belongs to positions along a window axis."""
+        starts = None if self.cells is None else self.cells[axis]
+        return index if starts is None else np.searchsorted(np.asarray(starts), index, side="right") - 1
 
 
 @dataclass(frozen=True, slots=True)

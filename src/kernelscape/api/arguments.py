@@ -32,12 +32,15 @@ class WindowArgument:
     cval: Any = None
     origin: Any = None
     dilation: Any = None
+    elements: int = 0
+    """How many of the last axes hold what belongs to one position (see `geometry.Input`); of kernel fields only."""
 
     def words(self) -> Hashable:
         """What was said beside the array, to find it again."""
         footprint = self.footprint
         shown = None if footprint is None else (footprint.shape, footprint.tobytes())
-        return ("window", shown, repr((self.size, self.mode, self.cval, self.origin, self.dilation)))
+        said = (self.size, self.mode, self.cval, self.origin, self.dilation, self.elements)
+        return ("window", shown, repr(said))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,10 +49,13 @@ class PixelArgument:
 
     array: Array
     on: str = "input"
+    elements: int = 0
+    cells: tuple[tuple[int, ...] | None, ...] | None = None
+    """Of kernel fields only, as in `geometry.Input`."""
 
     def words(self) -> Hashable:
         """What was said beside the array, to find it again."""
-        return ("pixel", self.on)
+        return ("pixel", self.on, self.elements, self.cells)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

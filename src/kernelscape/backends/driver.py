@@ -291,11 +291,16 @@ class _Worker:
         direct = b.icmp("ne", self.word(part, SegmentInput.DIRECT), self.number(0))
 
         def point() -> None:
-            flags = self.word(phases, Phase.FLAGS)
             table = self.word(self.call, Call.INPUT_LIMITS, PTR)
             limits = b.element_pointer(table, "i64", b.mul(number, self.number(2)))
             first, end = self.word(limits, 0), self.word(limits, 1)
-            self.set_row(entry, b.add(source, self.word(part, SegmentInput.OFFSET)), flags, first, end)
+
+            def phase(q: Value) -> None:
+                plan = self.record(phases, q, Phase)
+                address = b.add(source, self.word(plan, Phase.START))
+                self.set_row(b.add(entry, q), address, self.word(plan, Phase.FLAGS), first, end)
+
+            self.count(self.word(record, InputWord.PHASES), phase)
 
         b.when(direct, point, lambda: self.ring_row(number, record, phases, entry, source, where))
 

@@ -106,10 +106,9 @@ class Segment(Words):
 
 
 class SegmentInput(Words):
-    """An input in one segment: read in place (DIRECT) from OFFSET on, or copied row by row."""
+    """An input in one segment: read in place (DIRECT), or copied row by row."""
 
     DIRECT = auto()
-    OFFSET = auto()
     PHASE_TABLE = auto()
 
 
