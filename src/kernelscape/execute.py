@@ -17,6 +17,7 @@ import numpy as np
 
 from kernelscape import pool
 from kernelscape.backends import compiled, cpu
+from kernelscape.backends.emit.planes import block_of
 from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep
 from kernelscape.boundary import MODES, Outside, locate
 from kernelscape.errors import ArgumentError, BoundsError, nan_in_integers
@@ -325,7 +326,12 @@ class _Tables:
         native, swapped = layout.dtype.newbyteorder("="), not layout.dtype.isnative
         code = compiled.fill(self.plan.target, native, swapped, seen.dtype, spec.dtype, checked=self.owner.checked)
         self.owner.keep.append(code)
-        row[InputWord.FILL] = code.addresses["fill"]
+        row[InputWord.FILL], row[InputWord.PLANES] = code.addresses["fill"], spec.planes
+        if self._is_block(number):
+            size, target = layout.dtype.itemsize, self.plan.target
+            blocks = compiled.planes(target, size, block_of(spec.planes, size, target), checked=self.owner.checked)
+            self.owner.keep.append(blocks)
+            row[InputWord.FILL_PLANES] = blocks.addresses["planes"]
         offsets = self.stage.y_offsets[number]
         ring_rows = offsets[-1] - offsets[0] + 1
         ring = ring_rows <= 4 * len(offsets) + 16
@@ -409,7 +415,11 @@ class _Tables:
         if not any(self._is_readable(n) for n in range(len(self.stage.inputs))):
             return None
         low, high = 0, self.x_count
-        for number in range(len(self.stage.inputs)):
+        numbers = range(len(self.stage.inputs))
+        # Where each position brings an array of its own, that is what has to be read in place, and in long runs; what
+        # copying the rows of the other inputs takes is nothing beside it.
+        heavy = [n for n in numbers if self.stage.inputs[n].planes > 1 and self._is_readable(n)]
+        for number in heavy or numbers:
             first, last = self._inside(number)
             low, high = max(low, first), min(high, last)
         return (low, high) if high > low else None
@@ -429,6 +439,8 @@ class _Tables:
         if not layout.dtype == spec.dtype == self.job.inputs[number].dtype or spec.phases != 1 or spec.is_uniform:
             return False
         arrangement, size = self.plan.arrangement, layout.dtype.itemsize
+        if self._stride_along(arrangement.x) != 1:
+            return False
         if arrangement.flat is None:
             return layout.strides[arrangement.x] == size
         return layout.strides[arrangement.flat] == size and layout.strides[arrangement.x] == size * self.flat
@@ -457,12 +469,26 @@ class _Tables:
             phases[0, Phase.START] = self._cell_offset(number, x0)
             return False
         row[SegmentInput.DIRECT] = whole and self._is_readable(number)
+        run = self._run_inside(number, 0, x0, positions + spec.span)
+        row[SegmentInput.BLOCK] = self._is_block(number) and run is not None
         missing = False
         for phase in range(spec.phases):
             missing |= self._phase(phases[phase], number, phase, x0, positions, count)
         if spec.planes > 1:
             self._planes_of(phases, number)
         return missing
+
+    def _is_block(self, number: int) -> bool:
+        """Whether the arrays at the positions of an input lie each in one piece, ready to be taken apart as they are."""
+        spec, layout = self.stage.inputs[number], self.plan.layouts[number]
+        if spec.planes == 1 or spec.phases != 1 or not layout.dtype == spec.dtype == self.job.inputs[number].dtype:
+            return False
+        expected = layout.dtype.itemsize
+        for extent, stride in zip(spec.elements[::-1], layout.strides[: -len(spec.elements) - 1 : -1], strict=True):
+            if extent > 1 and stride != expected:
+                return False
+            expected *= extent
+        return layout.dtype.itemsize in (4, 8)
 
     def _cell_offset(self, number: int, x0: int) -> int:
         """Byte offset of the cell in which position `x0` lies."""

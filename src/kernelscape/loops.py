@@ -50,7 +50,8 @@ class RowInput:
     y_stride : int
         Padded rows from one output row to the next.
     phases : int
-        A row under stride s along x comes as s rows: sample ``s * j + phase`` is element j of row `phase`.
+        A row under stride s along x comes as s rows: sample ``s * j + phase`` is element j of row `phase`. (One is
+        enough where the window has one tap along x.)
     x_unit : int
         Elements of a row from one position of the job's x axis to the next (interleaved colours).
     taps : tuple of tuple of int, or None

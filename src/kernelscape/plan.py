@@ -241,7 +241,7 @@ def _row_input(spec: Input, job: Job, arrangement: Arrangement, flatten: int) ->
         y_taps=_tap_offsets(spec, arrangement.y, job),
         x_taps=_tap_offsets(spec, arrangement.x, job),
         y_stride=_stride(job, arrangement.y),
-        phases=x_stride,
+        phases=x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1,
         x_unit=flatten,
         taps=spec.taps,
         offsets=tuple(tuple(a.dilation * (i - a.centre) for i in range(a.size)) for a in spec.axes),
