@@ -160,6 +160,16 @@ class Field:
         raise NotImplementedError
 
     @property
+    def extents(self) -> Shape | None:
+        """The extents of the images that the field is for; None where it fits all, having no maps."""
+        return None
+
+    @property
+    def needs_extents(self) -> bool:
+        """Whether the kernel at a position also depends on the image's extents, without maps that say them."""
+        return False
+
+    @property
     def real(self) -> Field:
         """The field of the real parts; the field itself where it is real."""
         return self
@@ -168,6 +178,71 @@ class Field:
     def imag(self) -> Field | None:
         """The field of the imaginary parts; None where the field is real."""
         return None
+
+    def at(self, *position: int, shape: Shape | None = None) -> Array:
+        """Give the kernel at a position, as an array.
+
+        Parameters
+        ----------
+        *position : int
+            One coordinate for each window axis; negative ones count from the end.
+        shape : tuple of int, optional
+            The image's extents along the window axes, where the field has no maps that say them.
+
+        Returns
+        -------
+        ndarray
+            Of the size of the field's window, computed in float64 and given in the field's dtype. Samples outside the
+            position's own window are 0.
+
+        Raises
+        ------
+        PositionError
+            The position is outside the image; also an IndexError.
+        ArgumentError, ArgumentTypeError, ShapeError
+            The position is not made of as many integers as there are axes; `shape` is not that of the maps, or is
+            needed and not given.
+
+        Examples
+        --------
+        >>> from kernelscape.kernels import Gaussian
+        >>> Gaussian([0.0, 1.0], truncate=1).at(-1).round(3)
+        array([0.274, 0.452, 0.274])
+        """
+        from kernelscape.kernels.materialize import kernel_at
+
+        return kernel_at(self, position, shape)
+
+    def dense(self, shape: Shape | None = None) -> Array:
+        """Give the kernels at all positions, as one array.
+
+        Parameters
+        ----------
+        shape : tuple of int, optional
+            The image's extents along the window axes, where the field has no maps that say them.
+
+        Returns
+        -------
+        ndarray
+            Of shape ``extents + size``; as in `at`.
+
+        Raises
+        ------
+        MemoryBudgetError
+            The array would be larger than ``settings().memory_budget``; the message says how large.
+        ArgumentError, ShapeError
+            `shape` is not that of the maps, or is needed and not given.
+
+        Examples
+        --------
+        >>> from kernelscape.kernels import Gaussian
+        >>> Gaussian(1.0, truncate=1).dense((2,)).round(3)
+        array([[0.274, 0.452, 0.274],
+               [0.274, 0.452, 0.274]])
+        """
+        from kernelscape.kernels.materialize import dense_array
+
+        return dense_array(self, shape)
 
 
 def offsets_of(size: Shape, centre: Shape, dtype: Any = np.float64) -> tuple[Array, ...]:
