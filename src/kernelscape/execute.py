@@ -339,7 +339,9 @@ class _Tables:
         length, rows = longest + spec.span, len(spec.outer) * slots
         row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, slots
         row[InputWord.ROW_BYTES] = _rounded(length * spec.dtype.itemsize, 64)
-        row[InputWord.RING_AT] = self.room(0 if spec.is_uniform else rows * spec.rows_each * int(row[InputWord.ROW_BYTES]))
+        row[InputWord.RING_AT] = self.room(
+            0 if spec.is_uniform else rows * spec.rows_each * int(row[InputWord.ROW_BYTES])
+        )
         fixed = np.full(length, seen.cval, seen.dtype).astype(spec.dtype)
         row[InputWord.CONSTANT_ROW], row[InputWord.CONSTANT_BYTES] = self.address(fixed, spec.dtype), fixed.nbytes
         row[InputWord.NO_FLAGS] = self.address(np.zeros(length), np.uint8)
@@ -386,7 +388,9 @@ class _Tables:
             cells = self.job.inputs[number].cells
             if spec.is_uniform and cells is not None:
                 grid = self.job.grid[axis]
-                found |= {-((grid.first - start) // grid.stride) * self.flat for start in cells[axis] or ()}
+                along = cells[axis]
+                starts = () if along is None else along.starts[1:]
+                found |= {-((grid.first - start) // grid.stride) * self.flat for start in starts}
         return sorted(found)
 
     def _block(self) -> int:

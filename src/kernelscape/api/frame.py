@@ -424,6 +424,10 @@ class _Framer:
             if axis in self.whole:
                 grid.append(OutputAxis(0, 1, 1))
                 continue
+            if options.anchors is not None:
+                first, count = options.anchors[axis]
+                grid.append(OutputAxis(first, strides[axis], count))
+                continue
             own = [(axes[axis].size, axes[axis].dilation, axes[axis].centre) for axes, _ in self.boxes]
             grid.append(output_axis(extent, own, strides[axis], paddings[axis]))
         return tuple(grid)
@@ -450,7 +454,7 @@ class _Framer:
         array = argument.array
         own = tuple(array.shape[a] for a in self._axes_of(array, argument.elements))
         dtype = native(array.dtype)
-        if argument.elements:
+        if argument.elements or argument.cells is not None:
             axes = tuple(WindowAxis(n, 1, 1, 0, "nearest") for n in self.extents)
             return Input(dtype, axes, 0, None, array.shape[array.ndim - argument.elements :], argument.cells)
         if argument.on == "input":

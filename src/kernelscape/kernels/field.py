@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from kernelscape.expression import DType, Shape
+from kernelscape.geometry import CellAxis
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Offsets: TypeAlias = tuple[Any, ...]
@@ -61,7 +62,19 @@ class Table:
     array: Array
 
 
-Part: TypeAlias = Map | Elements | Coordinate | Table
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """An array for each cell: pixels of one cell share it.
+
+    `array` has the shape ``(positions along each window axis) + element shape``, its elements one behind the other;
+    `axes` says for each window axis which pixels belong to which of the positions, None for one position per pixel.
+    """
+
+    array: Array
+    axes: tuple[CellAxis | None, ...]
+
+
+Part: TypeAlias = Map | Elements | Coordinate | Table | Cells
 
 
 # -- what a field is on an image --------------------------------------------------------------------------------------

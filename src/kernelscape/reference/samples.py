@@ -123,9 +123,7 @@ class Chunk:
         """What a map has at the anchors."""
         source, where = self.job.inputs[number], self.samples[number]
         batch = len(self.job.batch)
-        inner = (
-            source.held_index(axis, where.index[axis][c, 0]) for axis, c in enumerate(self.coordinates[batch:])
-        )
+        inner = (source.held_index(axis, where.index[axis][c, 0]) for axis, c in enumerate(self.coordinates[batch:]))
         return load(self.arrays[number][(*self.coordinates[:batch], *inner)], source.dtype)
 
     def flags(self, number: int) -> BoolArray | None:
