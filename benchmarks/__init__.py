@@ -13,4 +13,5 @@ THREADS = 2
 
 # Read by the libraries when they are loaded, so it has to stand before any of those imports.
 os.environ["HL_NUM_THREADS"] = str(THREADS)
+os.environ["NUMBA_NUM_THREADS"] = str(THREADS)
 os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))

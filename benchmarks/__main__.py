@@ -9,7 +9,8 @@ from pathlib import Path
 from benchmarks.harness import Result, check_job, describe, measure_job
 from benchmarks.jobs import JOBS
 from benchmarks.latency import Latency, measure_latencies
-from benchmarks.report import as_text, latency_rows, machine_lines, remarks, rows_of, write_markdown
+from benchmarks.memory import MEMORY, Peak, measure_peaks
+from benchmarks.report import as_text, latency_rows, machine_lines, peak_rows, remarks, tables_of, write_markdown
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -43,9 +44,16 @@ def check(only: Sequence[str] | None) -> int:
     for job in (job for job in JOBS if is_wanted(job.name, only)):
         start = time.perf_counter()
         failures = check_job(job)
-        verdict = "; ".join(f"{name} FAILED: {text}" for name, text in failures.items()) or "all agree"
+        texts = [f"{name} FAILED: {text}" for name, text in failures.items()] or ["all agree"]
+        verdict = "; ".join([*texts, *(f"{name} not installed" for name in job.missing())])
         print(f"{job.name}: {', '.join(job.contestants)}: {verdict} ({time.perf_counter() - start:.1f} s)", flush=True)
         failed += len(failures)
+    if is_wanted(MEMORY, only):
+        try:
+            print(f"{MEMORY}: {len(list(measure_peaks(extent=256)))} processes run, with right results")
+        except (RuntimeError, OSError) as error:
+            print(f"{MEMORY} FAILED: {describe(error)}")
+            failed += 1
     if is_wanted(LATENCY, only):
         try:
             number = len(list(measure_latencies(processes=1, calls=1)))
@@ -62,7 +70,14 @@ def measure(options: argparse.Namespace) -> int:
         print(f"... {job.name}", file=sys.stderr, flush=True)
         results.append(measure_job(job, options.size, options.repeat))
     latencies: list[Latency] = []
+    peaks: list[Peak] = []
     failed = sum(len(result.failures) for result in results)
+    if is_wanted(MEMORY, options.only):
+        try:
+            peaks.extend(measure_peaks())
+        except (RuntimeError, OSError) as error:
+            print(f"{MEMORY} FAILED: {describe(error)}")
+            failed += 1
     if is_wanted(LATENCY, options.only):
         try:
             latencies.extend(measure_latencies())
@@ -70,19 +85,23 @@ def measure(options: argparse.Namespace) -> int:
             print(f"{LATENCY} FAILED: {describe(error)}")
             failed += 1
     print("\n".join(machine_lines()), end="\n\n")
+    for heading, rows in tables_of(results).items():
+        print(heading, as_text(rows), sep="\n", end="\n\n")
     if results:
-        print(as_text(rows_of(results)), *remarks(results), sep="\n", end="\n\n")
+        print(*remarks(results), sep="\n", end="\n\n")
+    if peaks:
+        print(as_text(peak_rows(peaks)), end="\n\n")
     if latencies:
         print(as_text(latency_rows(latencies)))
     if options.output:
-        write_markdown(options.output, results, latencies)
+        write_markdown(options.output, results, latencies, peaks)
     return failed
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     if options.list:
-        print(*(job.name for job in JOBS), LATENCY, sep="\n")
+        print(*(job.name for job in JOBS), MEMORY, LATENCY, sep="\n")
         return 0
     return 1 if (check(options.only) if options.check else measure(options)) else 0
 

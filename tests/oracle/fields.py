@@ -29,41 +29,45 @@ from tests.oracle.brute_force import element_at
 # -- the two forms -----------------------------------------------------------------------------------------------------
 
 
-def gather(x, kernels, mode="reflect", *, cval=0.0, normalize=False, own=None, **geometry):
+def products(x, kernels, mode="reflect", *, cval=0.0, own=None, convolve=False, **geometry):
+    """Give (weight, sample, takes part) of each tap, where the kernel belongs to the output.
+
+    The kernels' extents are the last axes of `x`; `own` says which samples take part, and has the kernels' shape. Each
+    of the three broadcasts to the outputs.
+    """
+    axes = _axes(kernels, mode, convolve=convolve, **geometry)
+    edge = np.ix_(*(np.clip(a.anchors, 0, a.extent - 1) for a in axes))
+    kernels, own = kernels[edge], None if own is None else own[edge]
+    for tap in np.ndindex(*kernels.shape[len(axes) :]):
+        index, padded, missing = _look_up(axes, tap)
+        taken = ~missing if own is None else ~missing & own[(..., *tap)]
+        yield kernels[(..., *tap)], np.where(padded, cval, x[(..., *index)]), taken
+
+
+def gather(x, kernels, mode="reflect", *, normalize=False, convolve=False, **words):
     """Sums of products where the kernel belongs to the output; NaN where no sample takes part.
 
-    The kernels' extents are the last axes of `x`; `own` says which samples take part, and has the kernels' shape.
+    Words are those of `products`.
     """
     x, kernels = _wide(x), _wide(kernels)
-    axes = _axes(kernels, mode, **geometry)
-    correlates = not geometry.get("convolve", False)
-    edge = np.ix_(*(np.clip(a.anchors, 0, a.extent - 1) for a in axes))
-    kernels = kernels[edge].conj() if correlates else kernels[edge]
-    own = None if own is None else own[edge]
-    total, shape = 0.0, tuple(len(a.anchors) for a in axes)
-    share, magnitude = np.zeros(shape, kernels.dtype), np.zeros(shape)
-    count = np.zeros(shape, int)
+    kernels = kernels if convolve else kernels.conj()
+    total = share = magnitude = count = 0
     with np.errstate(invalid="ignore", over="ignore"):
-        for tap in np.ndindex(*kernels.shape[len(axes) :]):
-            index, padded, missing = _look_up(axes, tap)
-            taken = ~missing if own is None else ~missing & own[(..., *tap)]
-            weight = kernels[(..., *tap)]
-            sample = np.where(padded, cval, x[(..., *index)])
+        for weight, sample, taken in products(x, kernels, mode, convolve=convolve, **words):
             total = total + np.where(taken, weight * sample, 0)
             share, magnitude = share + np.where(taken, weight, 0), magnitude + np.where(taken, abs(weight), 0)
-            count += taken
+            count = count + taken
     return np.where(count > 0, _divided(total, share, magnitude) if normalize else total, np.nan)
 
 
-def scatter(x, kernels, mode="reflect", *, normalize=False, own=None, **geometry):
+def scatter(x, kernels, mode="reflect", *, normalize=False, convolve=False, own=None, **geometry):
     """Sums of what the sources send, where the kernel belongs to the source: the Hermitian adjoint of a gather.
 
     A convolution is the adjoint of a gathered correlation, and the other way round.
     """
     x, kernels = _wide(x), _wide(kernels)
-    axes = _axes(kernels, mode, **geometry)
-    if not geometry.get("convolve", False):
-        kernels = kernels.conj()
+    kernels = kernels if convolve else kernels.conj()
+    axes = _axes(kernels, mode, convolve=convolve, **geometry)
     extents = tuple(a.extent for a in axes)
     sources = [_Axis(a.extent, a.mode, np.arange(a.extent), -a.offsets) for a in axes]
     if normalize:
@@ -308,21 +312,27 @@ def dense_of_formula(extents, function, size, *arguments):
 
 
 def dense_of_grid(extents, kernels, positions, method="linear"):
-    """Tensor-product interpolation; a node with coefficient 0 does not take part, whatever its kernel holds."""
-    ndim = len(extents)
-    lines = [line_coefficients(n, x, method) for n, x in zip(extents, positions, strict=True)]
-    coefficients = np.ones(())
-    for axis, line in enumerate(lines):
+    """Tensor-product interpolation of kernels of shape nodes + size, held constant outside of the nodes."""
+    kernels = dense_of_dense(kernels)
+    return blended(grid_coefficients(extents, positions, method), kernels.reshape(-1, *kernels.shape[len(extents) :]))
+
+
+def grid_coefficients(extents, positions, method):
+    """Of shape extents + (all nodes in C order,)."""
+    coefficients, ndim = np.ones(()), len(extents)
+    for axis, (extent, nodes) in enumerate(zip(extents, positions, strict=True)):
+        line = line_coefficients(extent, nodes, method)
         shape = [1] * (2 * ndim)
         shape[axis], shape[ndim + axis] = line.shape
         coefficients = coefficients * line.reshape(shape)
-    nodes = math.prod(k.shape[1] for k in lines)
-    kernels = dense_of_dense(kernels)
-    return blended(coefficients.reshape(*extents, nodes), kernels.reshape(nodes, *kernels.shape[ndim:]))
+    return coefficients.reshape(*extents, -1)
 
 
 def blended(coefficients, kernels):
-    """Sums of coefficient times kernel, for coefficients of shape extents + (kernels,)."""
+    """Sums of coefficient times kernel, for coefficients of shape extents + (kernels,).
+
+    A kernel whose coefficient is 0 does not take part, whatever it holds.
+    """
     spread = (..., *(None,) * (kernels.ndim - 1))
     total = np.zeros((*coefficients.shape[:-1], *kernels.shape[1:]), kernels.dtype)
     for n, kernel in enumerate(kernels):

@@ -1,6 +1,10 @@
 """Kernel fields: a kernel for every pixel, in every way in which people have such kernels."""
 
+from kernelscape.kernels.combination import Chebyshev, Combination, LowRank
 from kernelscape.kernels.dense import Dense
+from kernelscape.kernels.disc import Disc
+from kernelscape.kernels.formula import Formula
 from kernelscape.kernels.gaussian import Gaussian
+from kernelscape.kernels.separable import Separable
 
-__all__ = ["Dense", "Gaussian"]
+__all__ = ["Chebyshev", "Combination", "Dense", "Disc", "Formula", "Gaussian", "LowRank", "Separable"]

@@ -192,11 +192,6 @@ def transformed(function: Callable[..., Array], arrays: Sequence[Array], dtype: 
     return np.broadcast_to(result, shape)
 
 
-def smallest_unsigned(largest: float) -> DType:
-    """The narrowest dtype that holds the integers up to `largest`."""
-    return next(np.dtype(t) for t in (np.uint8, np.uint16, np.uint32) if largest <= np.iinfo(t).max)
-
-
 # -- words -------------------------------------------------------------------------------------------------------------
 
 

@@ -1,15 +1,8 @@
-"""Gaussian kernels whose width, and direction, may be another at every pixel.
-
-Nothing is kept per pixel but the maps themselves and, where the window follows them, each pixel's own radius as small
-integers: one byte per pixel and axis up to a radius of 255. The radius is kept instead of being computed again beside
-the weights, because a comparison ``|d| <= int(truncate * sigma + 0.5)`` in float32 may fall to the other side than the
-one in float64 that decided how large the field's window is. It is made once, when the field is made.
-"""
+"""Gaussian kernels whose width, and direction, may be another at every pixel."""
 
 from __future__ import annotations
 
 import functools
-import math
 import operator
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
@@ -17,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from kernelscape.errors import ArgumentError, ShapeError
-from kernelscape.expression import DType, Shape
+from kernelscape.expression import Shape
 from kernelscape.geometry import canonical_size
 from kernelscape.kernels import checks, distances
 from kernelscape.kernels.dense import as_computed
 from kernelscape.kernels.field import Array, Bound, Field, Offsets
+from kernelscape.kernels.windows import checked_map, largest_radius, own_factors, radius_dtype, takes_part, window_sum
 
 NARROWEST = 0.02
 """Standard deviations below this one count as it. ``exp(-0.5 / 0.02**2)`` is 0 in float64, so that a kernel along an
@@ -103,16 +97,15 @@ class Gaussian(Field):
     _radii: tuple[Array, ...] | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        rule = "finite and at least 0 everywhere"
-        found = {"sigma": _checked("sigma", self.sigma, rule, 0.0)}
+        found = {"sigma": checked_map("sigma", self.sigma, least=0.0)}
         if self.sigma2 is not None:
-            found["sigma2"] = _checked("sigma2", self.sigma2, rule, 0.0)
+            found["sigma2"] = checked_map("sigma2", self.sigma2, least=0.0)
         if self.angle is not None:
             if self.sigma2 is None:
                 raise ArgumentError(
                     f"angle turns the axes of sigma and sigma2; got angle={self.angle!r} and no sigma2."
                 )
-            found["angle"] = _checked("angle", self.angle, "finite everywhere", -math.inf)
+            found["angle"] = checked_map("angle", self.angle)
             if not found["angle"].ndim and not found["angle"].any():
                 del found["angle"]  # along the axes, where kernels are separable
         for name in ("sigma", "sigma2", "angle"):
@@ -171,17 +164,11 @@ class Gaussian(Field):
             parts,
             functools.partial(_weights, kind),
             scale=functools.partial(_scale, kind, len(radii) if own else 0) if self.normalize else None,
-            takes_part=functools.partial(_takes_part, len(radii)) if own else None,
+            takes_part=functools.partial(takes_part, len(radii)) if own else None,
             factors=functools.partial(_factors, kind) if kind != "oriented" else None,
             own_factors=functools.partial(own_factors, len(radii)) if own else None,
             reach=functools.partial(largest_radius, radii) if own else None,
         )
-
-
-def _checked(name: str, value: Any, rule: str, least: float) -> Array:
-    array = checks.as_numbers(name, value)
-    checks.check_values(name, array, rule if array.ndim else rule.removesuffix(" everywhere"), least=least)
-    return array
 
 
 # -- each pixel's own window -------------------------------------------------------------------------------------------
@@ -206,14 +193,6 @@ def _radii(field: Gaussian) -> tuple[Array, ...]:
     return tuple(checks.transformed(radius(spread), maps, dtype) for spread, maps in spreads)
 
 
-def radius_dtype(largest: float, cause: str) -> DType:
-    if largest >= 2**30:
-        raise ArgumentError(
-            f"The window of a kernel must have a radius below 2**30 samples; got {cause}. Give the field a size=."
-        )
-    return checks.smallest_unsigned(largest)
-
-
 def _itself(sigma: Array) -> Array:
     return sigma
 
@@ -221,22 +200,6 @@ def _itself(sigma: Array) -> Array:
 def _spread(along: Array, across: Array, angle: Array) -> Array:
     """The standard deviation along an axis of the image."""
     return np.asarray(np.sqrt(along**2 * np.cos(angle) ** 2 + across**2 * np.sin(angle) ** 2))
-
-
-def largest_radius(radii: tuple[Array, ...]) -> Array:
-    """The largest radius over the axes, for each pixel."""
-    largest: Array = functools.reduce(np.maximum, radii)
-    return largest
-
-
-def own_factors(count: int, offsets: Offsets, *values: Any) -> tuple[Any, ...]:
-    """Whether an offset is in the pixel's own window, along each axis; the radii are the last `count` values."""
-    radii = values[-count:] if count == len(offsets) else values[-1:] * len(offsets)
-    return tuple(d <= r for d, r in zip(distances.along_axes(offsets), radii, strict=True))
-
-
-def _takes_part(count: int, offsets: Offsets, *values: Any) -> Any:
-    return functools.reduce(operator.and_, own_factors(count, offsets, *values))
 
 
 # -- weights -----------------------------------------------------------------------------------------------------------
@@ -279,21 +242,15 @@ def _oriented(offsets: Offsets, sigma: Any, sigma2: Any, angle: Any) -> Any:
 def _scale(kind: str, own: int, offsets: Offsets, *values: Any) -> Any:
     """The reciprocal of the sum over the pixel's own window; `own` is how many radii there are."""
     if kind == "oriented":
-        inside = _takes_part(own, offsets, *values) if own else None
-        return 1.0 / _sum(_oriented(offsets, *values[:3]), inside, len(offsets))
+        inside = takes_part(own, offsets, *values) if own else None
+        return 1.0 / window_sum(_oriented(offsets, *values[:3]), inside, len(offsets))
     factors = _factors(kind, offsets, *values)
     insides = own_factors(own, offsets, *values) if own else (None,) * len(offsets)
     if kind == "isotropic" and distances.known(offsets) and len({d.tobytes() for d in offsets}) == 1:
-        sums = [_sum(factors[0], insides[0], len(offsets))] * len(offsets)
+        sums = [window_sum(factors[0], insides[0], len(offsets))] * len(offsets)
     else:
-        sums = [_sum(factor, inside, len(offsets)) for factor, inside in zip(factors, insides, strict=True)]
+        sums = [window_sum(factor, inside, len(offsets)) for factor, inside in zip(factors, insides, strict=True)]
     return 1.0 / functools.reduce(operator.mul, sums)
-
-
-def _sum(values: Any, inside: Any, ndim: int) -> Any:
-    """The sum over the axes of the window, which are the last ones."""
-    last = tuple(range(-ndim, 0))
-    return np.sum(values, axis=last) if inside is None else np.sum(values, axis=last, where=inside)
 
 
 def _rates(kind: str, offsets: Offsets, values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -1,0 +1,146 @@
+"""Kernels that follow from a formula: the weights as a function of the offset and of what the pixel has."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
+from kernelscape.expression import Shape
+from kernelscape.geometry import canonical_size
+from kernelscape.kernels import checks
+from kernelscape.kernels.field import Array, Bound, Coordinate, Field, Offsets, Part
+
+_Argument: TypeAlias = Array | Coordinate
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
+class Formula(Field):
+    """Weights as a function of the offset from the pixel, and of maps, coordinates and numbers.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(d0, d1, ..., *arguments)`` gives the weights: of the offsets along each window axis, which are
+        floating arrays that broadcast to the window's shape (in two dimensions `dy` of shape (kh, 1) and `dx` of shape
+        (1, kw)), and of the value that each argument has at the pixel. It is written in NumPy, as functions of windows
+        are, and works *element by element in all of its parameters*: the weight of a sample follows from its own
+        offset. Sums over the window, and ``if`` in place of ``numpy.where``, are not allowed. For unit sums ask the
+        filter to normalise.
+    size : int or tuple of int
+        The window of every pixel, even sizes too. The centre, where the offset is 0, is sample ``k // 2``.
+    *arguments : array_like, number or ks.index(axis)
+        Maps of the image's extents along the window axes; numbers; and ``ks.index(axis)`` for the pixel's own
+        coordinate along a window axis. They come as floating numbers of the dtype that is computed in, maps of bool as
+        bool. Maps are not copied: do not change them while the field is in use.
+
+    Raises
+    ------
+    ArgumentTypeError, NotYetSupportedError
+        `function` is not callable, an argument is no array of real numbers; or, when the kernels are computed, the
+        function gives something else than real weights.
+    ShapeError
+        The maps have different shapes; or, when the field is used, the image has other extents, the size does not fit
+        its number of axes, or the weights do not broadcast to the window.
+    ArgumentError
+        The size is below 1; a coordinate is asked for along an axis that is not there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kernelscape as ks
+    >>> from kernelscape.kernels import Formula
+    >>> field = Formula(lambda dy, dx, y: np.exp(-(dy**2 + dx**2) / (y + 1)), 3, ks.index(0))
+    >>> field
+    Formula(<lambda>, 3, index(0))
+    >>> field.at(1, 0).round(3)
+    array([[0.368, 0.607, 0.368],
+           [0.607, 1.   , 0.607],
+           [0.368, 0.607, 0.368]])
+    """
+
+    function: Callable[..., Any]
+    size: int | tuple[int, ...]
+    arguments: tuple[_Argument, ...]
+
+    def __init__(self, function: Callable[..., Any], size: Any, *arguments: Any) -> None:
+        if not callable(function):
+            raise ArgumentTypeError(
+                f"function must be callable, as lambda dy, dx: np.exp(-dy**2 - dx**2); got {function!r}."
+            )
+        found = tuple(_argument(number, given) for number, given in enumerate(arguments))
+        checks.common_extents(_named_maps(found))
+        object.__setattr__(self, "function", function)
+        object.__setattr__(self, "size", checks.as_size(size))
+        object.__setattr__(self, "arguments", found)
+
+    def __repr__(self) -> str:
+        inner = self.function
+        while isinstance(inner, functools.partial):
+            inner = inner.func
+        name = getattr(inner, "__name__", type(inner).__name__)
+        words = [f"index({a.axis})" if isinstance(a, Coordinate) else checks.described(a) for a in self.arguments]
+        return f"Formula({', '.join([name, str(self.size), *words])})"
+
+    @property
+    def extents(self) -> Shape | None:
+        """The shape of the maps; None where there are none."""
+        return checks.common_extents(_named_maps(self.arguments))
+
+    def bound(self, extents: Shape) -> Bound:
+        """The field on an image with these extents; refuses others than those of the maps."""
+        checks.check_extents("Formula", self.extents, extents)
+        arrays = [a for a in self.arguments if not isinstance(a, Coordinate)]
+        return Bound(
+            canonical_size(self.size, len(extents)),
+            checks.floating_dtype(*arrays) if arrays else np.dtype(np.float64),
+            tuple(_part(a, len(extents)) for a in self.arguments),
+            functools.partial(_weights, self.function),
+        )
+
+
+def _argument(number: int, given: Any) -> _Argument:
+    """A map or a number as an array, or a coordinate: what `ks.index` gives has an axis and is no array."""
+    name = f"argument {number} of the function"
+    if not isinstance(given, np.ndarray) and not hasattr(given, "__array__") and hasattr(given, "axis"):
+        if isinstance(given.axis, (bool, np.bool_)) or not hasattr(given.axis, "__index__"):
+            raise ArgumentTypeError(f"{name} must name an axis by an integer; got {given!r}.")
+        return Coordinate(given.axis.__index__())
+    return checks.as_numbers(name, given)
+
+
+def _named_maps(arguments: tuple[_Argument, ...]) -> list[tuple[str, Array]]:
+    return [(f"argument {n}", a) for n, a in enumerate(arguments) if not isinstance(a, Coordinate)]
+
+
+def _part(argument: _Argument, ndim: int) -> Part:
+    if not isinstance(argument, Coordinate):
+        return checks.part_of(argument)
+    if not -ndim <= argument.axis < ndim:
+        raise ArgumentError(f"ks.index({argument.axis}) names an axis of an image with {ndim} window axes.")
+    return Coordinate(argument.axis % ndim)
+
+
+def _weights(function: Callable[..., Any], offsets: Offsets, *values: Any) -> Any:
+    dtype = offsets[0].dtype
+    numbers = [value.astype(dtype) if value.dtype.kind in "iu" else value for value in values]
+    weights = function(*offsets, *numbers)
+    if isinstance(weights, (bool, int, float)):
+        weights = dtype.type(weights)
+    kind = getattr(getattr(weights, "dtype", None), "kind", None)
+    if kind is None or kind not in "biuf":
+        raise ArgumentTypeError(
+            f"The function of a Formula must give real weights, as an array or a number; got {weights!r}."
+        )
+    size = tuple(max(d.shape[axis - len(offsets)] for d in offsets) for axis in range(len(offsets)))
+    window = weights.shape[-len(size) :] if weights.ndim >= len(size) else weights.shape
+    if any(have not in {1, wanted} for have, wanted in zip(reversed(window), reversed(size), strict=False)):
+        raise ShapeError(
+            f"The function of a Formula must give weights that broadcast to the window's shape {size}; got shape "
+            f"{weights.shape}."
+        )
+    return weights.astype(dtype) if kind != "f" else weights
