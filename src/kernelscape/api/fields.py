@@ -92,9 +92,9 @@ def described(bound: Bound, dtype: DType) -> tuple[Any, ...]:
     return (offsets_for(bound.size, dtype), kinds_of(bound), *functions)
 
 
-def kinds_of(bound: Bound) -> tuple[tuple[type, int], ...]:
-    """For each part what it is, and its axis where it is a coordinate."""
-    return tuple((type(part), getattr(part, "axis", 0)) for part in bound.parts)
+def kinds_of(bound: Bound) -> tuple[tuple[type, int, int], ...]:
+    """For each part what it is, and the axis and its extent where it is a coordinate."""
+    return tuple((type(part), getattr(part, "axis", 0), getattr(part, "extent", 0)) for part in bound.parts)
 
 
 _functions: Kept[Callable[..., Any]] = Kept(256)
@@ -121,17 +121,18 @@ class Weights:
         self._weights, self._scale, self._takes_part, self._factors, self._own_factors, self._terms = functions
         self.way = way
         self.displacements = displacements
-        self.values = [self._value(*kind, value) for kind, value in zip(kinds, values, strict=True)]
+        self.values = [self._value(kind, value) for kind, value in zip(kinds, values, strict=True)]
 
-    def _value(self, kind: type, axis: int, value: Any) -> Any:
+    def _value(self, part: tuple[type, int, int], value: Any) -> Any:
         """Floats in the dtype that is computed in; what belongs to the samples of a window, in the kernel's order."""
         if value.dtype.kind == "f" and value.dtype != self.dtype:
             value = value.astype(self.dtype)
-        if not self.way.scattered or kind is Table:
-            return value
+        kind, axis, extent = part
         if kind is Coordinate:
-            return np.broadcast_to(value + self.displacements[axis], self.size)
-        return self.turned(value)
+            # A field is read at the nearest edge, its coordinates too.
+            at = np.broadcast_to(value + self.displacements[axis], self.size) if self.way.scattered else value
+            return np.minimum(np.maximum(at, 0), extent - 1)
+        return value if not self.way.scattered or kind is Table else self.turned(value)
 
     def turned(self, kernel: Any) -> Any:
         """From the kernel's order to the window's, and back."""
@@ -143,6 +144,7 @@ class Weights:
 
     @property
     def weights(self) -> Any:
+        """The weights, `scale` left out."""
         return self.full(self._weights(self.offsets, *self.values))
 
     @property
@@ -152,6 +154,7 @@ class Weights:
 
     @property
     def scale(self) -> Any:
+        """What all weights of the kernel share; None for 1."""
         return None if self._scale is None else self._scale(self.offsets, *self.values)
 
     @property

@@ -270,7 +270,7 @@ class _Framer:
     def _axes_of(self, array: Array, elements: int = 0) -> tuple[int, ...]:
         """The window axes among the axes of an array, whose last `elements` axes are no part of it."""
         if elements:
-            array = array[(..., *(0,) * elements)]
+            array = _lead(array, elements)
         given = self.options.axes
         if given is None:
             if array.ndim != self.ndim:
@@ -489,6 +489,13 @@ class _Framer:
         shape = (*self.batch, *moved[lead - self.ndim :])
         view_shape = None if moved == shape else shape
         return View(number, None if order == tuple(range(array.ndim)) else order, view_shape, repeat)
+
+
+def _lead(array: Array, elements: int) -> Array:
+    """An array without its last axes."""
+    places: tuple[Any, ...] = (..., *(0,) * elements)
+    found: Array = array[places]
+    return found
 
 
 def _cval(given: Any, dtype: DType) -> Any:

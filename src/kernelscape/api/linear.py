@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 
 from kernelscape.api.arguments import Array
 from kernelscape.api.fields import Way
+from kernelscape.api.operands import operands_of
 from kernelscape.api.options import options_of, refuse_unknown, with_known_keywords
-from kernelscape.api.products import operands_of, run_linear
+from kernelscape.api.products import run_linear
 from kernelscape.kernels.field import Field
 
 _Integers = int | Sequence[int]

@@ -43,6 +43,7 @@ class Operands:
 
     @property
     def complex_input(self) -> bool:
+        """Whether the input comes as two windows."""
         return self.array.dtype.kind == "c"
 
     @property
@@ -187,6 +188,7 @@ def run_parts(
 
 
 def input_parts(operands: Operands, cval: Any) -> list[Any]:
+    """The windows of the input: of complex numbers those of the real and of the imaginary parts."""
     array = operands.array
     if not operands.complex_input:
         return [array]

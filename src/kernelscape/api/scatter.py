@@ -68,6 +68,7 @@ class Reach:
 
     @staticmethod
     def of(extents: Shape, size: Shape, options: Options, flipped: bool) -> Reach:
+        """The reach of kernels of some size, as the options of a call say."""
         ndim = len(extents)
         return Reach(
             extents,
@@ -145,7 +146,7 @@ def run_scatter(
     kept = selection(reach, options)
     job = _Scatter(reach, options, way, operands.normalize, operands.inner, run, workers)
     whole = job.of_parts(array, real, imag)
-    chosen = np.moveaxis(whole[(..., *kept)], range(-len(axes), 0), axes)
+    chosen = np.moveaxis(_inside(whole, kept), range(-len(axes), 0), axes)
     result = Result(chosen.shape, operands.result, False, math.nan)
     (target,) = allocate([result], output)
     if target.dtype == chosen.dtype and output is None and chosen.flags.c_contiguous:
@@ -316,26 +317,33 @@ def scatter_blend(array: Array, blend: Blend, reach: Reach, convolve: Convolve) 
     whole = np.zeros((*batch, *(n + a + b for n, (a, b) in zip(reach.extents, margins, strict=True))), array.dtype)
     for node, region, coefficient in _supports(blend, reach.extents):
         # A source with the coefficient 0 does not take part, whatever it is.
-        part = array[(..., *region)]
+        part = _inside(array, region)
         sources = np.where(coefficient != 0, part * coefficient.astype(array.dtype), np.zeros((), array.dtype))
         spread = convolve(sources, blend.kernels[node].astype(array.dtype, copy=False))
         reached = tuple(
             slice(s.start, s.start + n) for s, n in zip(region, spread.shape[spread.ndim - ndim :], strict=True)
         )
-        whole[(..., *reached)] += spread
+        _inside(whole, reached)[...] += spread
     result = None
     for piece in reach.pieces():
         inside = tuple(slice(f + m[0], f + m[0] + n) for (f, n), m in zip(piece, margins, strict=True))
         if result is None:
-            result = np.ascontiguousarray(whole[(..., *inside)])
+            result = np.ascontiguousarray(_inside(whole, inside))
         else:
-            reach.fold(result, whole[(..., *inside)], piece)
+            reach.fold(result, _inside(whole, inside), piece)
     assert result is not None
     return result
 
 
+def _inside(array: Array, region: Slices) -> Array:
+    """A part of the last axes."""
+    places: tuple[Any, ...] = (..., *region)
+    found: Array = array[places]
+    return found
+
+
 def _supports(blend: Blend, extents: Shape) -> Iterator[tuple[int, Slices, Array]]:
-    """(kernel, the pixels among which it takes part, its coefficients there), in the order of the kernels in a strip."""
+    """(kernel, the pixels among which it takes part, its coefficients there), strip by strip in order of the kernels."""
     if blend.axes is not None:
         lines = [_lines(index, weight, n) for (index, weight), n in zip(blend.axes, blend.node_shape, strict=True)]
         for number, place in enumerate(np.ndindex(*blend.node_shape)):

@@ -50,9 +50,10 @@ class Elements:
 
 @dataclass(frozen=True, slots=True)
 class Coordinate:
-    """The pixel's own coordinate along a window axis, int64."""
+    """The pixel's own coordinate along a window axis of some extent, int64."""
 
     axis: int
+    extent: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -71,8 +71,10 @@ class _Planes:
         def one_by_one() -> None:
             builder.loop(constant(I64, 0), self.count, 1, [], lambda j, _: self._position(j))
 
-        long = builder.icmp("sge", self.count, constant(I64, lanes))
-        builder.when(long, lambda: builder.loop(constant(I64, 0), self.count, lanes, [], blocks), one_by_one)
+        def in_blocks() -> None:
+            builder.loop(constant(I64, 0), self.count, lanes, [], blocks)
+
+        builder.when(builder.icmp("sge", self.count, constant(I64, lanes)), in_blocks, one_by_one)
 
     def _position(self, j: Value) -> list[Value]:
         builder = self.builder
