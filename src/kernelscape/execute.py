@@ -483,7 +483,7 @@ class _Tables:
         return missing
 
     def _is_block(self, number: int) -> bool:
-        """Whether the arrays at the positions of an input lie each in one piece, ready to be taken apart as they are."""
+        """Whether the arrays at the positions of an input lie each in one piece."""
         spec, layout = self.stage.inputs[number], self.plan.layouts[number]
         if spec.planes == 1 or spec.phases != 1 or not layout.dtype == spec.dtype == self.job.inputs[number].dtype:
             return False

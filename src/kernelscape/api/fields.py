@@ -75,15 +75,28 @@ def offsets_for(size: Shape, dtype: DType) -> Offsets:
 
 
 def function_of(head: Callable[..., Any], bound: Bound, dtype: DType, **words: Any) -> Callable[..., Any]:
-    """``head(*arguments, field=Weights)`` as a function of arguments that is the same object for fields of one kind."""
-    functions = (bound.weights, bound.scale, bound.takes_part, bound.factors, bound.own_factors, bound.terms)
-    key = (
-        head, bound.size, dtype, tuple(map(_function_key, functions)), kinds_of(bound), tuple(sorted(words.items())),
-    )  # fmt: skip
+    """``head(*arguments, field=...)`` as a function of arguments."""
+    return kept_function(head, field=described(bound, dtype), **words)
+
+
+def kept_function(head: Callable[..., Any], **words: Any) -> Callable[..., Any]:
+    """``partial(head, **words)``: the same object for equal words, by which compiled functions are found again."""
+    key = (head, tuple((name, _word_key(name, word)) for name, word in sorted(words.items())))
     found = _functions.get(key)
-    if found is None:
-        found = _functions.put(key, functools.partial(head, field=described(bound, dtype), **words))
-    return found
+    return _functions.put(key, functools.partial(head, **words)) if found is None else found
+
+
+def _word_key(name: str, word: Any) -> Hashable:
+    if name == "layout":
+        return tuple(None if entry is None else (entry[0], _description_key(entry[1])) for entry in word)
+    return _description_key(word) if name in ("field", "imag") else word  # type: ignore[no-any-return]
+
+
+def _description_key(described: tuple[Any, ...] | None) -> Hashable:
+    if described is None:
+        return None
+    offsets, kinds, *functions = described
+    return (tuple(o.shape for o in offsets), offsets[0].dtype, kinds, tuple(map(_function_key, functions)))
 
 
 def described(bound: Bound, dtype: DType) -> tuple[Any, ...]:
@@ -158,8 +171,13 @@ class Weights:
         return None if self._scale is None else self._scale(self.offsets, *self.values)
 
     @property
+    def kernel(self) -> Any:
+        """The kernel as a function gets it."""
+        return self.turned(self.whole)
+
+    @property
     def whole(self) -> Any:
-        """The kernel with everything in it: scaled, and 0 where samples do not take part."""
+        """Weights with everything in them: scaled, and 0 where samples do not take part."""
         found, part, scale = self.weights, self.part, self.scale
         found = found if scale is None else found * scale
         return found if part is None else np.where(part, found, np.zeros((), found.dtype))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,20 +11,9 @@ from kernelscape.api.fields import Way, arguments_of, described, function_of, ga
 from kernelscape.api.operands import Operands, flipped_origin, run_parts
 from kernelscape.api.options import Options, changed
 from kernelscape.api.signatures import stencil_of
-from kernelscape.expression import Shape
-from kernelscape.geometry import (
-    OutputAxis,
-    canonical_centre,
-    canonical_dilation,
-    canonical_padding,
-    canonical_stride,
-    output_axis,
-)
+from kernelscape.api.strips import BLEND_BYTES, anchors_between, output_grid, strips
 from kernelscape.kernels.blend import lowered, rows_at_once
-from kernelscape.kernels.field import Blend, Bound, Field
-
-BLEND_BYTES = 1 << 26
-"""Memory for kernels that are blended beforehand, for some rows of the image."""
+from kernelscape.kernels.field import Blend, Bound
 
 
 def run_gather(operands: Operands, options: Options, way: Way, output: Any, workers: int | None) -> Array:
@@ -70,11 +58,11 @@ def _run_strips(
     operands: Operands, options: Options, way: Way, real: Blend, imag: Blend | None, output: Any, workers: int | None
 ) -> Array:
     extents, inner = operands.extents, operands.inner
-    grid = _grid(options, extents, real.size)
+    grid = output_grid(options, extents, real.size)
     at_once = rows_at_once(real, extents, inner.itemsize, BLEND_BYTES)
     result: Array | None = output if isinstance(output, np.ndarray) else None
-    for first, stop in _strips(grid[0], extents[0], at_once):
-        low, high = _anchors_between(grid[0], first, stop, extents[0])
+    for first, stop in strips(grid[0], extents[0], at_once):
+        low, high = anchors_between(grid[0], first, stop, extents[0])
         bounds = [None if b is None else lowered(b, extents, low, high, inner) for b in (real, imag)]
         assert bounds[0] is not None
         whole = (first, stop) == (0, grid[0].count)
@@ -93,35 +81,3 @@ def _run_strips(
             result[place] = computed
     assert result is not None
     return result
-
-
-def _grid(options: Options, extents: Shape, size: Shape) -> list[OutputAxis]:
-    ndim = len(extents)
-    centres, strides = canonical_centre(options.origin, size), canonical_stride(options.stride, ndim)
-    dilations = canonical_dilation(options.dilation, ndim)
-    paddings = canonical_padding("valid" if options.mode == "valid" else options.padding, ndim)
-    return [
-        output_axis(n, [(k, d, c)], s, p)
-        for n, k, d, c, s, p in zip(extents, size, dilations, centres, strides, paddings, strict=True)
-    ]
-
-
-def _strips(axis: OutputAxis, extent: int, at_once: int) -> Iterator[tuple[int, int]]:
-    """Outputs (first, stop) whose anchors reach over so many positions."""
-    outputs = max(1, at_once // axis.stride)
-    if extent <= at_once or axis.count == 0:
-        outputs = max(1, axis.count)
-    for first in range(0, max(1, axis.count), outputs):
-        yield first, min(first + outputs, axis.count)
-
-
-def _anchors_between(axis: OutputAxis, first: int, stop: int, extent: int) -> tuple[int, int]:
-    """The positions (first, stop) in the array from which outputs read their kernels."""
-    low = min(max(axis.first + axis.stride * first, 0), max(extent - 1, 0))
-    high = min(max(axis.first + axis.stride * (max(stop, first + 1) - 1), 0), max(extent - 1, 0))
-    return low, min(high + 1, extent)
-
-
-def is_blend(field: Field, extents: Shape) -> bool:
-    """Whether a field is made of few of many kernels on an image of these extents."""
-    return isinstance(field.bound(extents), Blend)

@@ -343,7 +343,7 @@ def _inside(array: Array, region: Slices) -> Array:
 
 
 def _supports(blend: Blend, extents: Shape) -> Iterator[tuple[int, Slices, Array]]:
-    """(kernel, the pixels among which it takes part, its coefficients there), strip by strip in order of the kernels."""
+    """(kernel, the pixels among which it takes part, its coefficients there), in the order of the kernels."""
     if blend.axes is not None:
         lines = [_lines(index, weight, n) for (index, weight), n in zip(blend.axes, blend.node_shape, strict=True)]
         for number, place in enumerate(np.ndindex(*blend.node_shape)):
