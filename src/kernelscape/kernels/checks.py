@@ -20,6 +20,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 FLOATS = tuple(np.dtype(name) for name in ("float16", "float32", "float64"))
 COMPLEX = tuple(np.dtype(name) for name in ("complex64", "complex128"))
 _BLOCK = 2**18
+"""How many samples are looked at in one go."""
 
 
 class PositionError(ArgumentError, IndexError):
@@ -171,8 +172,11 @@ def check_values(name: str, array: Array, rule: str, *, least: float = -math.inf
     real = without_repeats(array)
     for region in blocks(real.shape):
         block = real[region]
-        # The extremes propagate NaN, and need no array of truth values.
-        if not block.size or (block.min() >= least and -math.inf < block.min() and block.max() < math.inf):
+        if not block.size:
+            continue
+        # Both extremes are NaN where there is one, and they need no array of truth values.
+        lowest, highest = float(block.min()), float(block.max())
+        if least <= lowest and -math.inf < lowest and highest < math.inf:
             continue
         wrong = ~((block >= least) & np.isfinite(block))
         inside = np.unravel_index(int(np.argmax(wrong)), block.shape)
@@ -181,15 +185,20 @@ def check_values(name: str, array: Array, rule: str, *, least: float = -math.inf
         raise ArgumentError(f"{name} must be {rule}; got {block[inside].item()!r}{where}.")
 
 
-def transformed(function: Callable[..., Array], arrays: Sequence[Array], dtype: DType) -> Array:
-    """A map of `dtype` made of others, block by block in float64; no larger than what is really there."""
+def transformed(
+    function: Callable[..., tuple[Array, ...]], arrays: Sequence[Array], dtype: DType, count: int = 1
+) -> tuple[Array, ...]:
+    """Maps of `dtype` made of others, `count` at once: block by block in float64, no larger than what is there."""
     shape = np.broadcast_shapes(*(a.shape for a in arrays))
     real = [without_repeats(a) for a in arrays]
-    result = np.empty(np.broadcast_shapes(*(a.shape for a in real)), dtype)
-    real = [np.broadcast_to(a, result.shape) for a in real]
-    for region in blocks(result.shape):
-        result[region] = function(*(a[region].astype(np.float64) for a in real))
-    return np.broadcast_to(result, shape)
+    made = np.broadcast_shapes(*(a.shape for a in real))
+    results = tuple(np.empty(made, dtype) for _ in range(count))
+    real = [np.broadcast_to(a, made) for a in real]
+    for region in blocks(made):
+        found = function(*(a[region].astype(np.float64) for a in real))
+        for result, block in zip(results, found, strict=True):
+            result[region] = block
+    return tuple(np.broadcast_to(result, shape) for result in results)
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

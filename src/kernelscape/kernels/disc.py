@@ -107,7 +107,8 @@ class Disc(Field):
 def _own_radius(radius: Array) -> Array:
     widest = float(checks.without_repeats(radius).max(initial=0))
     dtype = radius_dtype(widest, f"a disc of radius {widest}")
-    return checks.transformed(lambda block: np.maximum(np.ceil(block - 0.5), 0.0), (radius,), dtype)
+    (own,) = checks.transformed(lambda block: (np.maximum(np.ceil(block - 0.5), 0.0),), (radius,), dtype)
+    return own
 
 
 def _weights(offsets: Offsets, radius: Any, *own: Any) -> Any:

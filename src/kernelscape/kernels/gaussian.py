@@ -176,30 +176,22 @@ class Gaussian(Field):
 
 def _radii(field: Gaussian) -> tuple[Array, ...]:
     """The radius along each axis, or one for all axes; in the narrowest integers that hold them."""
-    spreads: list[tuple[Any, tuple[Array, ...]]]
-    if field.sigma2 is None:
-        spreads = [(_itself, (field.sigma,))]
-    elif field.angle is None:
-        spreads = [(_itself, (field.sigma,)), (_itself, (field.sigma2,))]
-    else:
-        maps = (field.sigma, field.sigma2, field.angle)
-        spreads = [(_spread, maps), (_spread, (field.sigma2, field.sigma, field.angle))]
     widest = max(float(checks.without_repeats(s).max(initial=0)) for s in field._maps()[:2])
     dtype = radius_dtype(field.truncate * widest + 0.5, f"truncate={field.truncate} times a sigma of {widest}")
 
-    def radius(spread: Any) -> Any:
-        return lambda *blocks: field.truncate * spread(*blocks) + 0.5
+    def along(*spreads: Array) -> tuple[Array, ...]:
+        return tuple(field.truncate * spread + 0.5 for spread in spreads)
 
-    return tuple(checks.transformed(radius(spread), maps, dtype) for spread, maps in spreads)
-
-
-def _itself(sigma: Array) -> Array:
-    return sigma
+    if field.angle is not None:
+        return checks.transformed(lambda *maps: along(*_spreads(*maps)), field._maps(), dtype, 2)
+    return tuple(checks.transformed(along, (sigma,), dtype)[0] for sigma in field._maps())
 
 
-def _spread(along: Array, across: Array, angle: Array) -> Array:
-    """The standard deviation along an axis of the image."""
-    return np.asarray(np.sqrt(along**2 * np.cos(angle) ** 2 + across**2 * np.sin(angle) ** 2))
+def _spreads(sigma: Array, sigma2: Array, angle: Array) -> tuple[Array, Array]:
+    """The standard deviations along the axes of the image."""
+    cosine, sine = np.cos(angle) ** 2, np.sin(angle) ** 2
+    first, second = sigma**2, sigma2**2
+    return np.sqrt(first * cosine + second * sine), np.sqrt(first * sine + second * cosine)
 
 
 # -- weights -----------------------------------------------------------------------------------------------------------

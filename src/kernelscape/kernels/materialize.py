@@ -42,8 +42,7 @@ def kernel_at(field: Field, position: Sequence[Any], shape: Sequence[int] | None
             f"{place}. Give the extents: at(..., shape=(H, W))."
         )
     bound = field.bound(extents if extents is not None else tuple(p + 1 for p in place))
-    kernels = evaluated(bound, tuple(slice(p, p + 1) for p in place))
-    return kernels.reshape(bound.size).astype(bound.dtype)
+    return evaluated(bound, tuple(slice(p, p + 1) for p in place)).reshape(bound.size)
 
 
 def _inside(place: tuple[int, ...], extents: Shape) -> tuple[int, ...]:
@@ -100,21 +99,22 @@ def _known_extents(field: Field, shape: Sequence[int] | None, name: str) -> Shap
 
 
 def evaluated(bound: Bound | Blend, region: Region) -> Array:
-    """The kernels at a region of positions, of shape ``region extents + size``; float64 or complex128."""
-    return _blended(bound, region) if isinstance(bound, Blend) else _formed(bound, region)
+    """The kernels at a region of positions, of shape ``region extents + size``, in the field's dtype."""
+    with np.errstate(all="ignore"):  # NaN and infinities in the caller's numbers go where they belong
+        kernels = _blended(bound, region) if isinstance(bound, Blend) else _formed(bound, region)
+        return kernels.astype(bound.dtype)
 
 
 def _formed(bound: Bound, region: Region) -> Array:
     offsets = offsets_of(bound.size, tuple(k // 2 for k in bound.size))
     counts = tuple(s.stop - s.start for s in region)
     values = [_value(part, region) for part in bound.parts]
-    with np.errstate(all="ignore"):  # NaN in the caller's numbers is the caller's; it goes where it belongs
-        kernels = np.broadcast_to(bound.weights(offsets, *values), counts + bound.size)
-        if bound.scale is not None:
-            scale = np.asarray(bound.scale(offsets, *values))
-            kernels = kernels * scale.reshape(scale.shape + (1,) * len(offsets))
-        if bound.takes_part is not None:
-            kernels = np.where(bound.takes_part(offsets, *values), kernels, 0.0)
+    kernels = np.broadcast_to(bound.weights(offsets, *values), counts + bound.size)
+    if bound.scale is not None:
+        scale = np.asarray(bound.scale(offsets, *values))
+        kernels = kernels * scale.reshape(scale.shape + (1,) * len(offsets))
+    if bound.takes_part is not None:
+        kernels = np.where(bound.takes_part(offsets, *values), kernels, 0.0)
     return kernels
 
 
