@@ -89,7 +89,7 @@ def kept_function(head: Callable[..., Any], **words: Any) -> Callable[..., Any]:
 def _word_key(name: str, word: Any) -> Hashable:
     if name == "layout":
         return tuple(None if entry is None else (entry[0], _description_key(entry[1])) for entry in word)
-    return _description_key(word) if name in ("field", "imag") else word  # type: ignore[no-any-return]
+    return _description_key(word) if name in ("field", "imag") else word
 
 
 def _description_key(described: tuple[Any, ...] | None) -> Hashable:
