@@ -171,7 +171,6 @@ def test_arguments_of_later_work_are_refused_by_name(name):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("form='scatter'", {"form": "scatter"}),
         ("normalize='valid'", {"normalize": "valid"}),
         ("min_weight", {"min_weight": 0.5}),
     ],

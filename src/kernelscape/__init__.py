@@ -14,6 +14,7 @@ array([1., 2., 3., 3.])
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kernelscape import kernels
     from kernelscape.api import Stencil, apply, convolve, correlate, index, kernel, pixel, stencil, window
     from kernelscape.config import configure, set_defaults, settings
     from kernelscape.errors import KernelscapeError, PerformanceWarning, TracingError
@@ -32,6 +33,7 @@ __all__ = [
     "count",
     "index",
     "kernel",
+    "kernels",
     "pixel",
     "set_defaults",
     "settings",
@@ -52,6 +54,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'kernelscape' has no attribute {name!r}")
     import importlib
 
+    if name == "kernels":
+        return importlib.import_module("kernelscape.kernels")
     home = next((module for module, names in _HOMES.items() if name in names), "kernelscape.api")
     found = globals()[name] = getattr(importlib.import_module(home), name)
     return found

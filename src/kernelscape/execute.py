@@ -7,6 +7,7 @@ cutting never changes a result: every tile computes each output in the same orde
 
 from __future__ import annotations
 
+import itertools
 import math
 from array import array
 from collections.abc import Callable, Sequence
@@ -16,10 +17,11 @@ import numpy as np
 
 from kernelscape import pool
 from kernelscape.backends import compiled, cpu
+from kernelscape.backends.emit.planes import block_of
 from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep
 from kernelscape.boundary import MODES, Outside, locate
 from kernelscape.errors import ArgumentError, BoundsError, nan_in_integers
-from kernelscape.loops import MISSING, OUTSIDE, X, Y
+from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE, X, Y
 from kernelscape.plan import Plan
 from kernelscape.semantics import register_dtype
 
@@ -173,6 +175,7 @@ class _Tables:
         self.too_few = self.job.min_count > most
         self.missing = self.too_few
         self._present: dict[int, int] = {}
+        self._phase_places: dict[int, Words] = {}
         self.sweep = self.words(len(Sweep))
         self.plane_offsets = self._plane_offsets()
         work = self.x_count * self.y_count * math.prod(self.outer)
@@ -307,7 +310,7 @@ class _Tables:
         offsets = stage.y_offsets[number]
         y_map = self.axis_map(number, arrangement.y)
         maps = [self.axis_map(number, axis) for axis in arrangement.outer]
-        row[InputWord.COMBINATIONS], row[InputWord.PHASES] = len(spec.outer), spec.phases
+        row[InputWord.COMBINATIONS], row[InputWord.PHASES] = len(spec.outer), spec.rows_each
         row[InputWord.Y_OFFSETS], row[InputWord.Y_OFFSET_TABLE] = len(offsets), self.address(offsets)
         row[InputWord.Y_STRIDE] = spec.y_stride
         row[InputWord.Y_MAP], row[InputWord.Y_LAST] = self.address(y_map), len(y_map) - 1
@@ -323,7 +326,12 @@ class _Tables:
         native, swapped = layout.dtype.newbyteorder("="), not layout.dtype.isnative
         code = compiled.fill(self.plan.target, native, swapped, seen.dtype, spec.dtype, checked=self.owner.checked)
         self.owner.keep.append(code)
-        row[InputWord.FILL] = code.addresses["fill"]
+        row[InputWord.FILL], row[InputWord.PLANES] = code.addresses["fill"], spec.planes
+        if self._is_block(number):
+            size, target = layout.dtype.itemsize, self.plan.target
+            blocks = compiled.planes(target, size, block_of(spec.planes, size, target), checked=self.owner.checked)
+            self.owner.keep.append(blocks)
+            row[InputWord.FILL_PLANES] = blocks.addresses["planes"]
         offsets = self.stage.y_offsets[number]
         ring_rows = offsets[-1] - offsets[0] + 1
         ring = ring_rows <= 4 * len(offsets) + 16
@@ -331,7 +339,9 @@ class _Tables:
         length, rows = longest + spec.span, len(spec.outer) * slots
         row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, slots
         row[InputWord.ROW_BYTES] = _rounded(length * spec.dtype.itemsize, 64)
-        row[InputWord.RING_AT] = self.room(rows * spec.phases * int(row[InputWord.ROW_BYTES]))
+        row[InputWord.RING_AT] = self.room(
+            0 if spec.is_uniform else rows * spec.rows_each * int(row[InputWord.ROW_BYTES])
+        )
         fixed = np.full(length, seen.cval, seen.dtype).astype(spec.dtype)
         row[InputWord.CONSTANT_ROW], row[InputWord.CONSTANT_BYTES] = self.address(fixed, spec.dtype), fixed.nbytes
         row[InputWord.NO_FLAGS] = self.address(np.zeros(length), np.uint8)
@@ -352,7 +362,8 @@ class _Tables:
         last = grid.stride * (grid.count - 1) + window.dilation * (window.size - 1)
         places = np.arange(last + 1, dtype=np.int64) + (grid.first - window.dilation * window.centre)
         index, inside = locate(window.mode, places, window.extent)
-        return np.where(inside, index * layout.strides[axis], _outside_word(window.mode))
+        held = self.job.inputs[number].held_index(axis - self.batch, index)
+        return np.where(inside, held * layout.strides[axis], _outside_word(window.mode))
 
     # -- segments along x --------------------------------------------------------------------------------------------
 
@@ -362,17 +373,35 @@ class _Tables:
         interior = self._interior()
         low, high = interior if interior is not None else (0, 0)
         high = low + (high - low) // chunk * chunk
+        cuts = self._cell_cuts()
         if high - low < chunk:
-            return _blocks(0, self.x_count, self._block())
+            return _split(_blocks(0, self.x_count, self._block()), cuts)
         pieces = [(0, low)] if low else []
         pieces += _blocks(low, high, self._block())
-        return pieces + ([(high, self.x_count - high)] if high < self.x_count else [])
+        return _split(pieces + ([(high, self.x_count - high)] if high < self.x_count else []), cuts)
+
+    def _cell_cuts(self) -> list[int]:
+        """Positions along x at which a cell of some map begins."""
+        axis = self.plan.arrangement.x - self.batch
+        found: set[int] = set()
+        for number, spec in enumerate(self.stage.inputs):
+            cells = self.job.inputs[number].cells
+            if spec.is_uniform and cells is not None:
+                grid = self.job.grid[axis]
+                along = cells[axis]
+                starts = () if along is None else along.starts[1:]
+                found |= {-((grid.first - start) // grid.stride) * self.flat for start in starts}
+        return sorted(found)
 
     def _block(self) -> int:
         """Positions of a segment: rows of all inputs stay in the second-level cache, and workers have enough pieces."""
         chunk = self.stage.chunk
         stage = self.stage
-        sizes = (len(o) * len(i.outer) * i.dtype.itemsize for o, i in zip(stage.y_offsets, stage.inputs, strict=True))
+        sizes = (
+            len(o) * len(i.outer) * i.planes * i.dtype.itemsize
+            for o, i in zip(stage.y_offsets, stage.inputs, strict=True)
+            if not i.is_uniform
+        )
         fitting = self.plan.target.cache_bytes // 2 // max(1, sum(sizes))
         if stage.columns:
             # Column rows are written and read at once: they should stay in the first-level cache.
@@ -390,7 +419,11 @@ class _Tables:
         if not any(self._is_readable(n) for n in range(len(self.stage.inputs))):
             return None
         low, high = 0, self.x_count
-        for number in range(len(self.stage.inputs)):
+        numbers = range(len(self.stage.inputs))
+        # Where each position brings an array of its own, that is what has to be read in place, and in long runs; what
+        # copying the rows of the other inputs takes is nothing beside it.
+        heavy = [n for n in numbers if self.stage.inputs[n].planes > 1 and self._is_readable(n)]
+        for number in heavy or numbers:
             first, last = self._inside(number)
             low, high = max(low, first), min(high, last)
         return (low, high) if high > low else None
@@ -407,9 +440,11 @@ class _Tables:
     def _is_readable(self, number: int) -> bool:
         """Whether rows of an input can be pointers into the array."""
         spec, layout = self.stage.inputs[number], self.plan.layouts[number]
-        if not layout.dtype == spec.dtype == self.job.inputs[number].dtype or spec.phases != 1:
+        if not layout.dtype == spec.dtype == self.job.inputs[number].dtype or spec.phases != 1 or spec.is_uniform:
             return False
         arrangement, size = self.plan.arrangement, layout.dtype.itemsize
+        if self._stride_along(arrangement.x) != 1:
+            return False
         if arrangement.flat is None:
             return layout.strides[arrangement.x] == size
         return layout.strides[arrangement.flat] == size and layout.strides[arrangement.x] == size * self.flat
@@ -431,15 +466,56 @@ class _Tables:
         spec = self.stage.inputs[number]
         first, last = self._inside(number)
         whole = positions == count and first <= x0 and x0 + positions <= last
-        phases = self.words(spec.phases, len(Phase))
+        phases = self.words(spec.rows_each, len(Phase))
         row[SegmentInput.PHASE_TABLE] = phases.ctypes.data
-        if whole and self._is_readable(number):
+        if spec.is_uniform:
             row[SegmentInput.DIRECT] = 1
-            row[SegmentInput.OFFSET] = self._places(number, 0, x0, 1)[0][0]
+            phases[0, Phase.START] = self._cell_offset(number, x0)
+            return False
+        row[SegmentInput.DIRECT] = whole and self._is_readable(number)
+        run = self._run_inside(number, 0, x0, positions + spec.span)
+        row[SegmentInput.BLOCK] = self._is_block(number) and run is not None
         missing = False
         for phase in range(spec.phases):
             missing |= self._phase(phases[phase], number, phase, x0, positions, count)
+        if spec.planes > 1:
+            self._planes_of(phases, number)
         return missing
+
+    def _is_block(self, number: int) -> bool:
+        """Whether the arrays at the positions of an input lie each in one piece."""
+        spec, layout = self.stage.inputs[number], self.plan.layouts[number]
+        if spec.planes == 1 or spec.phases != 1 or not layout.dtype == spec.dtype == self.job.inputs[number].dtype:
+            return False
+        expected = layout.dtype.itemsize
+        for extent, stride in zip(spec.elements[::-1], layout.strides[: -len(spec.elements) - 1 : -1], strict=True):
+            if extent > 1 and stride != expected:
+                return False
+            expected *= extent
+        return layout.dtype.itemsize in (4, 8)
+
+    def _cell_offset(self, number: int, x0: int) -> int:
+        """Byte offset of the cell in which position `x0` lies."""
+        axis = self.plan.arrangement.x
+        grid, window = self.job.grid[axis - self.batch], self.job.inputs[number].axes[axis - self.batch]
+        anchor = grid.first + grid.stride * (x0 // self.flat)
+        index, _ = locate(window.mode, np.array([anchor]), window.extent)
+        held = self.job.inputs[number].held_index(axis - self.batch, index)
+        return int(held[0]) * self.plan.layouts[number].strides[axis]
+
+    def _planes_of(self, phases: Words, number: int) -> None:
+        """The phases of all planes, from those of the first: each element lies at its own distance."""
+        spec, layout = self.stage.inputs[number], self.plan.layouts[number]
+        strides = layout.strides[len(layout.strides) - len(spec.elements) :]
+        for plane, index in enumerate(np.ndindex(*spec.elements)):
+            shift = sum(i * s for i, s in zip(index, strides, strict=True))
+            for phase in range(spec.phases if plane else 0):
+                row = phases[plane * spec.phases + phase]
+                row[:] = phases[phase]
+                row[Phase.START] += shift
+                if row[Phase.TABLE]:
+                    places = self._phase_places[int(row[Phase.TABLE])]
+                    row[Phase.TABLE] = self.address(np.where(places < LOWEST_OFFSET, places, places + shift))
 
     def _phase(self, row: Words, number: int, phase: int, x0: int, positions: int, count: int) -> bool:
         spec, layout = self.stage.inputs[number], self.plan.layouts[number]
@@ -453,7 +529,10 @@ class _Tables:
             return False
         places, affine = self._places(number, phase, x0, length)
         low, high, start, step = _affine_run(places, affine, layout.dtype.itemsize)
-        row[Phase.TABLE] = self.address(places) if not (low == 0 and high == length) else 0
+        if not (low == 0 and high == length):
+            row[Phase.TABLE] = self.address(places)
+            if spec.planes > 1:
+                self._phase_places[int(row[Phase.TABLE])] = places
         row[Phase.LOW], row[Phase.HIGH], row[Phase.START], row[Phase.STEP] = low, high, start, step
         missing = places == MISSING
         if spec.may_miss:
@@ -521,6 +600,15 @@ def _affine_run(places: Words, affine: Array, item: int) -> tuple[int, int, int,
 
 def _rounded(value: int, unit: int) -> int:
     return -(-value // unit) * unit
+
+
+def _split(pieces: list[tuple[int, int]], cuts: list[int]) -> list[tuple[int, int]]:
+    """The same pieces, cut at some positions."""
+    found = []
+    for start, count in pieces:
+        inner = [start, *(c for c in cuts if start < c < start + count), start + count]
+        found += [(a, b - a) for a, b in itertools.pairwise(inner)]
+    return found
 
 
 def _blocks(start: int, stop: int, size: int) -> list[tuple[int, int]]:

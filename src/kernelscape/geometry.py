@@ -50,6 +50,30 @@ class WindowAxis:
 
 
 @dataclass(frozen=True, slots=True)
+class CellAxis:
+    """Cells along one axis of a map: cell `i` begins at position ``starts[i]`` and has the value at ``places[i]``.
+
+    Attributes
+    ----------
+    starts : tuple of int
+        Ascending; the first cell also has all positions before it.
+    places : tuple of int
+        Where the map's array holds the value of each cell.
+    count : int
+        The array's extent along the axis.
+    """
+
+    starts: tuple[int, ...]
+    places: tuple[int, ...]
+    count: int
+
+    def held_at(self, positions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Where the array holds what belongs to some positions."""
+        cell = np.searchsorted(np.asarray(self.starts), positions, side="right") - 1
+        return np.asarray(self.places)[np.maximum(cell, 0)]
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """One array of the job.
 
@@ -65,17 +89,36 @@ class Input:
         The sample outside the array under mode ``constant``, converted to `dtype`.
     taps : tuple of tuple of int, or None
         The positions of a footprint's samples in the box, in C order: the window is then 1-D. None is the whole box.
+    elements : tuple of int
+        The array has an array of this shape at each of its positions: its last axes. A map hands it over whole; of a
+        window, sample i is element i of its position (element 0 along axes where there is only one).
+    cells : tuple of (CellAxis or None), optional
+        Of a map, for each window axis: its cells, if it has no value for each position.
     """
 
     dtype: DType
     axes: tuple[WindowAxis, ...]
     cval: float | int = 0.0
     taps: tuple[tuple[int, ...], ...] | None = None
+    elements: Shape = ()
+    cells: tuple[CellAxis | None, ...] | None = None
 
     @property
     def window_shape(self) -> Shape:
         """The shape that the function sees."""
         return (len(self.taps),) if self.taps is not None else tuple(a.size for a in self.axes)
+
+    @property
+    def array_shape(self) -> Shape:
+        """The shape of its array, batch axes aside."""
+        cells = self.cells or (None,) * len(self.axes)
+        held = tuple(a.extent if c is None else c.count for a, c in zip(self.axes, cells, strict=True))
+        return (*held, *self.elements)
+
+    def held_index(self, axis: int, index: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Where the array holds what belongs to positions along a window axis."""
+        cells = None if self.cells is None else self.cells[axis]
+        return index if cells is None else cells.held_at(index)
 
 
 @dataclass(frozen=True, slots=True)

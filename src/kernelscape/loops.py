@@ -50,7 +50,8 @@ class RowInput:
     y_stride : int
         Padded rows from one output row to the next.
     phases : int
-        A row under stride s along x comes as s rows: sample ``s * j + phase`` is element j of row `phase`.
+        A row under stride s along x comes as s rows: sample ``s * j + phase`` is element j of row `phase`. (One is
+        enough where the window has one tap along x.)
     x_unit : int
         Elements of a row from one position of the job's x axis to the next (interleaved colours).
     taps : tuple of tuple of int, or None
@@ -59,6 +60,11 @@ class RowInput:
         Along each window axis of the job: where each tap lies, seen from the anchor.
     may_miss : bool
         Samples of this input may be missing, so rows of flags come with its rows.
+    elements : tuple of int
+        Every position holds an array of this shape (see `geometry.Input`).
+    is_uniform : bool
+        What the input holds is the same for all positions of a segment: its one row pointer for each output row points
+        at the elements, which lie one behind the other.
     """
 
     dtype: DType
@@ -72,6 +78,18 @@ class RowInput:
     taps: tuple[tuple[int, ...], ...] | None = None
     offsets: tuple[tuple[int, ...], ...] = ()
     may_miss: bool = False
+    elements: Shape = ()
+    is_uniform: bool = False
+
+    @property
+    def planes(self) -> int:
+        """Rows that one source row comes as, because each element of its positions has a row of its own."""
+        return 1 if self.is_uniform else math.prod(self.elements)
+
+    @property
+    def rows_each(self) -> int:
+        """Entries in the table of row pointers for one source row: for each plane its phases."""
+        return self.phases * self.planes
 
     def y_offsets(self, rows: int) -> tuple[int, ...]:
         """The distinct padded rows that a tile of `rows` output rows reads, relative to its first."""
@@ -179,13 +197,13 @@ class Stage:
         """Where each input's row pointers begin in the table; the last entry is the table's length."""
         base = [0]
         for spec, offsets in zip(self.inputs, self.y_offsets, strict=True):
-            base.append(base[-1] + len(spec.outer) * len(offsets) * spec.phases)
+            base.append(base[-1] + len(spec.outer) * len(offsets) * spec.rows_each)
         return tuple(base)
 
     def row_number(self, number: int, combination: int, y_offset: int, phase: int) -> int:
         """Place of a row in the table of row pointers."""
         spec, offsets = self.inputs[number], self.y_offsets[number]
-        return self.row_base[number] + (combination * len(offsets) + offsets.index(y_offset)) * spec.phases + phase
+        return self.row_base[number] + (combination * len(offsets) + offsets.index(y_offset)) * spec.rows_each + phase
 
     @cached_property
     def key(self) -> tuple[Any, ...]:

@@ -95,12 +95,14 @@ def make_plan(
     interior = with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
     columns = _columns(interior, job, arrangement, roles)
     every = (*columns.outputs, *columns.columns)
-    tile = _fitted(choose_tile(every, _varying(every, roles), shares, target), counts, arrangement)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
+    inputs = tuple(_row_input(i, job, arrangement, flatten) for i in job.inputs)
+    varying = _varying(every, roles, [i.is_uniform for i in inputs])
+    tile = _fitted(choose_tile(every, varying, shares, target), counts, arrangement)
     stage = Stage(
         outputs=columns.outputs,
         output_dtypes=job.output_dtypes,
-        inputs=tuple(_row_input(i, job, arrangement, flatten) for i in job.inputs),
+        inputs=inputs,
         roles=roles,
         strides=tuple(axis.stride for axis in job.grid),
         arguments=tuple(arguments),
@@ -120,7 +122,7 @@ def _columns(outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, rol
     """What positions along x share, where rows along x are window rows of stride 1 and all windows are the same."""
     windows = [i for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)]
     same = {(tuple((a.size, a.dilation, a.centre) for a in i.axes), i.taps) for i in windows}
-    if X not in roles or len(same) != 1 or windows[0].taps is not None:
+    if X not in roles or len(same) != 1 or windows[0].taps is not None or any(i.elements for i in windows):
         return Columns(tuple(outputs), ())
     if _stride(job, arrangement.x) != 1:
         return Columns(tuple(outputs), ())
@@ -205,11 +207,12 @@ def _roles(job: Job, arrangement: Arrangement) -> tuple[int, ...]:
     return tuple(roles)
 
 
-def _varying(outputs: Sequence[ex.Node], roles: tuple[int, ...]) -> set[int]:
-    """Ids of the nodes whose value differs along x."""
+def _varying(outputs: Sequence[ex.Node], roles: tuple[int, ...], uniform: Sequence[bool]) -> set[int]:
+    """Ids of the nodes whose value differs along x; `uniform` says which inputs do not."""
     found: set[int] = set()
     for node in ex.walk(outputs):
-        own = isinstance(node, ex.Window | ex.Pixel) or (isinstance(node, ex.Index) and roles[node.axis] == X)
+        own = isinstance(node, ex.Window | ex.Pixel) and not uniform[node.input]
+        own = own or (isinstance(node, ex.Index) and roles[node.axis] == X)
         if own or any(id(child) in found for child in node.children):
             found.add(id(node))
     return found
@@ -238,12 +241,18 @@ def _row_input(spec: Input, job: Job, arrangement: Arrangement, flatten: int) ->
         y_taps=_tap_offsets(spec, arrangement.y, job),
         x_taps=_tap_offsets(spec, arrangement.x, job),
         y_stride=_stride(job, arrangement.y),
-        phases=x_stride,
+        phases=x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1,
         x_unit=flatten,
         taps=spec.taps,
         offsets=tuple(tuple(a.dilation * (i - a.centre) for i in range(a.size)) for a in spec.axes),
         may_miss=any(MODES[a.mode].outside is Outside.MISSING for a in spec.axes),
+        elements=spec.elements,
+        is_uniform=_has_cells(spec, arrangement.x - len(job.batch)),
     )
+
+
+def _has_cells(spec: Input, axis: int) -> bool:
+    return spec.cells is not None and axis >= 0 and spec.cells[axis] is not None
 
 
 def _fitted(tile: Tile, counts: Shape, arrangement: Arrangement) -> Tile:

@@ -16,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from kernelscape.api.options import not_yet
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError
+from kernelscape.geometry import CellAxis
+from kernelscape.kernels.field import Field
 
 Array: TypeAlias = NDArray[Any]
 NUMBERS = (bool, int, float, complex, np.bool_, np.number)
@@ -32,12 +34,15 @@ class WindowArgument:
     cval: Any = None
     origin: Any = None
     dilation: Any = None
+    elements: int = 0
+    """How many of the last axes hold what belongs to one position (see `geometry.Input`); of kernel fields only."""
 
     def words(self) -> Hashable:
         """What was said beside the array, to find it again."""
         footprint = self.footprint
         shown = None if footprint is None else (footprint.shape, footprint.tobytes())
-        return ("window", shown, repr((self.size, self.mode, self.cval, self.origin, self.dilation)))
+        said = (self.size, self.mode, self.cval, self.origin, self.dilation, self.elements)
+        return ("window", shown, repr(said))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,10 +51,13 @@ class PixelArgument:
 
     array: Array
     on: str = "input"
+    elements: int = 0
+    cells: tuple[CellAxis | None, ...] | None = None
+    """Of kernel fields only, as in `geometry.Input`."""
 
     def words(self) -> Hashable:
         """What was said beside the array, to find it again."""
-        return ("pixel", self.on)
+        return ("pixel", self.on, self.elements, self.cells)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +72,13 @@ class KernelArgument:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FieldArgument:
+    """A kernel field, of which the function gets the kernel at the anchor."""
+
+    field: Field
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class IndexArgument:
     """The anchor's coordinate along an axis."""
 
@@ -71,7 +86,7 @@ class IndexArgument:
 
 
 Marked: TypeAlias = WindowArgument | PixelArgument | KernelArgument
-Argument: TypeAlias = Marked | IndexArgument | Array | complex
+Argument: TypeAlias = Marked | FieldArgument | IndexArgument | Array | complex
 """What the friendly layer works with: a plain array is a window that says nothing of its own."""
 
 
@@ -149,13 +164,15 @@ def pixel(map: ArrayLike, on: str = "input") -> PixelArgument:
     return PixelArgument(as_array(map), on)
 
 
-def kernel(weights: ArrayLike) -> KernelArgument:
-    """Hand the function a whole array, for example weights of the window's shape.
+def kernel(weights: ArrayLike | Field) -> KernelArgument | FieldArgument:
+    """Hand the function a whole array, for example weights of the window's shape, or the kernel of a kernel field.
 
     Parameters
     ----------
-    weights : array_like
-        Without `size` and `footprint`, its shape is also the size of the windows.
+    weights : array_like or Field
+        Without `size` and `footprint`, its shape is also the size of the windows. Of a kernel field
+        (`kernelscape.kernels`) the function gets the kernel that the field has at the anchor; weights of samples that
+        are not in that pixel's own window are 0.
 
     Examples
     --------
@@ -164,7 +181,7 @@ def kernel(weights: ArrayLike) -> KernelArgument:
     >>> ks.apply(lambda w, k: np.max(w * k), np.arange(4.0), ks.kernel([1.0, 10.0]))
     array([ 0., 10., 20., 30.])
     """
-    return KernelArgument(as_array(weights))
+    return FieldArgument(weights) if isinstance(weights, Field) else KernelArgument(as_array(weights))
 
 
 def index(axis: int) -> IndexArgument:
@@ -192,7 +209,7 @@ def index(axis: int) -> IndexArgument:
 
 def canonical_argument(given: Any) -> Argument:
     """A marked argument or a number as it is, and anything else as an array."""
-    if isinstance(given, (WindowArgument, PixelArgument, KernelArgument, IndexArgument, *NUMBERS)):
+    if isinstance(given, (WindowArgument, PixelArgument, KernelArgument, FieldArgument, IndexArgument, *NUMBERS)):
         return given  # type: ignore[return-value]  # np.number is a number
     return as_array(given)
 

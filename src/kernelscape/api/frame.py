@@ -196,7 +196,7 @@ class _Framer:
         self.kernels = [a for a in self.arguments if isinstance(a, KernelArgument)]
         if not self.windows:
             raise ArgumentTypeError("Expected at least one array to take windows from; got none.")
-        self.main = max(self.windows, key=lambda a: a.array.ndim).array
+        self.main = max(self.windows, key=lambda a: a.array.ndim - a.elements).array
         if self.main.ndim == 0:
             raise ShapeError(
                 "An array of 0 axes has no windows; expected at least 1 axis. Hand a number over as a number."
@@ -219,11 +219,11 @@ class _Framer:
             if isinstance(argument, WindowArgument):
                 inputs.append(self._window(argument, next(boxes)))
                 parameters.append(Parameter.window(len(views), inputs[-1].window_shape, inputs[-1].dtype))
-                views.append(self._view(number, argument.array))
+                views.append(self._view(number, argument))
             elif isinstance(argument, PixelArgument):
                 inputs.append(self._pixel(argument))
-                parameters.append(Parameter.pixel(len(views), inputs[-1].dtype))
-                views.append(self._view(number, argument.array, self._repeats(argument)))
+                parameters.append(Parameter.pixel(len(views), inputs[-1].dtype, inputs[-1].elements))
+                views.append(self._view(number, argument, self._repeats(argument)))
             elif isinstance(argument, KernelArgument):
                 dtype = native(argument.array.dtype)
                 parameters.append(Parameter.kernel(len(kernels), argument.array.shape, dtype))
@@ -267,7 +267,10 @@ class _Framer:
         advice = f" Name the window axes, for example axes={tuple(range(ndim))}." if 0 < ndim < len(shape) else ""
         raise ShapeError(f"The {what} has {ndim} axes and the array has {len(shape)} (shape {shape}).{advice}")
 
-    def _axes_of(self, array: Array) -> tuple[int, ...]:
+    def _axes_of(self, array: Array, elements: int = 0) -> tuple[int, ...]:
+        """The window axes among the axes of an array, whose last `elements` axes are no part of it."""
+        if elements:
+            array = _lead(array, elements)
         given = self.options.axes
         if given is None:
             if array.ndim != self.ndim:
@@ -305,7 +308,7 @@ class _Framer:
     def _extents(self) -> Shape:
         extents = tuple(self.main.shape[a] for a in self.axes)
         for argument in self.windows:
-            own = tuple(argument.array.shape[a] for a in self._axes_of(argument.array))
+            own = tuple(argument.array.shape[a] for a in self._axes_of(argument.array, argument.elements))
             if own != extents:
                 raise ShapeError(
                     f"All arrays must have the same extents along the window axes; got {extents} and {own} (arrays of "
@@ -317,8 +320,9 @@ class _Framer:
         shapes = []
         for argument in self.arguments:
             if isinstance(argument, WindowArgument | PixelArgument):
-                axes = self._axes_of(argument.array)
-                shapes.append(tuple(n for i, n in enumerate(argument.array.shape) if i not in axes))
+                axes = self._axes_of(argument.array, argument.elements)
+                shape = argument.array.shape[: argument.array.ndim - argument.elements]
+                shapes.append(tuple(n for i, n in enumerate(shape) if i not in axes))
         try:
             return np.broadcast_shapes(*shapes)
         except ValueError:
@@ -420,6 +424,10 @@ class _Framer:
             if axis in self.whole:
                 grid.append(OutputAxis(0, 1, 1))
                 continue
+            if options.anchors is not None:
+                first, count = options.anchors[axis]
+                grid.append(OutputAxis(first, strides[axis], count))
+                continue
             own = [(axes[axis].size, axes[axis].dilation, axes[axis].centre) for axes, _ in self.boxes]
             grid.append(output_axis(extent, own, strides[axis], paddings[axis]))
         return tuple(grid)
@@ -432,6 +440,10 @@ class _Framer:
                 f"dtype={dtype} would drop the imaginary part of an array of dtype {argument.array.dtype}; expected a "
                 "complex dtype. Hand over array.real, or array.real and array.imag as two arguments."
             )
+        elements = argument.array.shape[argument.array.ndim - argument.elements :]
+        if argument.elements:
+            # Of a kernel field: read where it lies, in its own dtype.
+            return Input(native(argument.array.dtype), axes, 0, taps, elements)
         if all(a.mode != "constant" for a in axes) or self._is_valid:
             return Input(dtype, axes, 0, taps)
         return Input(dtype, axes, _cval(self._word(argument, "cval"), dtype), taps)
@@ -440,8 +452,11 @@ class _Framer:
 
     def _pixel(self, argument: PixelArgument) -> Input:
         array = argument.array
-        own = tuple(array.shape[a] for a in self._axes_of(array))
+        own = tuple(array.shape[a] for a in self._axes_of(array, argument.elements))
         dtype = native(array.dtype)
+        if argument.elements or argument.cells is not None:
+            axes = tuple(WindowAxis(n, 1, 1, 0, "nearest") for n in self.extents)
+            return Input(dtype, axes, 0, None, array.shape[array.ndim - argument.elements :], argument.cells)
         if argument.on == "input":
             if own != self.extents:
                 raise ShapeError(
@@ -453,10 +468,10 @@ class _Framer:
         if own != counts:
             raise ShapeError(f"A map on the output grid must have its extents {counts}; got {own}.")
         # Output o is anchored at first + stride * o; a centre of `first` makes that element stride * o of the repeats.
-        axes = (
+        repeated = (
             WindowAxis(n * axis.stride, 1, 1, axis.first, "nearest") for n, axis in zip(own, self.grid, strict=True)
         )
-        return Input(dtype, tuple(axes))
+        return Input(dtype, tuple(repeated))
 
     def _repeats(self, argument: PixelArgument) -> tuple[int, ...] | None:
         strides = [axis.stride for axis in self.grid]
@@ -464,14 +479,23 @@ class _Framer:
             return None
         return (*(1,) * (argument.array.ndim - self.ndim), *strides)
 
-    def _view(self, number: int, array: Array, repeat: tuple[int, ...] | None = None) -> View:
-        axes = self._axes_of(array)
-        order = (*(i for i in range(array.ndim) if i not in axes), *axes)
+    def _view(
+        self, number: int, argument: WindowArgument | PixelArgument, repeat: tuple[int, ...] | None = None
+    ) -> View:
+        array, elements = argument.array, argument.elements
+        axes, lead = self._axes_of(array, elements), array.ndim - elements
+        order = (*(i for i in range(lead) if i not in axes), *axes, *range(lead, array.ndim))
         moved = tuple(array.shape[a] * (1 if repeat is None else repeat[i]) for i, a in enumerate(order))
-        shape = (*self.batch, *moved[len(order) - self.ndim :])
-        return View(
-            number, None if order == tuple(range(array.ndim)) else order, None if moved == shape else shape, repeat
-        )
+        shape = (*self.batch, *moved[lead - self.ndim :])
+        view_shape = None if moved == shape else shape
+        return View(number, None if order == tuple(range(array.ndim)) else order, view_shape, repeat)
+
+
+def _lead(array: Array, elements: int) -> Array:
+    """An array without its last axes."""
+    places: tuple[Any, ...] = (..., *(0,) * elements)
+    found: Array = array[places]
+    return found
 
 
 def _cval(given: Any, dtype: DType) -> Any:

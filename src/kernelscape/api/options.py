@@ -52,6 +52,8 @@ class Options:
     kwargs: Any = None
     method: Any = "auto"
     tol: Any = None
+    anchors: Any = None
+    """For each window axis (first, count) of the anchors, in place of what `padding` says; for our own use."""
 
     def __post_init__(self) -> None:
         _refuse_planned(self)
@@ -93,6 +95,11 @@ def options_of(*values: Any) -> Options:
         # The values are kept too, since an identity stands for an object only while it lives.
         _by_identity.put(identity, (found, values))
     return found
+
+
+def changed(options: Options, **words: Any) -> Options:
+    """The same options but for some of them."""
+    return options_of(*(words.get(f.name, getattr(options, f.name)) for f in fields(options)))
 
 
 _by_identity: Kept[tuple[Options, tuple[Any, ...]]] = Kept(256)

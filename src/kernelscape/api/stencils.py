@@ -11,12 +11,14 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from kernelscape import pool
 from kernelscape.api.arguments import Argument, argument_key, array_of, canonical_argument
+from kernelscape.api.expansion import has_fields, run_with_fields
 from kernelscape.api.frame import Frame, make_frame
 from kernelscape.api.kept import Kept
 from kernelscape.api.options import Options, not_yet
@@ -91,6 +93,8 @@ class Stencil:
         arguments = [a if type(a) is np.ndarray and a.dtype.kind in "fiub" else canonical_argument(a) for a in arrays]
         if self.options.nan_policy == "raise":
             _refuse_nan(arguments)
+        if has_fields(arguments):
+            return run_with_fields(self.function, self.options, arguments, output, self._call_of(workers))
         if self.options.method == "numpy":
             return self._through_numpy(arguments, output)
         try:
@@ -126,12 +130,32 @@ class Stencil:
         if self.options.method == "numpy":
             raise ArgumentError("method='numpy' has no plan, as NumPy calls the function; expected 'auto' or 'traced'.")
         arguments = [canonical_argument(a) for a in arrays]
+        if has_fields(arguments):
+            return self._plan_with_fields(arguments, output)
         prepared = self.prepared_for(arguments)
         shared, frame = prepared.shared, prepared.frame
         inputs = frame.job_arrays(arguments)
         read = [*inputs, *prepared.run_time_arguments(arguments)]
         targets = written(allocate(shared.results, output), shared.results, read)
         return shared.plan(inputs, [frame.job_view(t) for t in targets])
+
+    def _call_of(self, workers: int | None) -> Any:
+        def call(function: Any, options: Options, arguments: list[Argument], output: Any) -> Any:
+            return stencil_like(function, options)(*arguments, output=output, workers=workers)
+
+        return call
+
+    def _plan_with_fields(self, arguments: Sequence[Argument], output: Any) -> Plan:
+        """The plan of the first rows that are computed together."""
+        plans: list[Plan] = []
+
+        def planned(function: Any, options: Options, expanded: list[Argument], target: Any) -> Any:
+            plans.append(stencil_like(function, options).plan(*expanded, output=target))
+            raise _Planned
+
+        with suppress(_Planned):
+            run_with_fields(self.function, self.options, arguments, output, planned)
+        return plans[0]
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
@@ -155,6 +179,22 @@ class Stencil:
         from kernelscape.api.fallback import run_with_numpy
 
         return run_with_numpy(self.function, make_frame(self.options, arguments), arguments, self.options, output)
+
+
+class _Planned(Exception):  # noqa: N818
+    """The plan is made, and nothing is to be computed."""
+
+
+_expanded: Kept[Stencil] = Kept(64)
+
+
+def stencil_like(function: Callable[..., Any], options: Options) -> Stencil:
+    """The stencil of a function made from another one, kept as long as both are."""
+    key = (id(function), options)
+    found = _expanded.get(key)
+    if found is None or found.function is not function:
+        found = _expanded.put(key, Stencil(function, options))
+    return found
 
 
 def _run(prepared: Prepared, arguments: Sequence[Argument], output: Any, workers: int | None) -> Any:

@@ -17,7 +17,7 @@ from kernelscape import cache
 from kernelscape.backends import cpu
 from kernelscape.backends.cpu import LoadedCode
 from kernelscape.backends.driver import worker_text
-from kernelscape.backends.emit import fill_text, kernel_text
+from kernelscape.backends.emit import fill_text, kernel_text, planes_text
 from kernelscape.expression import DType
 from kernelscape.loops import Stage
 from kernelscape.machine import Target
@@ -42,6 +42,15 @@ def fill(target: Target, source: DType, swapped: bool, seen: DType, row: DType, 
     return _code(
         ("fill", target, source.str, swapped, seen.str, row.str, checked),
         lambda: fill_text(target, source, swapped, seen, row, checked=checked),
+        target,
+    )
+
+
+def planes(target: Target, itemsize: int, lanes: int, *, checked: bool) -> LoadedCode:
+    """The function that gives each element of the arrays at the positions of a row a row of its own."""
+    return _code(
+        ("planes", target, itemsize, lanes, checked),
+        lambda: planes_text(target, itemsize, lanes, checked=checked),
         target,
     )
 

@@ -291,16 +291,21 @@ class _Worker:
         direct = b.icmp("ne", self.word(part, SegmentInput.DIRECT), self.number(0))
 
         def point() -> None:
-            flags = self.word(phases, Phase.FLAGS)
             table = self.word(self.call, Call.INPUT_LIMITS, PTR)
             limits = b.element_pointer(table, "i64", b.mul(number, self.number(2)))
             first, end = self.word(limits, 0), self.word(limits, 1)
-            self.set_row(entry, b.add(source, self.word(part, SegmentInput.OFFSET)), flags, first, end)
 
-        b.when(direct, point, lambda: self.ring_row(number, record, phases, entry, source, where))
+            def phase(q: Value) -> None:
+                plan = self.record(phases, q, Phase)
+                address = b.add(source, self.word(plan, Phase.START))
+                self.set_row(b.add(entry, q), address, self.word(plan, Phase.FLAGS), first, end)
+
+            self.count(self.word(record, InputWord.PHASES), phase)
+
+        b.when(direct, point, lambda: self.ring_row(number, record, part, entry, source, where))
 
     def ring_row(
-        self, number: Value, record: Value, phases: Value, entry: Value, source: Value, where: tuple[Value, ...]
+        self, number: Value, record: Value, part: Value, entry: Value, source: Value, where: tuple[Value, ...]
     ) -> None:
         """A padded row in the worker's memory; filled when its slot does not hold it yet.
 
@@ -316,15 +321,36 @@ class _Worker:
         home = b.add(b.convert("ptrtoint", b.offset(self.scratch, self.word(record, InputWord.RING_AT)), I64), at)
         held = b.offset(self.scratch, self.word(record, InputWord.HELD_AT))
         new = b.icmp("ne", self.entry(held, own), place)
+        phases = self.word(part, SegmentInput.PHASE_TABLE, PTR)
+        at_once = b.icmp("ne", self.word(part, SegmentInput.BLOCK), self.number(0))
+        apart = b.binary("and", new, b.binary("xor", at_once, constant(I1, 1)))
 
         def phase(q: Value) -> None:
             address = b.add(home, b.mul(q, bytes_))
             plan = self.record(phases, q, Phase)
             self.set_row(b.add(entry, q), address, self.word(plan, Phase.FLAGS), address, b.add(address, bytes_))
-            b.when(new, lambda: self.fill(number, record, plan, address, source))
+            b.when(apart, lambda: self.fill(number, record, plan, address, source))
 
         self.count(count, phase)
+        together = b.binary("and", new, at_once)
+        b.when(together, lambda: self.fill_planes(number, record, phases, home, source))
         self.put(held, own, place)
+
+    def fill_planes(self, number: Value, record: Value, plan: Value, home: Value, source: Value) -> None:
+        """The rows of all planes of one source row."""
+        b = self.b
+        limits = b.element_pointer(self.word(self.call, Call.INPUT_LIMITS, PTR), "i64", b.mul(number, self.number(2)))
+        b.call(
+            self.word(record, InputWord.FILL_PLANES, PTR),
+            b.convert("inttoptr", home, PTR),
+            b.convert("inttoptr", b.add(source, self.word(plan, Phase.START)), PTR),
+            self.word(plan, Phase.COUNT),
+            self.word(record, InputWord.PLANES),
+            self.word(record, InputWord.ROW_BYTES),
+            self.word(plan, Phase.STEP),
+            limits,
+            b.offset(self.call, 8 * Call.ERROR),
+        )
 
     def fill(self, number: Value, record: Value, plan: Value, address: Value, source: Value) -> None:
         b = self.b

@@ -340,6 +340,17 @@ class Builder:
         self.line(f"{result.name} = shufflevector {wide.text} {first.name}, {wide.text} poison, {zeros}")
         return result
 
+    def shuffle(self, a: Value, b: Value, lanes: tuple[int, ...]) -> Value:
+        """Lanes of two vectors, those of `b` numbered behind those of `a`."""
+        return self.remember(("shuffle", a, b, lanes), lambda: self._emit_shuffle(a, b, lanes))
+
+    def _emit_shuffle(self, a: Value, b: Value, lanes: tuple[int, ...]) -> Value:
+        result = self.fresh(Type(a.type.element, len(lanes)))
+        mask = ", ".join(f"i32 {i}" for i in lanes)
+        type_ = a.type.text
+        self.line(f"{result.name} = shufflevector {type_} {a.name}, {type_} {b.name}, <{len(lanes)} x i32> <{mask}>")
+        return result
+
     def iota(self, type: Type) -> Value:
         """0, 1, 2, ... over the lanes."""
         return vector_constant(type, range(type.lanes))

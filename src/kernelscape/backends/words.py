@@ -73,6 +73,8 @@ class InputWord(Words):
     """An input: where its rows come from, and the worker's own rows for it."""
 
     FILL = auto()
+    FILL_PLANES = auto()
+    PLANES = auto()
     COMBINATIONS = auto()
     Y_OFFSETS = auto()
     Y_OFFSET_TABLE = auto()
@@ -106,10 +108,10 @@ class Segment(Words):
 
 
 class SegmentInput(Words):
-    """An input in one segment: read in place (DIRECT) from OFFSET on, or copied row by row."""
+    """An input in one segment: read in place (DIRECT), or copied row by row, or (BLOCK) all planes of a row at once."""
 
     DIRECT = auto()
-    OFFSET = auto()
+    BLOCK = auto()
     PHASE_TABLE = auto()
 
 

@@ -170,7 +170,7 @@ class Combination(Field):
             polynomials = given.coefficients
             dtype = checks.floating_dtype(self.basis, polynomials)
             tables = tuple(Table(t) for t in (_mappings(extents), polynomials, self.basis))
-            parts = tuple(Coordinate(a) for a in range(ndim)) + tables
+            parts = tuple(Coordinate(a, n) for a, n in enumerate(extents)) + tables
             return Bound(size, dtype, parts, _polynomial_weights, terms=_polynomial_terms)
         dtype = checks.floating_dtype(self.basis, given)
         return Bound(size, dtype, (*(Map(c) for c in given), Table(self.basis)), _weights, terms=_terms)

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from kernelscape.expression import DType, Shape
+from kernelscape.geometry import CellAxis
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Offsets: TypeAlias = tuple[Any, ...]
@@ -49,9 +50,10 @@ class Elements:
 
 @dataclass(frozen=True, slots=True)
 class Coordinate:
-    """The pixel's own coordinate along a window axis, int64."""
+    """The pixel's own coordinate along a window axis of some extent, int64."""
 
     axis: int
+    extent: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +63,19 @@ class Table:
     array: Array
 
 
-Part: TypeAlias = Map | Elements | Coordinate | Table
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """An array for each cell: pixels of one cell share it.
+
+    `array` has the shape ``(positions along each window axis) + element shape``, its elements one behind the other;
+    `axes` says for each window axis which pixels belong to which of the positions, None for one position per pixel.
+    """
+
+    array: Array
+    axes: tuple[CellAxis | None, ...]
+
+
+Part: TypeAlias = Map | Elements | Coordinate | Table | Cells
 
 
 # -- what a field is on an image --------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ class Formula(Field):
         return Bound(
             canonical_size(self.size, len(extents)),
             checks.floating_dtype(*arrays) if arrays else np.dtype(np.float64),
-            tuple(_part(a, len(extents)) for a in self.arguments),
+            tuple(_part(a, extents) for a in self.arguments),
             functools.partial(_weights, self.function),
         )
 
@@ -117,12 +117,13 @@ def _named_maps(arguments: tuple[_Argument, ...]) -> list[tuple[str, Array]]:
     return [(f"argument {n}", a) for n, a in enumerate(arguments) if not isinstance(a, Coordinate)]
 
 
-def _part(argument: _Argument, ndim: int) -> Part:
+def _part(argument: _Argument, extents: Shape) -> Part:
+    ndim = len(extents)
     if not isinstance(argument, Coordinate):
         return checks.part_of(argument)
     if not -ndim <= argument.axis < ndim:
         raise ArgumentError(f"ks.index({argument.axis}) names an axis of an image with {ndim} window axes.")
-    return Coordinate(argument.axis % ndim)
+    return Coordinate(argument.axis % ndim, extents[argument.axis])
 
 
 def _weights(function: Callable[..., Any], offsets: Offsets, *values: Any) -> Any:

@@ -68,7 +68,7 @@ def _check_arrays(job: Job, arrays: Sequence[Array]) -> None:
     if len(arrays) != len(job.inputs):
         raise ShapeError(f"Expected {len(job.inputs)} arrays, one for each input of the job; got {len(arrays)}.")
     for i, (array, source) in enumerate(zip(arrays, job.inputs, strict=True)):
-        wanted = job.batch + tuple(axis.extent for axis in source.axes)
+        wanted = job.batch + source.array_shape
         if array.shape != wanted:
             raise ShapeError(f"Array {i} must have shape {wanted} (batch axes, window axes); got {array.shape}.")
         if array.dtype.kind not in "biuf":
@@ -86,7 +86,7 @@ def _window(node: Any, children: list[Value], chunk: Chunk) -> Value:
 
 def _pixel(node: Any, children: list[Value], chunk: Chunk) -> Value:
     # A map has a value everywhere (the nearest edge's), so that the windows' missing samples do not touch it.
-    return Value(chunk.window(node.input).data.reshape(chunk.count))
+    return Value(chunk.pixel(node.input).reshape(chunk.count, *node.shape))
 
 
 def _index(node: Any, children: list[Value], chunk: Chunk) -> Value:

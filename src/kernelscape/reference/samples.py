@@ -107,15 +107,24 @@ class Chunk:
         source, array, where = self.job.inputs[number], self.arrays[number], self.samples[number]
         batch = len(self.job.batch)
         outer = tuple(c[:, None] for c in self.coordinates[:batch])
+        # Sample i is element i of its position.
+        own = tuple(where.taps[None, :, axis] if n > 1 else 0 for axis, n in enumerate(source.elements))
         inner, constant = [], np.zeros((self.count, len(where.taps)), np.bool_)
         for axis, c in enumerate(self.coordinates[batch:]):
             inner.append(where.index[axis][c[:, None], where.taps[:, axis]])
             if MODES[source.axes[axis].mode].outside is Outside.CONSTANT:
                 constant |= ~where.inside[axis][c[:, None], where.taps[:, axis]]
-        data = load(array[(*outer, *inner)], source.dtype)
+        data = load(array[(*outer, *inner, *own)], source.dtype)
         if constant.any():
             data = np.where(constant, held_number(source.cval, source.dtype), data)
         return Value(data, self.flags(number))
+
+    def pixel(self, number: int) -> Array:
+        """What a map has at the anchors."""
+        source, where = self.job.inputs[number], self.samples[number]
+        batch = len(self.job.batch)
+        inner = (source.held_index(axis, where.index[axis][c, 0]) for axis, c in enumerate(self.coordinates[batch:]))
+        return load(self.arrays[number][(*self.coordinates[:batch], *inner)], source.dtype)
 
     def flags(self, number: int) -> BoolArray | None:
         """Flags of the samples: own ones, and those of all windows that have the same offsets."""

@@ -53,8 +53,8 @@ class Parameter:
         return Parameter("window", number, shape, dtype)
 
     @staticmethod
-    def pixel(number: int, dtype: DType) -> Parameter:
-        return Parameter("pixel", number, (), dtype)
+    def pixel(number: int, dtype: DType, shape: Shape = ()) -> Parameter:
+        return Parameter("pixel", number, shape, dtype)
 
     @staticmethod
     def kernel(slot: int, shape: Shape, dtype: DType) -> Parameter:
@@ -174,7 +174,7 @@ def _value(r: Recorder, p: Parameter) -> Any:
     if p.kind == "window":
         return wrap(r, Window(p.shape, p.dtype, p.number))
     if p.kind == "pixel":
-        return wrap(r, Pixel((), p.dtype, p.number))
+        return wrap(r, Pixel(p.shape, p.dtype, p.number))
     if p.kind == "kernel":
         return wrap(r, Argument(p.shape, p.dtype, p.number))
     raise ArgumentError(f"Expected a parameter of kind window, pixel, kernel, index or scalar, got {p.kind!r}.")

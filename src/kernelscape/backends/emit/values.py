@@ -78,14 +78,16 @@ class Emitter:
         self._rules: dict[type[ex.Node], Rule] = {}
         nodes = list(ex.walk(stage.outputs))
         self.uniform = _closed(nodes, self._is_varying_leaf)
-        self.row_free = _closed(nodes, lambda n: isinstance(n, ex.Index) and stage.roles[n.axis] == Y)
+        self.row_free = _closed(
+            nodes,
+            lambda n: isinstance(n, ex.Pixel) or (isinstance(n, ex.Index) and stage.roles[n.axis] == Y),
+        )
         # Without missing samples, only what selects may leave nothing behind.
         self._always_valid = _closed(nodes, lambda n: getattr(n, "where", None) is not None)
         self.add_rules(
             {
                 ex.Window: self._window,
-                # A map has a value everywhere: the windows' missing samples do not touch it.
-                ex.Pixel: lambda n, i, lane: Element(self._sample(n.input, (0,) * len(stage.roles), lane).value, None),
+                ex.Pixel: self._pixel,
                 ex.Index: self._index,
                 ex.Column: self._column,
                 ex.Constant: lambda n, i, lane: Element(constant(self.type_of(n.dtype, 1), n.value), None),
@@ -111,9 +113,9 @@ class Emitter:
         """The element of `node` at `index`; scalar when the node is uniform."""
         lane = self.canonical_lane(node, lane)
         key = ("element", id(node), index, lane)
-        if isinstance(node, ex.Argument) and node.shape:
+        if node.shape and (isinstance(node, ex.Argument) or self._is_uniform_map(node)):
             # Weights are read again for each output row: keeping all of them in registers would push out the sums.
-            return self._argument(node, index, lane)
+            return self._rules[type(node)](node, index, lane)
         rule = self._rules[type(node)]
         if self._is_stored(node) and not self._storing:
             return self._stored(node, index, lane)
@@ -209,7 +211,23 @@ class Emitter:
     def _is_varying_leaf(self, node: ex.Node) -> bool:
         if isinstance(node, ex.Index):
             return self.stage.roles[node.axis] == X
-        return isinstance(node, ex.Window | ex.Pixel | ex.Column)
+        return isinstance(node, ex.Window | ex.Pixel | ex.Column) and not self._is_uniform_map(node)
+
+    def _is_uniform_map(self, node: ex.Node) -> bool:
+        return isinstance(node, ex.Pixel) and self.stage.inputs[node.input].is_uniform
+
+    def _pixel(self, node: ex.Pixel, index: Index, lane: Lane) -> Element:
+        """A map has a value everywhere: the windows' missing samples do not touch it."""
+        here = (0,) * len(self.stage.roles)
+        plane = self.flat(node.shape, index)
+        if not self._is_uniform_map(node):
+            return Element(self._sample(node.input, here, lane, plane).value, None)
+        builder, dtype = self.builder, self.stage.inputs[node.input].dtype
+        row, _ = self.place(node.input, here, lane[0])
+        type_ = operators.memory_type(dtype, 1)
+        pointer = builder.element_pointer(self._table_pointer(self.frame.rows, row), type_.element, as_value(plane))
+        raw = builder.load(type_, pointer, self.row_bounds(row))
+        return Element(operators.from_memory(builder, self.target, raw, dtype), None)
 
     def _window(self, node: ex.Window, index: Index, lane: Lane) -> Element:
         taps = self.stage.inputs[node.input].taps
@@ -221,10 +239,12 @@ class Emitter:
         columns = [self.lookup(tuple(tap[axis] for tap in taps), place) for axis in range(len(taps[0]))]
         return self._sample(node.input, tuple(columns), lane)
 
-    def _sample(self, number: int, tap: Index, lane: Lane) -> Element:
-        """The sample of an input at a position of its window box."""
+    def _sample(self, number: int, tap: Index, lane: Lane, plane: Position | None = None) -> Element:
+        """The sample of an input at a position of its window box; of `elements`, the tap's own, or the one given."""
         spec = self.stage.inputs[number]
-        row, offset = self.place(number, tap, lane[0])
+        if plane is None:
+            plane = self.flat(spec.elements, project(tap, spec.elements, spec.shape)) if spec.elements else 0
+        row, offset = self.place(number, tap, lane[0], plane)
         type_ = operators.memory_type(spec.dtype, self.stage.lanes)
         pointer = self.sample_pointer(row, type_, offset, lane[1])
         raw = self.builder.load_constant(type_, pointer, self.row_bounds(row))
@@ -279,7 +299,7 @@ class Emitter:
             return (tuple(found), there) if member else None
         return tuple(found), self.both(there, self.builder.icmp("ne", member, constant(I64, 0)))
 
-    def place(self, number: int, tap: Index, row: int) -> tuple[Position, Position]:
+    def place(self, number: int, tap: Index, row: int, plane: Position = 0) -> tuple[Position, Position]:
         """Entry in the table of rows, and offset in the row, of a sample for one output row."""
         spec, stage = self.stage.inputs[number], self.stage
         offsets = stage.y_offsets[number]
@@ -296,7 +316,8 @@ class Emitter:
                 x_table = self.lookup(tuple(o for _, o in places), tap[axis])
         if Y not in stage.roles:
             y_table = offsets.index(row * spec.y_stride)
-        entry = self.affine(self.affine(outer, len(offsets), y_table), spec.phases, phase_table)
+        entry = self.affine(self.affine(outer, len(offsets), y_table), spec.planes, plane)
+        entry = self.affine(entry, spec.phases, phase_table)
         return self.affine(stage.row_base[number], 1, entry), x_table
 
     def _combination(self, spec: RowInput, tap: Index) -> Position:

@@ -1,0 +1,205 @@
+"""The operands of `correlate` and `convolve` made canonical, and their way through a function of windows.
+
+Complex numbers go through as real and imaginary parts, in one pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kernelscape.api.arguments import Array, WindowArgument, as_array
+from kernelscape.api.options import Options, dtype_of, native, not_yet
+from kernelscape.api.results import allocate
+from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
+from kernelscape.expression import DType, Shape
+from kernelscape.geometry import canonical_centre
+from kernelscape.kernels.field import Field
+
+FORMS = ("gather", "scatter")
+
+# -- operands ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operands:
+    """Checked operands; windows are loaded as `loaded`, real numbers computed in `inner`, and results have `result`.
+
+    Of `weights` and `field` one is None. `axes` are the window axes of the array where that is known: for a field.
+    """
+
+    array: Array
+    weights: Array | None
+    field: Field | None
+    axes: tuple[int, ...]
+    normalize: bool
+    result: DType
+    inner: DType
+    loaded: DType
+    complex_weights: bool
+
+    @property
+    def complex_input(self) -> bool:
+        """Whether the input comes as two windows."""
+        return self.array.dtype.kind == "c"
+
+    @property
+    def extents(self) -> Shape:
+        """Of the window axes."""
+        return tuple(self.array.shape[axis] for axis in self.axes)
+
+
+def operands_of(
+    input: ArrayLike, weights: Any, axes: Any, words: tuple[Any, Any, Any], accumulate: Any, dtype: Any
+) -> Operands:
+    """Operands made canonical.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError, NotYetSupportedError
+        What was expected, what was given, and what to do.
+    """
+    normalize = _checked_words(*words)
+    array = as_array(input)
+    field = weights if isinstance(weights, Field) else None
+    kernel = None if field is not None else as_array(weights)
+    if kernel is not None and kernel.size == 0:
+        raise ArgumentError(f"weights must not be empty; got an array of shape {kernel.shape}.")
+    if dtype is not None:
+        array, dtype = _as_dtype(array, native(dtype_of("dtype", dtype)))
+    along = _window_axes(array, kernel, axes, words[0])
+    if field is not None:
+        own = field.bound(tuple(array.shape[axis] for axis in along)).dtype
+    else:
+        assert kernel is not None
+        own = kernel.dtype
+    for what, found in (("input", array.dtype), ("weights", own)):
+        if found.itemsize > (16 if found.kind == "c" else 8):
+            raise ArgumentTypeError(
+                f"{what} must hold numbers of up to 64 bits (complex: 128); got dtype {found}. Convert it: "
+                f"{what}.astype({'complex' if found.kind == 'c' else 'float'})."
+            )
+    result = _result_dtype(array.dtype if dtype is None else dtype, own, normalize)
+    inner = np.dtype(np.float32) if result == np.float16 else _real(result)
+    if accumulate is not None:
+        inner = np.result_type(inner, _accumulator(accumulate))
+    loaded = inner if dtype is None else _real(dtype)
+    return Operands(array, kernel, field, along, normalize, result, inner, loaded, own.kind == "c")
+
+
+def _window_axes(array: Array, kernel: Array | None, axes: Any, form: str) -> tuple[int, ...]:
+    """The window axes, where they have to be known before windows are taken."""
+    if kernel is not None and form == "gather":
+        return ()
+    if axes is None:
+        if kernel is not None and kernel.ndim != array.ndim:
+            raise ShapeError(
+                f"The kernel has {kernel.ndim} axes and the array has {array.ndim} (shape {array.shape}). Name the "
+                f"window axes, for example axes={tuple(range(kernel.ndim))}."
+            )
+        return tuple(range(array.ndim))
+    try:
+        found = np.lib.array_utils.normalize_axis_tuple(axes, array.ndim, "axes")
+    except np.exceptions.AxisError:
+        raise ShapeError(f"axes must be axes of the array of shape {array.shape}; got {axes!r}.") from None
+    except TypeError:
+        raise ArgumentTypeError(f"axes must be integers; got {axes!r}.") from None
+    except ValueError:
+        raise ArgumentError(f"axes must be different from each other; got {axes!r}.") from None
+    if kernel is not None and kernel.ndim != len(found):
+        raise ShapeError(f"The kernel has shape {kernel.shape}, and there are {len(found)} window axes: axes={axes!r}.")
+    return found
+
+
+def _as_dtype(array: Array, dtype: DType) -> tuple[Array, DType]:
+    """An input that is seen as `dtype`: parts are converted as they are loaded; of a real input there is one."""
+    if array.dtype.kind == "c" and dtype.kind != "c":
+        raise ArgumentTypeError(
+            f"dtype={dtype} would drop the imaginary part of an input of dtype {array.dtype}; expected a complex "
+            "dtype, or hand over input.real."
+        )
+    if dtype.kind not in "biufc":
+        raise ArgumentTypeError(f"dtype must be bool, an integer, a float or a complex dtype; got {dtype}.")
+    return array, dtype
+
+
+def _checked_words(form: Any, normalize: Any, min_weight: Any) -> bool:
+    if form not in FORMS:
+        raise unknown_name("form", form, FORMS)
+    planned = {
+        "normalize='valid'": isinstance(normalize, str) and normalize == "valid",
+        "min_weight": min_weight != 0,
+    }
+    for name, asked in planned.items():
+        if asked:
+            raise not_yet(name)
+    if not isinstance(normalize, bool | np.bool_):
+        raise ArgumentTypeError(f"normalize must be True or False; got {normalize!r}.")
+    return bool(normalize)
+
+
+def _real(dtype: DType) -> DType:
+    """The dtype of the parts of a complex number; a real dtype as it is."""
+    return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
+
+
+def _result_dtype(input: DType, weights: DType, normalize: bool) -> DType:
+    common: DType = np.result_type(input, weights)
+    if common.kind == "c":
+        return np.result_type(input, np.complex64) if input.kind in "fc" else common
+    if input.kind == "f":
+        return native(input)
+    if weights.kind == "f":
+        return common
+    return np.dtype(np.float64) if normalize else np.sum(np.zeros(1, common)).dtype
+
+
+def _accumulator(given: Any) -> DType:
+    found = dtype_of("accumulate", given)
+    if found.kind not in "iuf" or found.itemsize > 8:
+        raise ArgumentTypeError(f"accumulate must be an integer dtype, or a float dtype of up to 64 bits; got {found}.")
+    return found
+
+
+# -- computing ---------------------------------------------------------------------------------------------------------
+
+
+def run_parts(
+    operands: Operands, options: Options, made: Any, parts: list[Any], output: Any, workers: int | None
+) -> Array:
+    """A function of the input's parts and of some more arguments; two results are the parts of a complex one."""
+    if operands.result.kind != "c":
+        if output is None and operands.inner != operands.result:
+            output = operands.result
+        sums: Array = made(operands.array, *parts, output=output, workers=workers)
+        return sums
+    parts = [*input_parts(operands, options.cval), *parts]
+    whole = replace(made.prepared_for(parts).shared.results[0], dtype=operands.result)
+    (result,) = allocate([whole], output)
+    if operands.complex_input or operands.complex_weights:
+        made(*parts, output=(result.real, result.imag), workers=workers)
+    else:
+        made(*parts, output=result.real, workers=workers)
+        result.imag = 0
+    return result
+
+
+def input_parts(operands: Operands, cval: Any) -> list[Any]:
+    """The windows of the input: of complex numbers those of the real and of the imaginary parts."""
+    array = operands.array
+    if not operands.complex_input:
+        return [array]
+    if isinstance(cval, str) or not np.isscalar(cval):
+        raise ArgumentTypeError(f"cval must be a number; got {cval!r}.")
+    outside = complex(cval)  # type: ignore[arg-type]  # a scalar that is no string is a number
+    return [WindowArgument(array.real, cval=outside.real), WindowArgument(array.imag, cval=outside.imag)]
+
+
+def flipped_origin(origin: Any, sizes: Shape) -> Any:
+    """The origin of the flipped kernel, which has the same anchor; 0 stays 0 for odd sizes."""
+    centres = canonical_centre(origin, sizes)
+    moved = tuple(k - 1 - c - k // 2 for c, k in zip(centres, sizes, strict=True))
+    return moved if any(moved) else 0
