@@ -121,21 +121,23 @@ def linear_operator(
 
     Examples
     --------
-    An image blurred by a width that grows from left to right, and the image again, by least squares:
+    Each sample of an image spreads, to the right more than to the left; and the image again, by least squares:
 
     >>> import numpy as np
     >>> from scipy.sparse.linalg import lsqr
     >>> import kernelscape as ks
     >>> image = np.zeros((24, 32))
     >>> image[6:18, 5:9] = image[10:14, 20:28] = 1
-    >>> sigma = np.broadcast_to(np.linspace(0.4, 0.9, 32), image.shape)
+    >>> sigma = np.broadcast_to(np.linspace(0.4, 0.8, 32), image.shape)
     >>> blur = ks.linear_operator(image.shape, ks.kernels.Gaussian(sigma), operation="convolve", form="scatter")
     >>> blur.shape, blur.dtype
     ((768, 768), dtype('float64'))
     >>> blurred = blur @ image.ravel()
-    >>> found = lsqr(blur, blurred, atol=1e-10, btol=1e-10, iter_lim=300)[0]
-    >>> bool(np.max(np.abs(blurred - image.ravel())) > 0.3), bool(np.max(np.abs(found - image.ravel())) < 1e-3)
-    (True, True)
+    >>> float(np.abs(blurred - image.ravel()).max().round(2))
+    0.42
+    >>> found = lsqr(blur, blurred, atol=1e-10, btol=1e-10, iter_lim=400)[0].reshape(image.shape)
+    >>> bool(np.abs(found - image).max() < 1e-6)
+    True
     """
     if unknown:
         refuse_unknown(linear_operator, unknown)
