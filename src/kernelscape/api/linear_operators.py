@@ -160,7 +160,7 @@ def linear_operator(
         None, None, mode, 0.0, origin, stride, dilation, padding, axes, None, "propagate", 1, np.nan, None,
         "input", None, None, "auto", None, None,
     )  # fmt: skip
-    made = _made(operands, options, form, operation, workers)
+    made = _made(operands, weights, options, form, operation, workers)
     from scipy.sparse.linalg import LinearOperator
 
     size = (math.prod(made.results), math.prod(made.shape))
@@ -256,10 +256,11 @@ class _Operator:
         return _columns(_backward(self, _images(y, self.result, self.results)))
 
 
-def _made(operands: Operands, options: Options, form: str, operation: str, workers: int | None) -> _Operator:
+def _made(
+    operands: Operands, weights: Field | Array, options: Options, form: str, operation: str, workers: int | None
+) -> _Operator:
     shape, axes, extents = operands.array.shape, operands.axes, operands.extents
-    kernels: Any = operands.weights if operands.field is None else operands.field
-    size = kernels.bound(extents).size if isinstance(kernels, Field) else kernels.shape
+    size = weights.bound(extents).size if isinstance(weights, Field) else weights.shape
     reach = Reach.of(extents, size, options, operation == "convolve")
     grid = tuple(output_grid(changed(options, origin=reach.origin(reach.flipped)), extents, size))
     if form == "scatter":
@@ -270,7 +271,7 @@ def _made(operands: Operands, options: Options, form: str, operation: str, worke
         results=tuple(counts.get(axis, n) for axis, n in enumerate(shape)),
         dtype=operands.array.dtype,
         result=operands.result,
-        weights=kernels,
+        weights=weights,
         form=form,
         operation=operation,
         normalize=operands.normalize,
