@@ -262,9 +262,9 @@ def _made(
     shape, axes, extents = operands.array.shape, operands.axes, operands.extents
     size = weights.bound(extents).size if isinstance(weights, Field) else weights.shape
     reach = Reach.of(extents, size, options, operation == "convolve")
-    grid = tuple(output_grid(changed(options, origin=reach.origin(reach.flipped)), extents, size))
     if form == "scatter":
         selection(reach, options)  # refuses outputs outside of the image
+    grid = tuple(output_grid(changed(options, origin=reach.origin(reach.flipped)), extents, size))
     counts = dict(zip(axes, (axis.count for axis in grid), strict=True))
     made = _Operator(
         shape=shape,
