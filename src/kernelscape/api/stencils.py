@@ -10,6 +10,7 @@ import functools
 import os
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -18,10 +19,10 @@ import numpy as np
 
 from kernelscape import pool
 from kernelscape.api.arguments import Argument, argument_key, array_of, canonical_argument
-from kernelscape.api.expansion import has_fields, run_with_fields
+from kernelscape.api.expansion import Expanded, has_fields, run_with_fields
 from kernelscape.api.frame import Frame, make_frame
 from kernelscape.api.kept import Kept
-from kernelscape.api.options import Options, not_yet
+from kernelscape.api.options import Options, nan_found, not_yet
 from kernelscape.api.prepared import Prepared, prepare
 from kernelscape.api.results import allocate, written
 from kernelscape.errors import ArgumentError, ArgumentTypeError, PerformanceWarning, TracingError
@@ -94,17 +95,12 @@ class Stencil:
         if self.options.nan_policy == "raise":
             _refuse_nan(arguments)
         if has_fields(arguments):
-            return run_with_fields(self.function, self.options, arguments, output, self._call_of(workers))
-        if self.options.method == "numpy":
-            return self._through_numpy(arguments, output)
-        try:
-            prepared = self.prepared_for(arguments)
-        except TracingError as error:
-            if self.options.method == "traced":
-                raise
-            _warn(error)
-            return self._through_numpy(arguments, output)
-        return _run(prepared, arguments, output, workers)
+
+            def call(given: Expanded, options: Options, target: Any) -> Any:
+                return stencil_of(given.function, options)._computed(given.arguments, target, workers, given)
+
+            return run_with_fields(self.function, self.options, arguments, output, call)
+        return self._computed(arguments, output, workers)
 
     def plan(self, *arrays: Any, output: Any = None) -> Plan:
         """Say what a call on these arrays would run.
@@ -139,18 +135,30 @@ class Stencil:
         targets = written(allocate(shared.results, output), shared.results, read)
         return shared.plan(inputs, [frame.job_view(t) for t in targets])
 
-    def _call_of(self, workers: int | None) -> Any:
-        def call(function: Any, options: Options, arguments: list[Argument], output: Any) -> Any:
-            return stencil_like(function, options)(*arguments, output=output, workers=workers)
+    def _computed(
+        self, arguments: Sequence[Argument], output: Any, workers: int | None, expanded: Expanded | None = None
+    ) -> Any:
+        """The result for arguments among which is no field; `expanded` says which of them were one."""
+        if self.options.method != "numpy":
+            try:
+                prepared = self.prepared_for(arguments)
+            except TracingError as error:
+                if self.options.method == "traced":
+                    raise
+                warn_of_numpy(error)
+            else:
+                return _run(prepared, arguments, output, workers)
+        from kernelscape.api.fallback import run_with_numpy
 
-        return call
+        function, layout = (self.function, None) if expanded is None else (expanded.user, expanded.layout)
+        return run_with_numpy(function, make_frame(self.options, arguments), arguments, self.options, output, layout)
 
     def _plan_with_fields(self, arguments: Sequence[Argument], output: Any) -> Plan:
         """The plan of the first rows that are computed together."""
         plans: list[Plan] = []
 
-        def planned(function: Any, options: Options, expanded: list[Argument], target: Any) -> Any:
-            plans.append(stencil_like(function, options).plan(*expanded, output=target))
+        def planned(given: Expanded, options: Options, target: Any) -> Any:
+            plans.append(stencil_of(given.function, options).plan(*given.arguments, output=target))
             raise _Planned
 
         with suppress(_Planned):
@@ -175,26 +183,32 @@ class Stencil:
         found = _frames.get((self.options, key))
         return found or _frames.put((self.options, key), make_frame(self.options, arguments))
 
-    def _through_numpy(self, arguments: Sequence[Argument], output: Any) -> Any:
-        from kernelscape.api.fallback import run_with_numpy
-
-        return run_with_numpy(self.function, make_frame(self.options, arguments), arguments, self.options, output)
-
 
 class _Planned(Exception):  # noqa: N818
     """The plan is made, and nothing is to be computed."""
 
 
-_expanded: Kept[Stencil] = Kept(64)
+# The second time a function comes, it is kept; until then a weak reference says whether it is the same one.
+_stencils: Kept[Stencil | weakref.ref[Any]] = Kept(64)
 
 
-def stencil_like(function: Callable[..., Any], options: Options) -> Stencil:
-    """The stencil of a function made from another one, kept as long as both are."""
+def stencil_of(function: Callable[..., Any], options: Options) -> Stencil:
+    """The stencil of a function that was used with these options before, or a new one.
+
+    A function is only kept from its second call on: one made anew for each call, and what it holds, is not kept alive.
+    """
     key = (id(function), options)
-    found = _expanded.get(key)
-    if found is None or found.function is not function:
-        found = _expanded.put(key, Stencil(function, options))
-    return found
+    found = _stencils.get(key)
+    if isinstance(found, Stencil):
+        if found.function is function:
+            return found
+    elif found is not None and found() is function:
+        kept = Stencil(function, options)
+        _stencils.put(key, kept)
+        return kept
+    with suppress(TypeError):  # an object without weak references is not kept
+        _stencils.put(key, weakref.ref(function))
+    return Stencil(function, options)
 
 
 def _run(prepared: Prepared, arguments: Sequence[Argument], output: Any, workers: int | None) -> Any:
@@ -216,13 +230,10 @@ def _refuse_nan(arguments: Sequence[Argument]) -> None:
         if type(argument) is np.ndarray or hasattr(argument, "array"):
             array = array_of(argument)
             if array.dtype.kind in "fc" and np.isnan(array).any():
-                raise ArgumentError(
-                    f"Array {number} contains NaN, and nan_policy is 'raise'; expected numbers. Replace them "
-                    "(np.nan_to_num), or use nan_policy='propagate'."
-                )
+                raise nan_found(f"Array {number}")
 
 
-def _warn(error: TracingError) -> None:
+def warn_of_numpy(error: TracingError) -> None:
     """One warning that points at the line which called the library."""
     level, frame = 1, sys._getframe(0)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
