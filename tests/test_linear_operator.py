@@ -170,6 +170,26 @@ def test_sums_that_are_noise_matter_only_where_they_are_used():
         ks.linear_operator((7, 6), ks.kernels.Dense(weights), **words)
 
 
+@pytest.mark.parametrize("name", ["dense", "grid", "dense, complex", "grid, complex"])
+def test_sources_without_a_sum_send_nothing_and_get_nothing(name):
+    rng = np.random.default_rng(9)
+    kernels = numbers(rng, (7, 3, 3), np.complex128 if "complex" in name else np.float64) + 3
+    kernels[1::2] -= kernels[1::2].mean((1, 2), keepdims=True)
+    if "grid" in name:  # each row of pixels has the kernel of a node
+        field = ks.kernels.Grid(kernels[:, None], (np.arange(7.0), [2.0]))
+    else:
+        field = ks.kernels.Dense(np.broadcast_to(kernels[:, None], (7, 6, 3, 3)))
+    for mode, operation in itertools.product(("mirror", "constant"), CALLS):
+        operator = ks.linear_operator(
+            (7, 6), field, form="scatter", operation=operation, normalize=True, mode=mode, stride=(1, 2)
+        )
+        matrix = operator @ np.eye(42)
+        assert_same_matrix(operator.H @ np.eye(21), matrix.conj().T)
+        silent = ~matrix.any(0).reshape(7, 6)
+        assert silent[1::2].all()
+        assert not silent[::2].any()
+
+
 # -- drawn kernels, modes, forms and geometries ------------------------------------------------------------------------
 
 
