@@ -18,6 +18,7 @@ from scipy.sparse.linalg import LinearOperator, cg, lsmr, lsqr, svds
 
 import kernelscape as ks
 from kernelscape import execute
+from kernelscape.api import linear_operators
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError, UnknownNameError
 from kernelscape.kernels.box import box_of
 from tests.conformance.field_cases import FIELDS, POSITIVE, FieldCase, field_case
@@ -289,10 +290,12 @@ def test_workers_change_no_bit(name, monkeypatch):
             assert operator.rmatmat(y).tobytes() == back
 
 
-def test_columns_are_vectors():
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_columns_are_vectors(at_once, monkeypatch):
     rng = np.random.default_rng(2)
     field = field_case("dense, complex", (3, 6, 5), (2, 3, 2)).make()
     operator = ks.linear_operator((3, 6, 5), field, padding="full", stride=(1, 2, 1), mode="wrap")
+    monkeypatch.setattr(linear_operators, "COLUMNS_BYTES", at_once * operator.shape[1] * operator.dtype.itemsize)
     for shape, many, one in [
         (operator.shape[1], operator.matmat, operator.matvec), (operator.shape[0], operator.rmatmat, operator.rmatvec)
     ]:  # fmt: skip

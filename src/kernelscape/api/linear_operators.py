@@ -11,8 +11,9 @@ first. In a scatter it belongs to the sources, and a normalised gather does it.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Never
 
@@ -23,7 +24,7 @@ from kernelscape.api.arguments import Array, as_array
 from kernelscape.api.linear import convolve, correlate
 from kernelscape.api.operands import FORMS, Operands, operands_of
 from kernelscape.api.options import Options, changed, dtype_of, native, options_of, refuse_unknown, with_known_keywords
-from kernelscape.api.scatter import Reach, selection
+from kernelscape.api.reach import Reach, selection
 from kernelscape.api.strips import output_grid
 from kernelscape.boundary import MODES, Outside
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 _Integers = int | Sequence[int]
 _OPERATIONS = {"correlate": correlate, "convolve": convolve}
 _ADJOINT = {"correlate": convolve, "convolve": correlate}
+COLUMNS_BYTES = 1 << 21
+"""Memory for the columns of a matrix that are images of one call."""
 
 
 @with_known_keywords
@@ -90,7 +93,7 @@ def linear_operator(
     scipy.sparse.linalg.LinearOperator
         Of shape (number of outputs, number of samples of an image), and of the dtype that `correlate` gives for images
         of the dtype. ``matvec(x.ravel())`` is ``correlate(x, weights, ...).ravel()``, to the bit, and `rmatvec` the
-        Hermitian adjoint, for all words above. `matmat` and `rmatmat` take all columns in one call.
+        Hermitian adjoint, for all words above. `matmat` and `rmatmat` take many columns in one call.
 
     Raises
     ------
@@ -249,11 +252,11 @@ class _Operator:
 
     def matmat(self, x: Array) -> Array:
         """The same as `matvec`, for each column."""
-        return _columns(_forward(self, _images(x, self.dtype, self.shape)))
+        return _columns(functools.partial(_forward, self), x, self.dtype, self.shape)
 
     def rmatmat(self, y: Array) -> Array:
         """The same as `rmatvec`, for each column."""
-        return _columns(_backward(self, _images(y, self.result, self.results)))
+        return _columns(functools.partial(_backward, self), y, self.result, self.results)
 
 
 def _made(
@@ -335,8 +338,20 @@ def _images(vectors: Array, dtype: DType, shape: Shape) -> Array:
     return np.ascontiguousarray(rows, wanted).reshape(-1, *shape)
 
 
-def _columns(images: Array) -> Array:
-    return images.reshape(len(images), math.prod(images.shape[1:])).T
+def _columns(call: Callable[[Array], Array], vectors: Array, dtype: DType, shape: Shape) -> Array:
+    """What a call gives for each column: for as many at once as stay in the cache while they are turned to images."""
+    count = vectors.shape[1]
+    at_once = max(1, COLUMNS_BYTES // (math.prod(shape) * dtype.itemsize))
+    found: Array | None = None
+    for first in range(0, max(count, 1), at_once):
+        images = call(_images(vectors[:, first : first + at_once], dtype, shape))
+        rows = images.reshape(len(images), math.prod(images.shape[1:]))
+        if len(rows) == count:
+            return rows.T
+        found = np.empty((count, rows.shape[1]), rows.dtype) if found is None else found
+        found[first : first + at_once] = rows
+    assert found is not None
+    return found.T
 
 
 # -- there and back ----------------------------------------------------------------------------------------------------
