@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _Integers = int | Sequence[int]
 _OPERATIONS = {"correlate": correlate, "convolve": convolve}
 _ADJOINT = {"correlate": convolve, "convolve": correlate}
-COLUMNS_BYTES = 1 << 21
+COLUMNS_BYTES = 1 << 20
 """Memory for the columns of a matrix that are images of one call."""
 
 
