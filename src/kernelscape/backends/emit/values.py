@@ -46,6 +46,7 @@ class Element(NamedTuple):
 
 Rule = Callable[[Any, Index, Lane], Element]
 """How the elements of one kind of node are emitted."""
+Known = Callable[[ex.Node, Index, Lane], Element | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Emitter:
         self._tables: dict[tuple[int, ...], Value] = {}
         self._storing = False
         self.prepare: Callable[[ex.Node, Lane], None] = lambda node, lane: None
+        self.held: Known | None = None
         self._rules: dict[type[ex.Node], Rule] = {}
         nodes = list(ex.walk(stage.outputs))
         self.uniform = _closed(nodes, self._is_varying_leaf)
@@ -82,6 +84,7 @@ class Emitter:
             nodes,
             lambda n: isinstance(n, ex.Pixel) or (isinstance(n, ex.Index) and stage.roles[n.axis] == Y),
         )
+        self.windowless = _closed(nodes, lambda n: isinstance(n, ex.Window | ex.Column | ex.Valid))
         # Without missing samples, only what selects may leave nothing behind.
         self._always_valid = _closed(nodes, lambda n: getattr(n, "where", None) is not None)
         self.add_rules(
@@ -112,6 +115,9 @@ class Emitter:
     def element(self, node: ex.Node, index: Index, lane: Lane) -> Element:
         """The element of `node` at `index`; scalar when the node is uniform."""
         lane = self.canonical_lane(node, lane)
+        known = None if self.held is None else self.held(node, index, lane)
+        if known is not None:
+            return known
         key = ("element", id(node), index, lane)
         if node.shape and (isinstance(node, ex.Argument) or self._is_uniform_map(node)):
             # Weights are read again for each output row: keeping all of them in registers would push out the sums.
