@@ -9,12 +9,13 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy import interpolate
+from scipy.spatial import ConvexHull
 
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError, UnknownNameError
-from kernelscape.kernels import Grid
+from kernelscape.kernels import Grid, Scattered
 from kernelscape.kernels.grid import METHODS, axis_table
 
 RNG = np.random.default_rng(20)
@@ -237,6 +238,327 @@ def test_node_without_weight_does_not_show():
         assert np.isnan(found[:, 0]).tolist() == [False, False, True, True, False, False]
 
 
+# -- Grid: bad input ---------------------------------------------------------------------------------------------------
+
+K23 = np.zeros((2, 3, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: Grid(K23, ([0, 1], [0, 5, 5])), ArgumentError, r"positions\[1\] must increase.*5\.0 at index 2.*5\.0"),
+        (lambda: Grid(K23, ([3, 1], [0, 5, 6])), ArgumentError, r"positions\[0\] must increase.*1\.0 at index 1.*3\.0"),
+        (lambda: Grid(K23, ([0, np.nan], [0, 5, 6])), ArgumentError, r"positions\[0\] must be finite; got nan at \(1,"),
+        (lambda: Grid(K23, ([0, 1], [-np.inf, 5, 6])), ArgumentError, r"positions\[1\] must be finite; got -inf at"),
+        (lambda: Grid(K23, ([0, 1, 2], [0, 5, 6])), ShapeError, r"positions\[0\] .* each of the 2 nodes .*\(3,\)"),
+        (lambda: Grid(K23, ([0, 1], [[0, 5, 6]])), ShapeError, r"positions\[1\] must be one-dimensional.*\(1, 3\)"),
+        (lambda: Grid(K23, ([0, 1],)), ShapeError, r"each of the 2 axes.*got 1 for kernels with 2x3 nodes"),
+        (lambda: Grid(K23, [0, 1]), ShapeError, r"positions\[0\] must be one-dimensional.*\(\)"),
+        (lambda: Grid(K23, 5), ArgumentTypeError, r"sequence of arrays.*got 5"),
+        (lambda: Grid(K23, np.array(5)), ArgumentTypeError, r"sequence of arrays"),
+        (lambda: Grid(K23, (["a", "b"], [0, 1, 2])), ArgumentTypeError, r"positions\[0\] must hold integers"),
+        (lambda: Grid(K23, ([0, 1j], [0, 1, 2])), ArgumentTypeError, r"positions\[0\] must hold integers"),
+        (lambda: Grid(np.zeros((2, 3)), [0, 1, 2]), ShapeError, r"positions\[0\] .* each of the 2 nodes"),
+        (lambda: Grid(np.zeros((2, 3, 3)), [0, 1]), ShapeError, r"an axis of the window for each.*\(2, 3, 3\)"),
+        (lambda: Grid(3.0, []), ShapeError, r"an axis of the window for each.*\(\)"),
+        (lambda: Grid(np.zeros((0, 3)), []), ShapeError, r"at least one node.*\(0, 3\)"),
+        (lambda: Grid(np.zeros((2, 0)), [0, 1]), ShapeError, r"at least one sample.*\(2, 0\)"),
+        (lambda: Grid(np.zeros((2, 2), "M8[s]"), [0, 1]), ArgumentTypeError, r"kernels must hold .* datetime64"),
+        (lambda: Grid(np.ma.zeros((2, 2)), [0, 1]), NotYetSupportedError, r"kernels is a masked array"),
+        (lambda: Grid(K23, ([0, 1], [0, 5, 6]), "linaer"), UnknownNameError, r"did you mean 'linear'"),
+        (lambda: Grid(K23, ([0, 1], [0, 5, 6]), 3), UnknownNameError, r"Unknown method 3"),
+        (lambda: Grid(K23, ([0, 1], [0, 5, 6])).bound((4, 5, 6)), ShapeError, r"along 2 axes.*extents \(4, 5, 6\)"),
+    ],
+)
+def test_bad_grids(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+# -- Scattered ---------------------------------------------------------------------------------------------------------
+
+
+def scattered(points):
+    """A field whose kernels do not matter."""
+    return Scattered(np.zeros((len(points), 1, 1)), points)
+
+
+def pixels(extents):
+    return np.stack(np.indices(extents), -1).astype(np.float64)
+
+
+def assert_nearest_of_hull(points, extents, tolerance=1e-12):
+    """The weights are those of each pixel's nearest point in the convex hull, and of few points.
+
+    q is nearest to p in a convex set just where no v in it has (p - q)(v - q) > 0; for p inside that leaves q = p.
+    """
+    points = np.asarray(points, np.float64)
+    weights = coefficients(scattered(points), extents)
+    assert weights.min() >= 0
+    assert weights.max() <= 1
+    assert_near(weights.sum(-1), np.ones(extents), 8 * EPS)
+    assert (weights != 0).sum(-1).max() <= 3
+    p, q = pixels(extents), weights @ points
+    scale = max(*extents, np.ptp(points)) ** 2
+    towards = ((p - q)[..., np.newaxis, :] * (points - q[..., np.newaxis, :])).sum(-1)
+    assert towards.max() <= tolerance * scale
+
+
+def pairs(low=-6, high=18):
+    places = st.one_of(
+        st.tuples(st.integers(low, high), st.integers(low, high)),
+        st.tuples(st.floats(low, high, width=32), st.floats(low, high, width=32)),
+    )
+    return st.lists(places, min_size=3, max_size=14, unique=True)
+
+
+def assume_triangles(points):
+    """Leaves out what is refused, by another measure: points of which no three are a triangle of some area."""
+    points = np.asarray(points, np.float64)
+    areas = [abs(np.linalg.det([b - a, c - a])) for a, b, c in itertools.combinations(points, 3)]
+    assume(max(areas) > 1e-2)
+    assume(min(np.hypot(*(a - b)) for a, b in itertools.combinations(points, 2)) > 1e-5)
+
+
+@pytest.mark.parametrize(("count", "extents"), [(3, (20, 30)), (8, (13, 70)), (40, (130, 40))])
+def test_inside_the_hull_it_is_scipys(count, extents):
+    points = RNG.uniform(-2, 2, (count, 2)) + RNG.uniform(0, 1, (count, 2)) * extents
+    wanted = interpolate.LinearNDInterpolator(points, np.eye(count))(pixels(extents))
+    inside = ~np.isnan(wanted[..., 0])
+    assert inside.mean() > 0.05
+    assert_near(coefficients(scattered(points), extents)[inside], wanted[inside], 1e-12)
+
+
+@pytest.mark.parametrize("count", [3, 7, 50])
+def test_outside_of_the_hull_it_is_the_nearest_edge(count):
+    points = RNG.uniform(20, 60, (count, 2))
+    weights = coefficients(scattered(points), (70, 75))
+    inside = ~np.isnan(interpolate.LinearNDInterpolator(points, np.zeros(count))(pixels((70, 75))))
+    edges = ConvexHull(points).simplices
+    for p in np.argwhere(~inside)[::17]:
+        best, wanted = np.inf, None
+        for a, b in edges:
+            along = points[b] - points[a]
+            t = np.clip((p - points[a]) @ along / (along @ along), 0, 1)
+            distance = np.hypot(*(points[a] + t * along - p))
+            if distance < best:
+                best, wanted = distance, np.eye(count)[a] * (1 - t) + np.eye(count)[b] * t
+        assert_near(weights[tuple(p)], wanted, 1e-12)
+
+
+@given(pairs())
+@example([(3.0000000000000004, 5.0), (0, 0), (0, 9), (9, 2), (8, 8.000000000000002)])
+@example([(0, 0), (1, -2), (0, 2), (0, 2.00001)])
+@example([(y, x) for y in (0, 4, 8) for x in (1, 5, 9)])
+def test_weights_of_any_points(points):
+    assume_triangles(points)
+    assert_nearest_of_hull(points, (13, 14))
+
+
+@given(st.lists(st.tuples(st.integers(-3, 14), st.integers(-3, 14)), min_size=3, max_size=40, unique=True))
+def test_points_on_pixels_are_exact(points):
+    assume_triangles(points)
+    weights = coefficients(scattered(points), (12, 13))
+    for n, (y, x) in enumerate(points):
+        if 0 <= y < 12 and 0 <= x < 13:
+            assert_near(weights[y, x], np.eye(len(points))[n], 0)
+
+
+def test_points_on_pixels_give_their_kernels():
+    points = RNG.permutation(np.argwhere(np.ones((40, 50))))[:150]
+    kernels = RNG.normal(size=(150, 3, 2)).astype(np.float32)
+    np.testing.assert_array_equal(Scattered(kernels, points).dense((40, 50))[tuple(points.T)], kernels)
+
+
+def test_triangles_have_empty_circumcircles_and_the_error_that_is_stated():
+    points = RNG.uniform(0, 40, (25, 2))
+    indices, weights = scattered(points).bound((40, 40)).coefficients(whole((40, 40)))
+    inside = weights.min(-1) > 1e-9
+    assert inside.mean() > 0.5
+    for p in np.argwhere(inside)[::7]:
+        corners = points[indices[tuple(p)]]
+        centre = np.linalg.solve(2 * (corners[1:] - corners[0]), (corners[1:] ** 2 - corners[0] ** 2).sum(1))
+        radius = np.hypot(*(corners[0] - centre))
+        assert np.hypot(*(points - centre).T).min() >= radius * (1 - 1e-9)
+        # The squared distance from anywhere has second derivatives of 2 in all directions.
+        error = weights[tuple(p)] @ (corners**2).sum(1) - (p**2).sum()
+        assert error == pytest.approx(radius**2 - ((p - centre) ** 2).sum(), rel=1e-6)
+        assert error <= radius**2 / 2 * 2
+
+
+@given(pairs(), st.integers(0, 2**32 - 1))
+def test_unit_sums_stay_between_points(points, seed):
+    assume_triangles(points)
+    kernels = np.random.default_rng(seed).random((len(points), 3, 2)) + 0.01
+    kernels /= kernels.sum(axis=(1, 2), keepdims=True)
+    assert_near(Scattered(kernels, points).dense((6, 7)).sum(axis=(2, 3)), np.ones((6, 7)), 64 * EPS)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        RNG.uniform(0, 150, (30, 2)),
+        RNG.integers(0, 20, (12, 2)) * 8,
+        np.argwhere(np.ones((4, 5))) * 37,
+        (np.argwhere(np.ones((4, 5))) @ [[0.8, 0.6], [-0.6, 0.8]] * 30 + 20).astype(np.float32),
+        RNG.uniform(0, 150, (2, 2)),
+        RNG.uniform(0, 150, (1, 2)),
+    ],
+)
+def test_a_pixel_is_the_same_in_every_region(points):
+    points = np.unique(points, axis=0)
+    bound = scattered(points).bound((150, 140))
+    indices, weights = bound.coefficients(whole((150, 140)))
+    starts, counts = RNG.integers(0, 130, (20, 2)), RNG.integers(0, 80, (20, 2))
+    for start, count in zip(starts, counts, strict=True):
+        stop = np.minimum(start + count, (150, 140))
+        region = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+        part = bound.coefficients(region)
+        np.testing.assert_array_equal(part[0], indices[region])
+        np.testing.assert_array_equal(part[1], weights[region])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("angle", [0.1, 0.3, 0.7, 1.2])
+def test_all_points_of_a_straight_border_count(dtype, angle):
+    """Of a turned grid, rounding puts some border points inside of the hull."""
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    count = (6, 7)
+    points = (np.argwhere(np.ones(count)) @ turn * 10 + 50).astype(dtype)
+    weights = coefficients(scattered(points), (120, 110))
+    # In the grid's own coordinates: pixels beside its sides lie on them, between two neighbours.
+    u, v = np.moveaxis((pixels((120, 110)) - 50) / 10 @ turn.T, -1, 0)
+    beside = (u < -0.01) & (v > 0) & (v < 6)
+    assert beside.sum() > 100
+    for p in np.argwhere(beside)[::5]:
+        row = weights[tuple(p)].reshape(count)
+        assert_near(row[0], line_weights_at(v[tuple(p)], 7), 1e-5)
+        assert row[1:].max() <= 1e-5
+
+
+def line_weights_at(place, count):
+    return np.clip(1 - abs(np.arange(count) - place), 0, None)
+
+
+def test_two_points_are_a_segment():
+    field = Scattered([[[0.0, 1]], [[1, 0]]], [(2, 1), (6, 4)])
+    dense = field.dense((9, 9))
+    y, x = np.indices((9, 9))
+    t = (((y - 2) * 4 + (x - 1) * 3) / 25).clip(0, 1)
+    assert_near(dense[..., 0, 0], t)
+    np.testing.assert_array_equal(dense[[2, 6], [1, 4], 0], [[0, 1], [1, 0]])
+    np.testing.assert_array_equal(dense[[0, 8], [0, 8], 0], [[0, 1], [1, 0]])
+    assert field.bound((9, 9)).coefficients(whole((9, 9)))[1].shape == (9, 9, 2)
+    assert_nearest_of_hull([(0.3, 20.5), (7.7, -3.1)], (12, 15))
+
+
+def test_one_point_is_constant():
+    kernel = RNG.normal(size=(1, 3, 2))
+    dense = Scattered(kernel, [(700, -3)]).dense((4, 5))
+    np.testing.assert_array_equal(dense, np.broadcast_to(kernel[0], (4, 5, 3, 2)))
+    assert_near(coefficients(scattered([(0.5, 0.5)]), (2, 3)), np.ones((2, 3, 1)), 0)
+
+
+def test_point_without_weight_does_not_show():
+    kernels = np.arange(5.0)[:, None, None] + np.zeros((5, 2, 2))
+    kernels[0] = np.nan
+    points = [(0, 0), (0, 6), (4, 0), (4, 6), (2, 2.5)]
+    found = np.isnan(Scattered(kernels, points).dense((5, 7))[..., 0, 0])
+    assert found.tolist() == (coefficients(scattered(points), (5, 7))[..., 0] != 0).tolist()
+    assert not found[4].any()
+    assert not found[:, 6].any()
+    assert not found[2, 3]
+    assert found[1, 1]
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        np.array([[-1, -1], [-1, 1], [1, 0.5]]) * 1e300,
+        np.array([[-1, -1], [-1, 1], [1, 0.5], [0.2, 0.1]]) * 1.7e308,
+        np.array([[0, 0], [5, 1e200], [1e200, 7]]),
+        np.array([[0, 0], [5, 1e200]]),
+    ],
+)
+def test_far_points(points):
+    weights = coefficients(scattered(points), (9, 9))
+    assert_near(weights.sum(-1), np.ones((9, 9)), 8 * EPS)
+    assert weights.min() >= 0
+    if not points[0].any():
+        assert_near(weights[0, 0], np.eye(len(points))[0], 0)
+        assert_near(weights[8, 8], np.eye(len(points))[0], 1e-15)
+
+
+def test_points_far_from_zero():
+    points = RNG.uniform(0, 30, (12, 2)) + np.array([4e6, 9e6])
+    rows, columns = slice(4_000_000, 4_000_030), slice(9_000_000, 9_000_030)
+    indices, weights = scattered(points).bound((5_000_000, 10_000_000)).coefficients((rows, columns))
+    near = points - [4e6, 9e6]
+    wanted = interpolate.LinearNDInterpolator(near, np.eye(12))(pixels((30, 30)))
+    inside = ~np.isnan(wanted[..., 0])
+    found = (weights[..., np.newaxis] * np.eye(12)[indices]).sum(-2)
+    assert_near(found[inside], wanted[inside], 1e-6)
+
+
+def test_points_are_kept():
+    points = np.array([[0.0, 0], [0, 4], [4, 0]])
+    field = Scattered(np.eye(3)[:, None], points)
+    points[1] = 9
+    assert_near(field.at(0, 2), [[0.5, 0.5, 0]], 0)
+    assert_near(field.at(3, 9), [[0, 1.0, 0]], 0)
+
+
+def test_words_of_scattered_kernels():
+    assert repr(a_scattered(np.zeros((6, 3, 4), np.float16))) == "Scattered(<float16 6 points, kernels 3x4>)"
+    assert repr(scattered([(0, 0)])) == "Scattered(<float64 1 point, kernels 1x1>)"
+
+
+K4 = np.zeros((4, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: scattered([(0, 0), (1, 1), (2, 2)]), ArgumentError, r"on one line.*\(0\.0, 0\.0\), \(1\.0, 1\.0\)"),
+        (lambda: scattered([(0.1 * n, 0.3 * n) for n in range(9)]), ArgumentError, r"on one line.* and 5 more\. Add"),
+        (lambda: scattered(np.float32([(0.1 * n, 0.7 + n / 3) for n in range(9)])), ArgumentError, r"on one line"),
+        (lambda: scattered([(0, 0), (7, 0), (3, 1e-7)]), ArgumentError, r"on one line"),
+        (
+            lambda: scattered([(0, 3), (5, 5), (1, 1), (5, 5)]),
+            ArgumentError,
+            r"\(5\.0, 5\.0\) both at index 1 and at .* 3",
+        ),
+        (lambda: scattered([(0.0, 3), (-0.0, 3)]), ArgumentError, r"both at index 0 and at index 1"),
+        (lambda: scattered([(0, 0), (0, 9), (9, 0), (9, 1e-15)]), ArgumentError, r"index [23].*too close to be told"),
+        (
+            lambda: Scattered(K4, [(0, 0), (0, 1), (np.nan, 1), (2, 2)]),
+            ArgumentError,
+            r"points must be finite; got nan at",
+        ),
+        (lambda: Scattered(K4, [(0, 0), (0, 1), (4, np.inf), (2, 2)]), ArgumentError, r"got inf at \(2, 1\)"),
+        (
+            lambda: Scattered(K4, [(0, 0), (0, 1), (1, 1)]),
+            ShapeError,
+            r"shape \(4, 2\).*got an array of shape \(3, 2\)",
+        ),
+        (lambda: Scattered(K4, np.zeros((2, 4))), ShapeError, r"shape \(4, 2\).*\(2, 4\)"),
+        (lambda: Scattered(K4, np.zeros((4, 3))), ShapeError, r"shape \(4, 2\).*\(4, 3\)"),
+        (lambda: Scattered(K4, 5), ShapeError, r"shape \(4, 2\).*\(\)"),
+        (lambda: Scattered(K4, [(0, 0), (1,), (2, 2), (3, 3)]), ArgumentError, r"points must have rows of equal"),
+        (lambda: Scattered(K4, [(0, 1j)] * 4), ArgumentTypeError, r"points must hold integers"),
+        (lambda: Scattered(K4[0], [(0, 0)]), ShapeError, r"shape \(m, kh, kw\).*\(3, 3\)"),
+        (lambda: Scattered(K4[None], [(0, 0)]), ShapeError, r"shape \(m, kh, kw\)"),
+        (lambda: Scattered(np.zeros((0, 3, 3)), np.zeros((0, 2))), ShapeError, r"at least one kernel.*\(0, 3, 3\)"),
+        (lambda: Scattered(np.zeros((1, 0, 3)), [(0, 0)]), ShapeError, r"at least one sample.*\(1, 0, 3\)"),
+        (lambda: Scattered(K4.astype(object), [(0, 0)]), ArgumentTypeError, r"kernels must hold .* object"),
+        (lambda: scattered([(0, 0)]).bound((4, 5, 6)), ShapeError, r"two window axes.*\(4, 5, 6\)"),
+    ],
+)
+def test_bad_scattered_kernels(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
 # -- both: dtypes, complex kernels, memory -----------------------------------------------------------------------------
 
 
@@ -244,7 +566,11 @@ def a_grid(kernels):
     return Grid(kernels.reshape(2, 3, *kernels.shape[1:]), ([0, 4], [1, 2, 7.5]))
 
 
-MAKERS = [a_grid]
+def a_scattered(kernels):
+    return Scattered(kernels, [(0, 0), (0, 7.5), (4, 1), (3, 9), (2, 4), (8, 5)])
+
+
+MAKERS = [a_grid, a_scattered]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -312,40 +638,3 @@ def test_words_of_a_grid():
     kernels = np.zeros((2, 3, 5, 4), np.float32)
     assert repr(Grid(kernels, ([0, 1], [0, 1, 2]))) == "Grid(<float32 2x3 nodes, kernels 5x4>)"
     assert repr(Grid(kernels, ([0, 1], [0, 1, 2]), "nearest")).endswith("kernels 5x4>, method='nearest')")
-
-
-# -- Grid: bad input ---------------------------------------------------------------------------------------------------
-
-K23 = np.zeros((2, 3, 3, 3))
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "words"),
-    [
-        (lambda: Grid(K23, ([0, 1], [0, 5, 5])), ArgumentError, r"positions\[1\] must increase.*5\.0 at index 2.*5\.0"),
-        (lambda: Grid(K23, ([3, 1], [0, 5, 6])), ArgumentError, r"positions\[0\] must increase.*1\.0 at index 1.*3\.0"),
-        (lambda: Grid(K23, ([0, np.nan], [0, 5, 6])), ArgumentError, r"positions\[0\] must be finite; got nan at \(1,"),
-        (lambda: Grid(K23, ([0, 1], [-np.inf, 5, 6])), ArgumentError, r"positions\[1\] must be finite; got -inf at"),
-        (lambda: Grid(K23, ([0, 1, 2], [0, 5, 6])), ShapeError, r"positions\[0\] .* each of the 2 nodes .*\(3,\)"),
-        (lambda: Grid(K23, ([0, 1], [[0, 5, 6]])), ShapeError, r"positions\[1\] must be one-dimensional.*\(1, 3\)"),
-        (lambda: Grid(K23, ([0, 1],)), ShapeError, r"each of the 2 axes.*got 1 for kernels with 2x3 nodes"),
-        (lambda: Grid(K23, [0, 1]), ShapeError, r"positions\[0\] must be one-dimensional.*\(\)"),
-        (lambda: Grid(K23, 5), ArgumentTypeError, r"sequence of arrays.*got 5"),
-        (lambda: Grid(K23, np.array(5)), ArgumentTypeError, r"sequence of arrays"),
-        (lambda: Grid(K23, (["a", "b"], [0, 1, 2])), ArgumentTypeError, r"positions\[0\] must hold integers"),
-        (lambda: Grid(K23, ([0, 1j], [0, 1, 2])), ArgumentTypeError, r"positions\[0\] must hold integers"),
-        (lambda: Grid(np.zeros((2, 3)), [0, 1, 2]), ShapeError, r"positions\[0\] .* each of the 2 nodes"),
-        (lambda: Grid(np.zeros((2, 3, 3)), [0, 1]), ShapeError, r"an axis of the window for each.*\(2, 3, 3\)"),
-        (lambda: Grid(3.0, []), ShapeError, r"an axis of the window for each.*\(\)"),
-        (lambda: Grid(np.zeros((0, 3)), []), ShapeError, r"at least one node.*\(0, 3\)"),
-        (lambda: Grid(np.zeros((2, 0)), [0, 1]), ShapeError, r"at least one sample.*\(2, 0\)"),
-        (lambda: Grid(np.zeros((2, 2), "M8[s]"), [0, 1]), ArgumentTypeError, r"kernels must hold .* datetime64"),
-        (lambda: Grid(np.ma.zeros((2, 2)), [0, 1]), NotYetSupportedError, r"kernels is a masked array"),
-        (lambda: Grid(K23, ([0, 1], [0, 5, 6]), "linaer"), UnknownNameError, r"did you mean 'linear'"),
-        (lambda: Grid(K23, ([0, 1], [0, 5, 6]), 3), UnknownNameError, r"Unknown method 3"),
-        (lambda: Grid(K23, ([0, 1], [0, 5, 6])).bound((4, 5, 6)), ShapeError, r"along 2 axes.*extents \(4, 5, 6\)"),
-    ],
-)
-def test_bad_grids(call, error, words):
-    with pytest.raises(error, match=words):
-        call()

@@ -6,6 +6,18 @@ from kernelscape.kernels.disc import Disc
 from kernelscape.kernels.formula import Formula
 from kernelscape.kernels.gaussian import Gaussian
 from kernelscape.kernels.grid import Grid
+from kernelscape.kernels.scattered import Scattered
 from kernelscape.kernels.separable import Separable
 
-__all__ = ["Chebyshev", "Combination", "Dense", "Disc", "Formula", "Gaussian", "Grid", "LowRank", "Separable"]
+__all__ = [
+    "Chebyshev",
+    "Combination",
+    "Dense",
+    "Disc",
+    "Formula",
+    "Gaussian",
+    "Grid",
+    "LowRank",
+    "Scattered",
+    "Separable",
+]
