@@ -33,6 +33,7 @@ INLINE_SECONDS = 150e-6
 INSTRUCTIONS_PER_SECOND = 3e9
 # As plain numbers, since members of an enumeration are slow, and a call takes microseconds.
 _ERROR, _NAN, _ARGUMENTS = int(Call.ERROR), int(Call.NAN), int(Call.ARGUMENTS)
+_TILES, _CHOSEN = int(Call.TILES), int(Call.CHOSEN_TABLE)
 _INPUT_BASES, _PLANE_BASES, _INPUT_LIMITS = int(Call.INPUT_BASES), int(Call.PLANE_BASES), int(Call.INPUT_LIMITS)
 _NO_WORDS = bytes(8 * len(Call))
 SEGMENT_LIMIT = 1 << 15
@@ -46,14 +47,14 @@ COLUMN_BYTES = 1 << 15
 class Executable:
     """A plan with its machine code and tables, ready to be called many times, from many threads."""
 
-    def __init__(self, plan: Plan, *, checked: bool) -> None:
+    def __init__(self, plan: Plan, *, checked: bool, blocks: tuple[int, int] | None = None) -> None:
         missing = cpu.missing_features(plan.target)
         if missing:
             raise ArgumentError(
                 f"target must be one whose code this machine can run; got {plan.target.name!r} ({plan.target.cpu}), "
                 f"which needs {', '.join(missing)}. Choose a lower level, or configure(target=None) for this machine."
             )
-        self.plan, self.checked = plan, checked
+        self.plan, self.checked, self.blocks = plan, checked, blocks
         self.keep: list[Any] = []
         tables = _Tables(self)
         self.tables = tables
@@ -74,9 +75,16 @@ class Executable:
         return prototype(code.addresses["worker"])
 
     def run(
-        self, arrays: Sequence[Array], arguments: Sequence[Array], outputs: Sequence[Array], workers: int | None = None
+        self,
+        arrays: Sequence[Array],
+        arguments: Sequence[Array],
+        outputs: Sequence[Array],
+        workers: int | None = None,
+        chosen: Words | None = None,
     ) -> None:
         """Computes `outputs` (shape ``batch + counts + element shape``) from arrays of the plan's layouts.
+
+        Where `chosen` is given (see `tiles_in`), only these tiles of them.
 
         Raises
         ------
@@ -85,9 +93,13 @@ class Executable:
         BoundsError
             In a checked build, when the generated code left a buffer.
         """
-        if not self.tiles:
+        tiles = self.tiles if chosen is None else len(chosen)
+        if not tiles:
             return
         call = self._call_words(arrays, arguments, outputs)
+        call[_TILES] = tiles
+        if chosen is not None:
+            call[_CHOSEN] = chosen.ctypes.data
         address, sweep, free = call.buffer_info()[0], self._sweep_at, self._free
 
         def share(number: int) -> None:
@@ -102,7 +114,7 @@ class Executable:
         if self.serial:
             share(0)
         else:
-            count = min(pool.resolve_workers(workers), self.tiles)
+            count = min(pool.resolve_workers(workers), tiles)
             pool.run(share, count, lambda: call.__setitem__(Call.CANCEL, 1))
         if call[_ERROR]:
             raise BoundsError(
@@ -111,6 +123,19 @@ class Executable:
             )
         if call[_NAN]:
             raise nan_in_integers(next(o.dtype for o in outputs if o.dtype.kind in "iu"))
+
+    def tiles_in(self, wanted: Array) -> Words:
+        """The numbers of the tiles that lie in wanted blocks.
+
+        `wanted` has an entry for each block of positions along the outer axes, y and x, as `blocks` cuts them; outer
+        axes are not cut.
+        """
+        segments, strips = int(self.sweep[Sweep.SEGMENTS]), int(self.sweep[Sweep.STRIPS])
+        assert self.blocks is not None
+        columns = np.array([x0 // self.blocks[1] for x0, _ in self.tables.segments()])
+        flat = wanted.reshape(-1, strips, wanted.shape[-1])[:, :, columns]
+        assert flat.size == self.tiles == flat.shape[0] * strips * segments
+        return np.flatnonzero(flat).astype(np.int64)
 
     def _scratch(self) -> Array:
         """Memory for one worker."""
@@ -257,8 +282,12 @@ class _Tables:
         wanted = math.ceil(60e-6 / max(self.seconds / lines, 1e-12) / max(1, len(segments)))
         strip = max(rows, min(max(wanted, 2 * reach, 8), math.ceil(self.y_count / 16) if slabs == 1 else self.y_count))
         strip = min(_rounded(strip, rows), _rounded(self.y_count, rows))
+        if self.owner.blocks is not None:
+            strip = _rounded(self.owner.blocks[0], rows)
         strips = math.ceil(self.y_count / strip)
         per_tile = max(1, min(slabs, math.ceil(wanted / max(1, self.y_count)))) if strips == 1 else 1
+        if self.owner.blocks is not None:
+            per_tile = 1
         sweep[Sweep.STRIP], sweep[Sweep.STRIPS], sweep[Sweep.SEGMENTS] = strip, strips, len(segments)
         sweep[Sweep.SLABS], sweep[Sweep.SLABS_PER_TILE] = slabs, per_tile
         sweep[Sweep.TILES] = strips * len(segments) * math.ceil(slabs / per_tile)
@@ -373,15 +402,15 @@ class _Tables:
         interior = self._interior()
         low, high = interior if interior is not None else (0, 0)
         high = low + (high - low) // chunk * chunk
-        cuts = self._cell_cuts()
+        cuts = self._cuts()
         if high - low < chunk:
             return _split(_blocks(0, self.x_count, self._block()), cuts)
         pieces = [(0, low)] if low else []
         pieces += _blocks(low, high, self._block())
         return _split(pieces + ([(high, self.x_count - high)] if high < self.x_count else []), cuts)
 
-    def _cell_cuts(self) -> list[int]:
-        """Positions along x at which a cell of some map begins."""
+    def _cuts(self) -> list[int]:
+        """Positions along x at which a cell of some map, or a block that can be chosen, begins."""
         axis = self.plan.arrangement.x - self.batch
         found: set[int] = set()
         for number, spec in enumerate(self.stage.inputs):
@@ -391,6 +420,8 @@ class _Tables:
                 along = cells[axis]
                 starts = () if along is None else along.starts[1:]
                 found |= {-((grid.first - start) // grid.stride) * self.flat for start in starts}
+        if self.owner.blocks is not None:
+            found |= set(range(0, self.x_count, self.owner.blocks[1]))
         return sorted(found)
 
     def _block(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kernelscape.api.arguments import Argument, IndexArgument, KernelArgument, PixelArgument, WindowArgument
+from kernelscape.api.arguments import Argument, Array, IndexArgument, KernelArgument, PixelArgument, WindowArgument
 from kernelscape.api.kept import Kept
 from kernelscape.errors import ArgumentTypeError
 from kernelscape.expression import DType, Shape
@@ -41,6 +41,11 @@ class Way(NamedTuple):
 def arguments_of(bound: Bound, axes: Sequence[int], way: Way) -> list[Argument]:
     """What the parts of a field are for the function; `axes` are the window axes of the image."""
     return [_argument(part, axes, way) for part in bound.parts]
+
+
+def arrays_of(bound: Bound) -> list[Array]:
+    """The arrays that a field reads."""
+    return [part.array for part in bound.parts if not isinstance(part, Coordinate)]
 
 
 def _argument(part: Any, axes: Sequence[int], way: Way) -> Argument:
@@ -95,14 +100,14 @@ def _word_key(name: str, word: Any) -> Hashable:
 def _description_key(described: tuple[Any, ...] | None) -> Hashable:
     if described is None:
         return None
-    offsets, kinds, *functions = described
-    return (tuple(o.shape for o in offsets), offsets[0].dtype, kinds, tuple(map(_function_key, functions)))
+    offsets, kinds, is_even, *functions = described
+    return (tuple(o.shape for o in offsets), offsets[0].dtype, kinds, is_even, tuple(map(_function_key, functions)))
 
 
 def described(bound: Bound, dtype: DType) -> tuple[Any, ...]:
     """What `Weights` needs to know of a field, as plain data and functions."""
     functions = (bound.weights, bound.scale, bound.takes_part, bound.factors, bound.own_factors, bound.terms)
-    return (offsets_for(bound.size, dtype), kinds_of(bound), *functions)
+    return (offsets_for(bound.size, dtype), kinds_of(bound), bound.is_even, *functions)
 
 
 def kinds_of(bound: Bound) -> tuple[tuple[type, int, int], ...]:
@@ -127,7 +132,7 @@ class Weights:
     def __init__(
         self, field: tuple[Any, ...], values: Sequence[Any], way: Way, displacements: tuple[Any, ...] = ()
     ) -> None:
-        self.offsets, kinds, *functions = field
+        self.offsets, kinds, self._is_even, *functions = field
         self.ndim = len(self.offsets)
         self.size = tuple(offset.shape[axis] for axis, offset in enumerate(self.offsets))
         self.dtype = self.offsets[0].dtype
@@ -182,12 +187,15 @@ class Weights:
         found = found if scale is None else found * scale
         return found if part is None else np.where(part, found, np.zeros((), found.dtype))
 
-    def sum_with(self, window: Any) -> Any:
-        """The sum of products with a window, `scale` left out: in the form that takes least."""
+    def sum_with(self, window: Any, *, whole: bool = False) -> Any:
+        """The sum of products with a window, `scale` left out: in the form that takes least.
+
+        `whole` says that no sample of any window can be missing.
+        """
         if self._terms is not None:
             return self._sum_of_terms(window)
         if self._factors is not None and self.ndim > 1:
-            return self._sum_by_axes(window)
+            return self._sum_by_axes(window, whole)
         return _sum(window * self.weights, None, self.part)
 
     def _sum_of_terms(self, window: Any) -> Any:
@@ -200,7 +208,7 @@ class Weights:
             total = product if total is None else total + product
         return total
 
-    def _sum_by_axes(self, window: Any) -> Any:
+    def _sum_by_axes(self, window: Any, whole: bool) -> Any:
         """Along the last axis first; each sum is over one axis and its weights are of one axis."""
         factors = self._factors(self.offsets, *self.values)
         own = (None,) * self.ndim if self._own_factors is None else self._own_factors(self.offsets, *self.values)
@@ -208,6 +216,8 @@ class Weights:
             shape = (1,) * axis + (self.size[axis],)
             factor = self._along(factors[axis], shape)
             inside = None if own[axis] is None else self._along(own[axis], shape)
+            if whole and self._is_even and axis == self.ndim - 1 and self.size[axis] % 2:
+                window, factor, inside = _halved(window, factor, inside)
             window = _sum(window * factor, axis, inside)
         return window
 
@@ -216,18 +226,26 @@ class Weights:
         return line[::-1] if self.way.flipped else line
 
 
+def _halved(window: Any, factor: Any, inside: Any) -> tuple[Any, Any, Any]:
+    """Samples at the same distance along the last axis have the same weight: they are added first, centre to edge."""
+    middle = factor.shape[-1] // 2
+    pairs = window[..., middle + 1 :] + window[..., middle - 1 :: -1] if middle else window[..., :0]
+    window = np.concatenate([window[..., middle : middle + 1], pairs], axis=-1)
+    return window, factor[middle:], None if inside is None else inside[middle:]
+
+
 def _sum(products: Any, axis: int | None, where: Any) -> Any:
     if where is None:
         return np.sum(products, axis=axis)
     return np.sum(products, axis=axis, where=np.broadcast_to(where, products.shape))
 
 
-def gathered(*arguments: Any, field: tuple[Any, ...], way: Way, normalize: bool, invalid: float) -> Any:
+def gathered(*arguments: Any, field: tuple[Any, ...], way: Way, normalize: bool, invalid: float, whole: bool) -> Any:
     """The sum of products of a window and the anchor's kernel."""
     window, *values = arguments
     weights = Weights(field, values, way)
     if not normalize:
-        total, scale = weights.sum_with(window), weights.scale
+        total, scale = weights.sum_with(window, whole=whole), weights.scale
         return total if scale is None else total * scale
     kernel, part = weights.weights, weights.part
     total, sound = _valid_sum(window, kernel, part)

@@ -168,21 +168,27 @@ def _accumulator(given: Any) -> DType:
 
 
 def run_parts(
-    operands: Operands, options: Options, made: Any, parts: list[Any], output: Any, workers: int | None
+    operands: Operands,
+    options: Options,
+    made: Any,
+    parts: list[Any],
+    output: Any,
+    workers: int | None,
+    part: Any = None,
 ) -> Array:
     """A function of the input's parts and of some more arguments; two results are the parts of a complex one."""
     if operands.result.kind != "c":
         if output is None and operands.inner != operands.result:
             output = operands.result
-        sums: Array = made(operands.array, *parts, output=output, workers=workers)
+        sums: Array = made.call((operands.array, *parts), output, workers, part)
         return sums
     parts = [*input_parts(operands, options.cval), *parts]
     whole = replace(made.prepared_for(parts).shared.results[0], dtype=operands.result)
     (result,) = allocate([whole], output)
     if operands.complex_input or operands.complex_weights:
-        made(*parts, output=(result.real, result.imag), workers=workers)
+        made.call(parts, (result.real, result.imag), workers, part)
     else:
-        made(*parts, output=result.real, workers=workers)
+        made.call(parts, result.real, workers, part)
         result.imag = 0
     return result
 

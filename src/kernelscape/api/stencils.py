@@ -18,6 +18,7 @@ import numpy as np
 
 from kernelscape import pool
 from kernelscape.api.arguments import Argument, argument_key, array_of, canonical_argument
+from kernelscape.api.classes import Blocks
 from kernelscape.api.expansion import has_fields, run_with_fields
 from kernelscape.api.frame import Frame, make_frame
 from kernelscape.api.kept import Kept
@@ -90,6 +91,10 @@ class Stencil:
             raise not_yet("progress")
         if workers is not None:
             pool.resolve_workers(workers)
+        return self.call(arrays, output, workers)
+
+    def call(self, arrays: Sequence[Any], output: Any, workers: int | None, part: Blocks | None = None) -> Any:
+        """The same with everything given; where `part` says which blocks, only these are written."""
         arguments = [a if type(a) is np.ndarray and a.dtype.kind in "fiub" else canonical_argument(a) for a in arrays]
         if self.options.nan_policy == "raise":
             _refuse_nan(arguments)
@@ -104,7 +109,7 @@ class Stencil:
                 raise
             _warn(error)
             return self._through_numpy(arguments, output)
-        return _run(prepared, arguments, output, workers)
+        return _run(prepared, arguments, output, workers, part)
 
     def plan(self, *arrays: Any, output: Any = None) -> Plan:
         """Say what a call on these arrays would run.
@@ -197,13 +202,19 @@ def stencil_like(function: Callable[..., Any], options: Options) -> Stencil:
     return found
 
 
-def _run(prepared: Prepared, arguments: Sequence[Argument], output: Any, workers: int | None) -> Any:
+def _run(
+    prepared: Prepared, arguments: Sequence[Argument], output: Any, workers: int | None, part: Blocks | None = None
+) -> Any:
     shared, frame = prepared.shared, prepared.frame
     handed = allocate(shared.results, output)
     arrays, read = frame.job_arrays(arguments), prepared.run_time_arguments(arguments)
     targets = handed if output is None else written(handed, shared.results, (*arrays, *read))
     views = [frame.job_view(t) for t in targets]
-    shared.executable(arrays, views).run(arrays, read, views, workers)
+    if part is None:
+        shared.executable(arrays, views).run(arrays, read, views, workers)
+    else:
+        executable = shared.executable(arrays, views, part.size)
+        executable.run(arrays, read, views, workers, executable.tiles_in(part.wanted(executable.plan)))
     if targets is not handed:
         for given, computed in zip(handed, targets, strict=True):
             if computed is not given:

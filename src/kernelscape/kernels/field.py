@@ -118,6 +118,8 @@ class Bound:
     terms : callable, optional
         ``terms(offsets, *values)``: pairs of a number of the pixel and a kernel that is the same for all pixels, whose
         sum of products is what `weights` gives.
+    is_even : bool
+        The weights, and what takes part, depend on the magnitude of each offset only.
     """
 
     size: tuple[int, ...]
@@ -130,6 +132,7 @@ class Bound:
     own_factors: Callable[..., tuple[Any, ...]] | None = None
     reach: Callable[[], Array] | None = None
     terms: Callable[..., tuple[tuple[Any, Any], ...]] | None = None
+    is_even: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
