@@ -17,6 +17,7 @@ from scipy.spatial import ConvexHull
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError, UnknownNameError
 from kernelscape.kernels import Grid, Scattered
 from kernelscape.kernels.grid import METHODS, axis_table
+from kernelscape.kernels.scattered import FLAT
 
 RNG = np.random.default_rng(20)
 EPS = np.finfo(np.float64).eps
@@ -320,6 +321,17 @@ def assume_triangles(points):
     assume(min(np.hypot(*(a - b)) for a, b in itertools.combinations(points, 2)) > 1e-5)
 
 
+def has_flat_triangles(points):
+    """Whether three points are so nearly on one line that they may count as being on it, and are not."""
+    points = np.asarray(points, np.float64)
+    extent = np.hypot(*np.ptp(points, axis=0))
+    corners = np.array(list(itertools.combinations(points, 3)))
+    sides = corners - np.roll(corners, 1, axis=1)
+    area = abs(sides[:, 0, 0] * sides[:, 1, 1] - sides[:, 0, 1] * sides[:, 1, 0])
+    heights = area / np.hypot(sides[..., 0], sides[..., 1]).max(axis=1)
+    return ((heights > 1e-14 * extent) & (heights < 2 * FLAT * extent)).any()
+
+
 @pytest.mark.parametrize(("count", "extents"), [(3, (20, 30)), (8, (13, 70)), (40, (130, 40))])
 def test_inside_the_hull_it_is_scipys(count, extents):
     points = RNG.uniform(-2, 2, (count, 2)) + RNG.uniform(0, 1, (count, 2)) * extents
@@ -349,10 +361,12 @@ def test_outside_of_the_hull_it_is_the_nearest_edge(count):
 @given(pairs())
 @example([(3.0000000000000004, 5.0), (0, 0), (0, 9), (9, 2), (8, 8.000000000000002)])
 @example([(0, 0), (1, -2), (0, 2), (0, 2.00001)])
+@example([(0, 0), (1e-9, 1), (-1, 0)])
+@example([(0, 0), (0, -3), (-1, 0), (2, 1e-5)])
 @example([(y, x) for y in (0, 4, 8) for x in (1, 5, 9)])
 def test_weights_of_any_points(points):
     assume_triangles(points)
-    assert_nearest_of_hull(points, (13, 14))
+    assert_nearest_of_hull(points, (13, 14), 10 * FLAT if has_flat_triangles(points) else 1e-12)
 
 
 @given(st.lists(st.tuples(st.integers(-3, 14), st.integers(-3, 14)), min_size=3, max_size=40, unique=True))
@@ -438,6 +452,28 @@ def test_all_points_of_a_straight_border_count(dtype, angle):
 
 def line_weights_at(place, count):
     return np.clip(1 - abs(np.arange(count) - place), 0, None)
+
+
+def test_a_flat_triangle_that_a_point_has_alone_is_kept():
+    points = [(0, 0), (1, -2), (0, 2), (0, 2.00001)]
+    weights = coefficients(scattered(points), (4, 12))
+    assert_near(weights[0, 3:], np.broadcast_to(np.eye(4)[3], (9, 4)), 0)
+
+
+@pytest.mark.parametrize("distance", [1e-12, 1e-9])
+def test_close_points_leave_no_needles(distance):
+    rng = np.random.default_rng(4)
+    for turn in np.linspace(0.1, 6, 20):
+        points = rng.permutation(np.argwhere(np.ones((12, 12))))[:6].astype(float)
+        points[5] = points[0] + distance * np.array([np.cos(turn), np.sin(turn)])
+        field = scattered(points)
+        weights = coefficients(field, (12, 12))
+        assert_near(weights.sum(-1), np.ones((12, 12)), 8 * EPS)
+        assert_near(weights[tuple(points[0].astype(int))][[0, 5]].sum(), 1, 1e-11)
+        # As wide as rounding may move a pixel: the neighbours hold what is in there.
+        mesh = field._mesh
+        areas = abs(np.linalg.det(mesh.along[:, :2]))
+        assert (areas / np.hypot(*np.moveaxis(mesh.along, -1, 0)).max(1)).min() > 1e-13 * mesh.extent
 
 
 def test_two_points_are_a_segment():

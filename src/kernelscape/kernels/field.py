@@ -261,6 +261,77 @@ class Field:
 
         return dense_array(self, shape)
 
+    def plot(
+        self,
+        image: Any = None,
+        *,
+        shape: Shape | None = None,
+        at: Any = None,
+        spacing: Any = None,
+        zoom: float | None = None,
+        common: bool = False,
+        cmap: Any = None,
+        ax: Any = None,
+    ) -> Any:
+        """Draw kernels where they belong: a contact sheet over an image of two dimensions.
+
+        Each kernel is drawn as an array is, sample ``k // 2`` on its own pixel, enlarged. Weights of 0 are transparent,
+        NaN is magenta; of complex kernels the magnitude is shown. Needs matplotlib:
+        ``pip install 'kernelscape[plot]'``.
+
+        Parameters
+        ----------
+        image : array_like, optional
+            What to draw over, in grey: of shape (H, W), or (H, W, 3) for colours.
+        shape : tuple of int, optional
+            The image's extents, where neither the field's maps nor `image` say them.
+        at : array_like of int, optional
+            The positions of the kernels, of shape (m, 2), as (y, x); negative ones count from the end. By default a
+            grid that is centred in the image.
+        spacing : int or (int, int), optional
+            Distance between the kernels of the grid, in pixels, along both axes or along each. By default there are
+            eight kernels along the longer axis.
+        zoom : float, optional
+            How much larger than the image's pixels the kernels' samples are drawn; 1 is true to scale. By default as
+            large as kernels can be in a grid without touching each other (at positions of your own so that at least
+            half of them do not), up to a sixth of the image.
+        common : bool
+            One scale of colours for all kernels; otherwise each is shown in units of its own largest weight.
+        cmap : str or matplotlib.colors.Colormap, optional
+            By default ``"viridis"``, from 0 to the largest weight; and ``"RdBu_r"``, centred at 0, where a kernel that
+            is drawn has negative weights.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default in a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            In the coordinates of the image's pixels, y pointing down. The kernels are the last of ``ax.images``, in the
+            order of their positions; each holds its kernel in units of the largest weight.
+
+        Raises
+        ------
+        MissingDependencyError
+            Matplotlib is not installed; also an ImportError.
+        ArgumentError, ArgumentTypeError, ShapeError
+            The extents do not agree, are not those of an image of two dimensions, or are not known; positions are no
+            integers, or outside the image.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from kernelscape.kernels import Gaussian
+        >>> field = Gaussian(np.linspace(0.5, 3, 60 * 80).reshape(60, 80))
+        >>> ax = field.plot(spacing=20)
+        >>> len(ax.images)
+        12
+        """
+        from kernelscape.plot import contact_sheet
+
+        return contact_sheet(
+            self, image, shape=shape, at=at, spacing=spacing, zoom=zoom, common=common, cmap=cmap, ax=ax
+        )
+
 
 def offsets_of(size: Shape, centre: Shape, dtype: Any = np.float64) -> tuple[Array, ...]:
     """The offsets of the taps from the centre, for each axis, ready to broadcast to the window's shape."""

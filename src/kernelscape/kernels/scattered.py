@@ -11,7 +11,7 @@ import functools
 import itertools
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -192,16 +192,15 @@ def _on_one_line(points: Array) -> ArgumentError:
 class _Mesh:
     """What lies between the points: triangles, and the border around them.
 
-    The sides of a triangle are opposite to its corners, and turned so that ``along[0] * (p - base)[1] - along[1] *
-    (p - base)[0]`` is positive for p inside. This is 0, exactly, at both ends, and of two triangles that share a side
-    it is the same number with opposite signs.
+    All go round in the same direction: with l the vector along a side or an edge, and d the one from its first end to a
+    pixel, ``l[0] * d[1] - l[1] * d[0]`` is positive for a pixel inside. At both ends this is 0 exactly.
     """
 
     points: Array
     unit: float  # of coordinates, a power of two: 1, but for points so far away that squares would overflow
-    slack: float
+    extent: float  # of the points, along their longest direction
     corners: Array  # (triangles, 3)
-    base: Array  # (triangles, 3, 2): one end of each side
+    base: Array  # (triangles, 3, 2): the first end of the side opposite to each corner
     along: Array  # (triangles, 3, 2)
     normal: Array  # (triangles, 3, 2): of length 1, inwards
     border: Array  # (edges, 2)
@@ -214,20 +213,19 @@ def _mesh_of(points: Array) -> _Mesh:
         none = np.zeros((0, 3, 2))
         return _Mesh(scaled, unit, 0.0, np.zeros((0, 3), np.int64), none, none, none, np.array([[0, 1]]))
     centred = scaled - scaled.mean(axis=0)
-    spread = np.ptp(centred @ np.linalg.svd(centred, full_matrices=False)[2].T, axis=0)
-    if spread[1] <= FLAT * spread[0]:
+    extent, width = np.ptp(centred @ np.linalg.svd(centred, full_matrices=False)[2].T, axis=0).tolist()
+    if width <= FLAT * extent:
         raise _on_one_line(points)
-    corners, border = _without_flat_borders(scaled, _triangles(scaled, points), FLAT * float(spread[0]))
-    slack = _SLACK * float(spread[0])
+    corners, border = _without_flat_borders(scaled, _triangles(scaled, points), FLAT * extent)
     # What is thinner than the slack belongs to its neighbours.
-    corners = corners[_sides(scaled, corners)[2].min(axis=1) > slack]
-    base, along, _ = _sides(scaled, corners)
-    normal = np.stack([-along[..., 1], along[..., 0]], axis=-1) / _lengths(along)[..., np.newaxis]
-    return _Mesh(scaled, unit, slack, corners, base, along, normal, border)
+    corners = corners[_sides(scaled, corners).height.min(axis=1) > _SLACK * extent]
+    sides = _sides(scaled, corners)
+    normal = np.stack([-sides.along[..., 1], sides.along[..., 0]], axis=-1) / sides.length[..., np.newaxis]
+    return _Mesh(scaled, unit, extent, corners, sides.base, sides.along, normal, border)
 
 
 def _triangles(scaled: Array, points: Array) -> Array:
-    """The Delaunay triangles, of shape (triangles, 3), corners in ascending order."""
+    """The Delaunay triangles, of shape (triangles, 3), going round in the direction of `_Mesh`."""
     from scipy.spatial import Delaunay
 
     found = Delaunay(scaled)
@@ -237,21 +235,28 @@ def _triangles(scaled: Array, points: Array) -> Array:
             f"points must be different; got {_shown(points[left])} at index {left} and {_shown(points[nearest])} at "
             f"index {nearest}, which are too close to be told apart. Keep one of them, or the mean of their kernels."
         )
-    return np.sort(found.simplices.astype(np.int64), axis=1)
+    corners = found.simplices.astype(np.int64)
+    return np.where(_sides(scaled, corners).height[:, :1] < 0, corners[:, ::-1], corners)
 
 
-def _sides(points: Array, corners: Array) -> tuple[Array, Array, Array]:
-    """Of each triangle's sides an end, the vector to the other end, turned, and the height of the opposite corner."""
-    base = points[corners[:, [1, 0, 0]]]
-    along = points[corners[:, [2, 2, 1]]] - base
+class _Sides(NamedTuple):
+    """The sides that are opposite to each corner of each triangle; of shape (triangles, 3)."""
+
+    ends: Array  # (triangles, 3, 2)
+    base: Array  # (triangles, 3, 2)
+    along: Array  # (triangles, 3, 2)
+    length: Array
+    height: Array  # of the corner above the side; negative where the triangle goes round in the other direction
+
+
+def _sides(points: Array, corners: Array) -> _Sides:
+    ends = np.stack([corners[:, [1, 2, 0]], corners[:, [2, 0, 1]]], axis=-1)
+    base = points[ends[..., 0]]
+    along = points[ends[..., 1]] - base
     across = points[corners] - base
     area = along[..., 0] * across[..., 1] - along[..., 1] * across[..., 0]
-    return base, along * np.sign(area)[..., np.newaxis], abs(area) / _lengths(along)
-
-
-def _lengths(vectors: Array) -> Array:
-    found: Array = np.hypot(vectors[..., 0], vectors[..., 1])
-    return found
+    length = np.hypot(along[..., 0], along[..., 1])
+    return _Sides(ends, base, along, length, area / length)
 
 
 def _without_flat_borders(points: Array, corners: Array, least: float) -> tuple[Array, Array]:
@@ -261,16 +266,16 @@ def _without_flat_borders(points: Array, corners: Array, least: float) -> tuple[
     outside. Such triangles are taken away, from the border inwards, but never the last one of a point.
     """
     while True:
-        ends = np.stack([corners[:, [1, 0, 0]], corners[:, [2, 2, 1]]], axis=-1)
-        _, where, counts = np.unique(ends @ [len(points), 1], return_inverse=True, return_counts=True)
+        sides = _sides(points, corners)
+        low, high = sides.ends.min(axis=-1), sides.ends.max(axis=-1)
+        _, where, counts = np.unique(low * len(points) + high, return_inverse=True, return_counts=True)
         outer = (counts == 1)[where].reshape(corners.shape)
-        lengths = _lengths(points[ends[..., 1]] - points[ends[..., 0]])
-        longest = lengths == lengths.max(axis=1, keepdims=True)
-        flat = (outer & longest & (_sides(points, corners)[2] <= least)).any(axis=1)
+        longest = sides.length == sides.length.max(axis=1, keepdims=True)
+        flat = (outer & longest & (sides.height <= least)).any(axis=1)
         remaining = np.bincount(corners[~flat].ravel(), minlength=len(points)) > 0
         flat &= remaining[corners].all(axis=1)
         if not flat.any():
-            return corners, ends[outer]
+            return corners, sides.ends[outer]
         corners = corners[~flat]
 
 
@@ -315,11 +320,11 @@ def _owners(mesh: _Mesh, ys: Array, xs: Array) -> Array:
     Deepest, and not the first that holds the pixel: on a side, rounding may put it outside of both triangles.
     """
     owner = np.full((len(ys), len(xs)), -1)
-    deepest = np.full(owner.shape, -mesh.slack)
+    deepest = np.full(owner.shape, -_SLACK * mesh.extent)
     (by, bx), (ny, nx) = (np.moveaxis(a, -1, 0)[..., np.newaxis] for a in (mesh.base, mesh.normal))
     # The distance from a side grows with y or falls, and with x, rounded too: a block's largest is at its corners.
     largest = (ny * (ys[[0, -1]] - by)).max(axis=-1) + (nx * (xs[[0, -1]] - bx)).max(axis=-1)
-    for triangle in np.flatnonzero((largest > -mesh.slack).all(axis=1)):
+    for triangle in np.flatnonzero((largest > -_SLACK * mesh.extent).all(axis=1)):
         down = ny[triangle] * (ys - by[triangle])
         right = nx[triangle] * (xs - bx[triangle])
         depth = functools.reduce(np.minimum, down[:, :, np.newaxis] + right[:, np.newaxis, :])
@@ -340,30 +345,41 @@ def _in_triangles(mesh: _Mesh, owner: Array, y: Array, x: Array) -> tuple[Array,
 
 
 def _on_border(mesh: _Mesh, y: Array, x: Array) -> tuple[Array, Array]:
-    """The ends of the nearest edge of the border, and the weights of its point that is nearest to each pixel."""
+    """The ends of the nearest edge of the border, and the weights of its point that is nearest to each pixel.
+
+    Where a pixel is in front of an edge, that edge is the nearest, and distances are not asked: those of two edges that
+    meet at an obtuse angle are the same in floating point long before the pixel is in front of the other.
+    """
     edges = mesh.border[_edges_nearby(mesh, y, x)]
     nearest, place = np.full(len(y), np.inf), np.zeros(len(y))
-    chosen = np.zeros(len(y), np.int64)
-    for edge, (first, second) in enumerate(edges):
-        distance, t = _to_edge(mesh.points[first], mesh.points[second], y, x)
-        nearer = distance < nearest
-        chosen[nearer], place[nearer] = edge, t[nearer]
-        np.minimum(distance, nearest, out=nearest)
+    chosen, settled = np.zeros(len(y), np.int64), np.zeros(len(y), bool)
+    for edge, (first, second) in enumerate(mesh.points[edges]):
+        distance, t, in_front = _to_edge(first, second, y, x)
+        nearer = np.where(in_front == settled, distance < nearest, in_front)
+        chosen[nearer], place[nearer], nearest[nearer] = edge, t[nearer], distance[nearer]
+        settled |= in_front
     return edges[chosen][:, [0, 1, 0]], np.stack([1 - place, place, np.zeros_like(place)], axis=-1)
 
 
 def _edges_nearby(mesh: _Mesh, y: Array, x: Array) -> Array:
-    """Edges that may be the nearest to one of the pixels, in order; all that rounding may confuse among them."""
+    """Edges that may be the nearest to one of the pixels, in order; all that might be confused among them."""
     ends = mesh.points[mesh.border]
     centre = [(float(a.min()) + float(a.max())) / 2 for a in (y, x)]
     radius = math.hypot(float(np.ptp(y)), float(np.ptp(x))) / 2
     distances = np.sqrt(_to_edge(ends[:, 0].T, ends[:, 1].T, *centre)[0])
-    return np.flatnonzero(distances <= (distances.min() + 2 * radius) * (1 + 1e-9))
+    # The border is convex but for what was flat.
+    return np.flatnonzero(distances <= (distances.min() + 2 * radius) * (1 + 1e-9) + 4 * FLAT * mesh.extent)
 
 
-def _to_edge(first: Array, second: Array, y: Any, x: Any) -> tuple[Array, Array]:
-    """The squared distance from an edge, and where its nearest point is, from 0 at the first end to 1 at the other."""
+def _to_edge(first: Array, second: Array, y: Any, x: Any) -> tuple[Array, Array, Array]:
+    """Of pixels and an edge, or a pixel and edges: the distance, where the nearest point of the edge is, and in front.
+
+    The distance is squared; the place goes from 0 at the first end to 1 at the second; in front of an edge is who is
+    outside and not beyond its ends.
+    """
     ly, lx = second[0] - first[0], second[1] - first[1]
     dy, dx = y - first[0], x - first[1]
-    t = np.clip((dy * ly + dx * lx) / (ly * ly + lx * lx), 0.0, 1.0)
-    return (dy - t * ly) ** 2 + (dx - t * lx) ** 2, t
+    t = (dy * ly + dx * lx) / (ly * ly + lx * lx)
+    in_front = (t > 0) & (t < 1) & (ly * dx - lx * dy < 0)
+    t = np.clip(t, 0.0, 1.0)
+    return (dy - t * ly) ** 2 + (dx - t * lx) ** 2, t, in_front
