@@ -17,7 +17,6 @@ import numpy as np
 
 from kernelscape import pool
 from kernelscape.backends import compiled, cpu
-from kernelscape.backends.emit.planes import block_of
 from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep
 from kernelscape.boundary import MODES, Outside, locate
 from kernelscape.errors import ArgumentError, BoundsError, nan_in_integers
@@ -355,10 +354,10 @@ class _Tables:
         native, swapped = layout.dtype.newbyteorder("="), not layout.dtype.isnative
         code = compiled.fill(self.plan.target, native, swapped, seen.dtype, spec.dtype, checked=self.owner.checked)
         self.owner.keep.append(code)
-        row[InputWord.FILL], row[InputWord.PLANES] = code.addresses["fill"], spec.planes
+        row[InputWord.FILL] = code.addresses["fill"]
         if self._is_block(number):
             size, target = layout.dtype.itemsize, self.plan.target
-            blocks = compiled.planes(target, size, block_of(spec.planes, size, target), checked=self.owner.checked)
+            blocks = compiled.planes(target, size, spec.planes, checked=self.owner.checked)
             self.owner.keep.append(blocks)
             row[InputWord.FILL_PLANES] = blocks.addresses["planes"]
         offsets = self.stage.y_offsets[number]

@@ -349,7 +349,6 @@ class _Worker:
             b.convert("inttoptr", home, PTR),
             b.convert("inttoptr", b.add(source, self.word(plan, Phase.START)), PTR),
             self.word(plan, Phase.COUNT),
-            self.word(record, InputWord.PLANES),
             self.word(record, InputWord.ROW_BYTES),
             self.word(plan, Phase.STEP),
             limits,

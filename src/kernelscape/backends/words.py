@@ -77,7 +77,6 @@ class InputWord(Words):
 
     FILL = auto()
     FILL_PLANES = auto()
-    PLANES = auto()
     COMBINATIONS = auto()
     Y_OFFSETS = auto()
     Y_OFFSET_TABLE = auto()
