@@ -364,7 +364,7 @@ class _Tables:
         ring_rows = offsets[-1] - offsets[0] + 1
         ring = ring_rows <= 4 * len(offsets) + 16
         slots = ring_rows if ring else len(offsets)
-        length, rows = longest + spec.span, len(spec.outer) * slots
+        length, rows = (longest + spec.span) * spec.unit, len(spec.outer) * slots
         row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, slots
         row[InputWord.ROW_BYTES] = _rounded(length * spec.dtype.itemsize, 64)
         row[InputWord.RING_AT] = self.room(
@@ -430,7 +430,7 @@ class _Tables:
         sizes = (
             len(o) * len(i.outer) * i.planes * i.dtype.itemsize
             for o, i in zip(stage.y_offsets, stage.inputs, strict=True)
-            if not i.is_uniform
+            if not i.is_uniform and not i.is_packed
         )
         fitting = self.plan.target.cache_bytes // 2 // max(1, sum(sizes))
         if stage.columns:
@@ -452,7 +452,8 @@ class _Tables:
         numbers = range(len(self.stage.inputs))
         # Where each position brings an array of its own, that is what has to be read in place, and in long runs; what
         # copying the rows of the other inputs takes is nothing beside it.
-        heavy = [n for n in numbers if self.stage.inputs[n].planes > 1 and self._is_readable(n)]
+        several = [n for n in numbers if self.stage.inputs[n].elements and not self.stage.inputs[n].is_uniform]
+        heavy = [n for n in several if self._is_readable(n)]
         for number in heavy or numbers:
             first, last = self._inside(number)
             low, high = max(low, first), min(high, last)
@@ -472,6 +473,8 @@ class _Tables:
         spec, layout = self.stage.inputs[number], self.plan.layouts[number]
         if not layout.dtype == spec.dtype == self.job.inputs[number].dtype or spec.phases != 1 or spec.is_uniform:
             return False
+        if spec.is_packed:
+            return True
         arrangement, size = self.plan.arrangement, layout.dtype.itemsize
         if self._stride_along(arrangement.x) != 1:
             return False
@@ -549,6 +552,8 @@ class _Tables:
 
     def _phase(self, row: Words, number: int, phase: int, x0: int, positions: int, count: int) -> bool:
         spec, layout = self.stage.inputs[number], self.plan.layouts[number]
+        if spec.is_packed:
+            return self._packed_phase(row, number, x0, positions)
         length = positions + spec.span
         row[Phase.COUNT] = length
         if run := self._run_inside(number, phase, x0, length):
@@ -570,6 +575,19 @@ class _Tables:
             flags[:length] = ~missing
             row[Phase.FLAGS] = self.address(flags, np.uint8)
         return bool(missing.any())
+
+    def _packed_phase(self, row: Words, number: int, x0: int, positions: int) -> bool:
+        """A row that has some elements for each position."""
+        spec, size = self.stage.inputs[number], self.plan.layouts[number].dtype.itemsize
+        row[Phase.COUNT] = row[Phase.HIGH] = positions * spec.unit
+        run = self._run_inside(number, 0, x0, positions)
+        if run is not None:
+            row[Phase.START], row[Phase.STEP] = run[0], size
+            return False
+        places, _ = self._places(number, 0, x0, positions)
+        row[Phase.HIGH] = 0
+        row[Phase.TABLE] = self.address((places[:, None] + size * np.arange(spec.unit)).reshape(-1))
+        return False
 
     def _run_inside(self, number: int, phase: int, x0: int, length: int) -> tuple[int, int] | None:
         """First place and step of a row that lies in the array; None if it may not, or has no one step.

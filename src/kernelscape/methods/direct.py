@@ -31,8 +31,18 @@ class Tile:
     instructions: float
 
 
-def choose_tile(outputs: Sequence[ex.Node], varying: set[int], shares_rows: bool, target: Target) -> Tile:
-    """The register tile for some expressions; `varying` holds the ids of nodes that differ from lane to lane."""
+def choose_tile(
+    outputs: Sequence[ex.Node],
+    varying: set[int],
+    shares_rows: bool,
+    target: Target,
+    packed: frozenset[int] = frozenset(),
+) -> Tile:
+    """The register tile for some expressions.
+
+    `varying` holds the ids of nodes that differ from lane to lane, `packed` the inputs whose elements are taken apart
+    in registers.
+    """
     nodes = [n for n in ex.walk(outputs) if id(n) in varying]
     lanes = _best_lanes(nodes, target)
     instructions = sum(_instructions(n) * _registers(n, lanes, target) for n in nodes)
@@ -44,6 +54,8 @@ def choose_tile(outputs: Sequence[ex.Node], varying: set[int], shares_rows: bool
     linear = bool(folds) and all(map(_is_sum_of_products, folds))
     free = target.registers * 3 // 4 if linear and together > 1 else target.registers // 2
     accumulators = max(1, free // widest // together)
+    if any(isinstance(n, ex.Pixel) and n.input in packed for n in nodes):
+        return Tile(1, 1, lanes, instructions)
     if linear and together == 1 and any(isinstance(n, ex.Pixel) and n.size > 1 for n in nodes):
         # Each position brings weights of its own: what counts is that they are read in long runs.
         return Tile(2 if shares_rows else 1, max(1, accumulators // 2), lanes, instructions)

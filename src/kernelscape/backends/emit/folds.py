@@ -26,6 +26,8 @@ from kernelscape.reductions import FOLDS
 
 UNROLL_LIMIT = 900
 """Instructions up to which a fold is written out."""
+UNPACK_LIMIT = 1200
+"""The same where elements of arrays at each position have to be taken apart."""
 LOOP_LIMIT = 120
 """Instructions of the unrolled part of a loop over taps."""
 
@@ -103,6 +105,9 @@ class Folds:
     def _fits_unrolled(self, slots: Sequence[Slot]) -> bool:
         node = slots[0][0]
         taps = node.body.size // max(node.size, 1)
+        if any(isinstance(n, ex.Pixel) and self.stage.inputs[n.input].is_packed for n in ex.walk([node.body])):
+            # Elements that lie together are taken apart by code that knows which they are.
+            return taps * self._step_cost(slots) <= UNPACK_LIMIT
         return taps <= 4 or taps * self._step_cost(slots) <= UNROLL_LIMIT
 
     def _step_cost(self, slots: Sequence[Slot]) -> int:

@@ -9,13 +9,11 @@ order in which it lies, once. Blocks at the end are shifted back, and nothing is
 from __future__ import annotations
 
 from kernelscape.backends.cpu import function_attributes
+from kernelscape.backends.emit.transposition import transposed
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Type, Value, constant
 from kernelscape.machine import Target
 
-import os
-AHEAD = int(os.environ.get("AHEAD","2"))
-"""Blocks of positions that memory is asked for before they are read."""
 ARGUMENTS = (
     ("destination", PTR),
     ("source", PTR),
@@ -62,7 +60,6 @@ class _Planes:
             first = builder.intrinsic("smin", I64, j, last)
             source = builder.offset(self.source, builder.mul(first, self.step))
             destination = builder.element_pointer(self.destination, self.element.element, first)
-            self._ahead(source)
             for e in range(0, self.planes, lanes):
                 self._block(source, destination, min(e, self.planes - lanes))
             return []
@@ -74,19 +71,6 @@ class _Planes:
             builder.loop(constant(I64, 0), self.count, 1, [], lambda j, _: self._position(j))
 
         builder.when(builder.icmp("sge", self.count, constant(I64, lanes)), in_blocks, one_by_one)
-
-    def _ahead(self, source: Value) -> None:
-        """Ask for what is read some blocks later.
-
-        Squares are read row by row, which machines do not see as a stream; and while the rows are worked on, memory
-        would rest.
-        """
-        builder, bytes_ = self.builder, self.planes * (self.element.bits // 8)
-        builder.module.declare("llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"])
-        first = builder.offset(source, builder.mul(self.step, constant(I64, AHEAD * self.lanes)))
-        for line in range(0, self.lanes * bytes_, 64):
-            pointer = builder.offset(first, line)
-            builder.line(f"call void @llvm.prefetch.p0(ptr {pointer.name}, i32 0, i32 3, i32 1)")
 
     def _position(self, j: Value) -> list[Value]:
         builder = self.builder
@@ -109,58 +93,6 @@ class _Planes:
             rows.append(builder.load(vector, self._element(source, e), self.bounds))
             source = builder.offset(source, self.step)
         row = builder.offset(destination, builder.mul(self.row_bytes, constant(I64, e)))
-        for column in _transposed(builder, rows):
+        for column in transposed(builder, rows):
             builder.store(column, row)
             row = builder.offset(row, self.row_bytes)
-
-
-def _transposed(builder: Builder, rows: list[Value]) -> list[Value]:
-    """The columns of a square of vectors.
-
-    First inside lanes of 128 bits, where machines interleave without a table, then whole lanes.
-    """
-    width = min(len(rows), 16 // (rows[0].type.bits // 8))
-    groups = [_inside_lanes(builder, rows[i : i + width]) for i in range(0, len(rows), width)]
-    columns: list[Value] = [rows[0]] * len(rows)
-    for c in range(width):
-        for lane, column in enumerate(_lanes_exchanged(builder, [group[c] for group in groups], width)):
-            columns[lane * width + c] = column
-    return columns
-
-
-def _inside_lanes(builder: Builder, rows: list[Value]) -> list[Value]:
-    """Of as many rows as a lane has elements: vectors that hold, lane by lane, what a column has of them."""
-    width, lanes = len(rows), rows[0].type.lanes
-    if width == 1:
-        return rows
-    order, half = rows, width // 2
-    for _ in range(width.bit_length() - 1):
-        pairs = list(zip(order[:half], order[half:], strict=True))
-        order = [_interleaved(builder, a, b, width, lanes, upper) for a, b in pairs for upper in (0, 1)]
-    return order
-
-
-def _interleaved(builder: Builder, a: Value, b: Value, width: int, lanes: int, upper: int) -> Value:
-    """One element of each in turn, from the lower or the upper half of every lane."""
-    mask = []
-    for lane in range(0, lanes, width):
-        for i in range(width // 2):
-            element = lane + upper * (width // 2) + i
-            mask += [element, lanes + element]
-    return builder.shuffle(a, b, tuple(mask))
-
-
-def _lanes_exchanged(builder: Builder, vectors: list[Value], width: int) -> list[Value]:
-    """Vector `l` of the result has lane `l` of each vector, in order; as many vectors as they have lanes."""
-    if len(vectors) == 1:
-        return vectors
-    lanes = vectors[0].type.lanes
-    blocks = [range(i, i + width) for i in range(0, lanes, width)]
-    even = tuple(e for block in blocks[0::2] for e in block)
-    odd = tuple(e for block in blocks[1::2] for e in block)
-    pairs = list(zip(vectors[0::2], vectors[1::2], strict=True))
-    halves = []
-    for part in (even, odd):
-        mask = (*part, *(lanes + e for e in part))
-        halves.append(_lanes_exchanged(builder, [builder.shuffle(a, b, mask) for a, b in pairs], width))
-    return [vector for pair in zip(*halves, strict=True) for vector in pair]
