@@ -11,9 +11,11 @@ import runpy
 import shlex
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kernelscape.cli import main
 from kernelscape.io import write
@@ -22,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "kernelscape"
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.name != "shared.py")
+DRAWINGS = sorted((ROOT / "docs" / "drawings").glob("*.py"))
 LARGEST_PICTURE = 300_000
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
@@ -146,6 +149,25 @@ def test_every_example_is_in_the_gallery():
     for script in EXAMPLES:
         assert f"../examples/{script.name}" in gallery
         assert f"pictures/{script.stem}.png" in gallery
+
+
+def test_drawings_are_what_their_scripts_draw():
+    drawn = runpy.run_path(str(ROOT / "docs" / "drawings" / "two_forms.py"))["drawing"]()
+    assert drawn == (ROOT / "docs" / "pictures" / "two_forms.svg").read_text(encoding="utf-8")
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+
+
+def test_painted_pictures_have_the_size_that_their_scripts_paint():
+    """Which grey a pixel has depends on matplotlib's release; what is drawn where has a test of its own."""
+    names = runpy.run_path(str(ROOT / "docs" / "drawings" / "contact_sheets.py"))
+    with Image.open(names["PICTURE"]) as picture:
+        assert names["drawing"]().size == picture.size
+
+
+def test_every_drawing_is_in_a_guide():
+    guides = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for script in DRAWINGS:
+        assert re.search(rf"pictures/{script.stem}\.(svg|png)", guides), name_of(script)
 
 
 def test_pictures_are_small():

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import scipy.signal
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,6 +28,12 @@ def test_examples_run_and_give_what_they_say():
         names["difference"][1:-1, 1:-1], np.sum(windows_a**2 - windows_b**2, axis=(2, 3)), atol=1e-5
     )
     np.testing.assert_array_equal(names["brightest"][1:, 1:], np.max(inner(A, (2, 2)) * k, axis=(2, 3)))
+    np.testing.assert_array_equal(names["soft"][0, :20], A[0, :20])  # in focus
+    for y, x in [(240, 320), (400, 20)]:
+        line = scipy.signal.windows.gaussian(2 * int(4 * names["sigma"][y, x] + 0.5) + 1, names["sigma"][y, x])
+        reach = len(line) // 2
+        block = A[y - reach : y + reach + 1, x - reach : x + reach + 1]
+        np.testing.assert_allclose(names["soft"][y, x], line @ block @ line / line.sum() ** 2, rtol=1e-5)
     dy, dx = names["dy"], names["dx"]
     y = np.arange(2, A.shape[0] - 2)[:, None, None, None]
     weights = np.exp(-(dx**2 + dy**2) / (y + 1))

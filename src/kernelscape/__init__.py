@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kernelscape import kernels
-    from kernelscape.api import Stencil, apply, convolve, correlate, index, kernel, pixel, stencil, window
+    from kernelscape.api import (
+        Stencil,
+        apply,
+        convolve,
+        correlate,
+        index,
+        kernel,
+        linear_operator,
+        pixel,
+        stencil,
+        window,
+    )
     from kernelscape.config import configure, set_defaults, settings
     from kernelscape.errors import KernelscapeError, PerformanceWarning, TracingError
     from kernelscape.trace import count, valid
@@ -34,6 +45,7 @@ __all__ = [
     "index",
     "kernel",
     "kernels",
+    "linear_operator",
     "pixel",
     "set_defaults",
     "settings",

@@ -2,7 +2,19 @@
 
 from kernelscape.api.arguments import index, kernel, pixel, window
 from kernelscape.api.linear import convolve, correlate
+from kernelscape.api.linear_operators import linear_operator
 from kernelscape.api.signatures import apply, stencil
 from kernelscape.api.stencils import Stencil
 
-__all__ = ["Stencil", "apply", "convolve", "correlate", "index", "kernel", "pixel", "stencil", "window"]
+__all__ = [
+    "Stencil",
+    "apply",
+    "convolve",
+    "correlate",
+    "index",
+    "kernel",
+    "linear_operator",
+    "pixel",
+    "stencil",
+    "window",
+]
