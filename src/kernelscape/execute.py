@@ -96,9 +96,8 @@ class Executable:
         if not tiles:
             return
         call = self._call_words(arrays, arguments, outputs)
-        call[_TILES] = tiles
         if chosen is not None:
-            call[_CHOSEN] = chosen.ctypes.data
+            call[_TILES], call[_CHOSEN] = tiles, chosen.ctypes.data
         address, sweep, free = call.buffer_info()[0], self._sweep_at, self._free
 
         def share(number: int) -> None:
@@ -157,6 +156,7 @@ class Executable:
         else:
             tables.append((_INPUT_LIMITS, tables[0][1]))
         words = array("q", _NO_WORDS)
+        words[_TILES] = self.tiles
         for _, table in tables:
             words.extend(table)
         place = words.buffer_info()[0] + len(_NO_WORDS)
