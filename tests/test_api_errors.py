@@ -186,11 +186,18 @@ def test_window_where_is_later_work():
     refused(NotYetSupportedError, r"window\(where=...\)", lambda: ks.window(A, where=A > 0))
 
 
-def test_kernel_fields_are_later_work():
-    field = np.ones((3, 4, 2, 2))
-    text = r"Kernel fields .*here of shape \(3, 4, 2, 2\).*not supported yet"
-    refused(NotYetSupportedError, text, lambda: ks.correlate(A, field))
-    refused(NotYetSupportedError, text, lambda: ks.apply(lambda w, k: np.sum(w * k), A, ks.kernel(field)))
+def test_a_kernel_for_every_pixel_is_a_field():
+    shown = r"got an array of shape {} for an image with \(3, 4\).*ks\.kernels\.Dense\({}\)"
+    field, colours = np.ones((3, 4, 2, 2)), np.ones((3, 4, 3))
+    text = shown.format(r"\(3, 4, 2, 2\)", "weights")
+    product = lambda w, k: np.sum(w * k)  # noqa: E731
+    for form in ("gather", "scatter"):
+        refused(ShapeError, text, lambda f=form: ks.correlate(A, field, form=f))
+        refused(ShapeError, text, lambda f=form: ks.convolve(colours, field, form=f, axes=(0, 1)))
+    refused(ShapeError, text, lambda: ks.apply(product, A, ks.kernel(field)))
+    refused(ShapeError, text, lambda: ks.apply(product, colours, ks.kernel(field), axes=(0, 1)))
+    text = shown.format(r"\(2, 2, 3, 4\)", r"np\.moveaxis\(weights, \(2, 3\), \(0, 1\)\)")
+    refused(ShapeError, text, lambda: ks.correlate(A, np.ones((2, 2, 3, 4))))
 
 
 # -- arrays -----------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ BUILTIN = {
     "ArgumentError": ValueError,
     "ArgumentTypeError": TypeError,
     "ShapeError": ValueError,
+    "PositionError": IndexError,
     "UnknownNameError": ValueError,
     "TracingError": TypeError,
     "NotYetSupportedError": NotImplementedError,

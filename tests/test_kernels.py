@@ -18,11 +18,11 @@ from kernelscape.errors import (
     ArgumentError,
     ArgumentTypeError,
     MemoryBudgetError,
+    PositionError,
     ShapeError,
 )
 from kernelscape.geometry import Input, Job, OutputAxis, WindowAxis
 from kernelscape.kernels import Chebyshev, Combination, Dense, Disc, Formula, Gaussian, LowRank, Separable
-from kernelscape.kernels.checks import PositionError
 from kernelscape.kernels.field import Blend, Coordinate, Field, Map, Table, offsets_of
 from kernelscape.reference import evaluate
 from kernelscape.trace import Parameter, trace

@@ -28,6 +28,10 @@ class ShapeError(ArgumentError):
     """Shapes, extents or axes do not fit each other."""
 
 
+class PositionError(ArgumentError, IndexError):
+    """A position lies outside the image that a field is for."""
+
+
 class UnknownNameError(ArgumentError):
     """A word is not in the vocabulary that is expected there."""
 

@@ -176,10 +176,11 @@ def test_apply_to_windows_and_kernels(name):
             value, bound = expected(case, x, mode=mode)
             found = ks.apply(lambda w, k: np.sum(w * k), x, ks.kernel(field), mode=mode)
             assert_within_bound(found, value, bound, np.dtype(np.float64), f"sum, mode={mode!r}")
+            # The function gets an array, in which weights of samples that take no part are 0.
             products = np.array(
                 [
                     np.where(taken, weight * sample, -np.inf)
-                    for weight, sample, taken in fields.products(x, case.kernels, mode, own=case.own)
+                    for weight, sample, taken in fields.products(x, case.kernels, mode)
                 ]
             )
             found = ks.apply(lambda w, k: np.max(w * k), x, ks.kernel(field), mode=mode)

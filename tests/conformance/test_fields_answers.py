@@ -322,7 +322,7 @@ REFUSED = {
     "infinite points": (
         lambda: ks.kernels.Scattered(KERNELS[0], [[0.0, 0], [1, np.inf], [2, 2]]), ["points", "inf"],
     ),
-    "two points": (lambda: ks.kernels.Scattered(KERNELS[0, :2], POINTS[:2]), ["points", "3", "2"]),
+    "no points": (lambda: ks.kernels.Scattered(KERNELS[0, :0], POINTS[:0]), ["kernels", "(0, 3, 3)"]),
     "more kernels than points": (lambda: ks.kernels.Scattered(np.ones((4, 3, 3)), POINTS), ["points", "4", "3"]),
     "more coefficients than kernels": (
         lambda: ks.kernels.Combination(np.ones((2, 3, 3)), np.ones((3, 5, 7))), ["coefficients", "2", "3"],
@@ -357,10 +357,14 @@ MEETINGS = {
     "fewer axes than the image": (
         lambda: ks.correlate(np.ones((5, 7, 3)), ks.kernels.Dense(np.ones((5, 7, 3, 3)))), "axes=(0, 1)",
     ),
-    "two dimensions only": (lambda: ks.correlate(np.ones((3, 4, 5)), ks.kernels.Gaussian(1.0, 2.0)), "two"),
+    "two dimensions only": (lambda: ks.correlate(np.ones((3, 4, 5)), ks.kernels.Gaussian(1.0, 2.0)), "axes=(0, 1)"),
     "points in a volume": (
-        lambda: ks.correlate(np.ones((3, 4, 5)), ks.kernels.Scattered(np.ones((3, 3, 3, 3)), POINTS)), "points",
+        lambda: ks.correlate(np.ones((3, 4, 5)), ks.kernels.Scattered(KERNELS[0], POINTS)), "axes=(0, 1)",
     ),
+    "named axes that are too many": (
+        lambda: ks.correlate(np.ones((3, 4, 5)), ks.kernels.Gaussian(1.0, 2.0), axes=(0, 1, 2)), "2 window axes",
+    ),
+    "maps of the last axes": (lambda: ks.correlate(np.ones((3, 5, 7)), ks.kernels.Disc(X)), "axes=(1, 2)"),
     "unknown form": (lambda: ks.correlate(X, ks.kernels.Gaussian(1.0), form="scater"), "'scatter'"),
     "an argument that is no map": (
         lambda: ks.correlate(X, ks.kernels.Formula(lambda dy, dx, s: dy * s, 3, "wide")), "'wide'",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kernelscape.api.options import not_yet
-from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError
+from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError
 from kernelscape.geometry import CellAxis
 from kernelscape.kernels.field import Field
 
@@ -184,6 +184,20 @@ def kernel(weights: ArrayLike | Field) -> KernelArgument | FieldArgument:
     return FieldArgument(weights) if isinstance(weights, Field) else KernelArgument(as_array(weights))
 
 
+def refuse_kernel_per_pixel(shape: tuple[int, ...], extents: tuple[int, ...]) -> None:
+    """Refuses an array with a kernel for every pixel of an image in place of one kernel, saying what it is called."""
+    ndim = len(extents)
+    if len(shape) != 2 * ndim:
+        return
+    for own, advice in ((shape[:ndim], ""), (shape[ndim:], f", {tuple(range(ndim, 2 * ndim))}, {tuple(range(ndim))}")):
+        if own == extents:
+            array = f"np.moveaxis(weights{advice})" if advice else "weights"
+            raise ShapeError(
+                f"Expected one kernel with {ndim} axes; got an array of shape {shape} for an image with {extents}. A "
+                f"kernel for every pixel is a kernel field: ks.kernels.Dense({array})."
+            )
+
+
 def index(axis: int) -> IndexArgument:
     """Hand the function the anchor's coordinate along an axis of the first input, as int64.
 
@@ -256,6 +270,11 @@ def _plain_array(value: Any) -> Array:
         raise NotYetSupportedError(
             f"Arrays of type {kind} are not supported yet, since what they carry beyond their numbers would be lost; "
             "expected a NumPy array. Convert it: numpy.asarray(array)."
+        )
+    if isinstance(value, Field):
+        raise ArgumentTypeError(
+            f"Expected an array; got the kernel field {value!r}. A function of windows gets it as ks.kernel(field), "
+            "correlate and convolve as their second argument; field.dense(shape) is the array of its kernels."
         )
     raise ArgumentTypeError(
         f"Expected an array, a number, or what ks.window, ks.pixel, ks.kernel and ks.index give; got {value!r}."

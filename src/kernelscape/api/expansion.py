@@ -1,29 +1,90 @@
 """Kernel fields as arguments of any function: ``ks.apply(f, image, ks.kernel(field))``.
 
 A field among the arguments becomes the maps and tables that it is made of, and the function one that first turns these
-into the kernel at the anchor. Blends of many kernels are made for some rows of the image at a time (``gather.py``).
+into the kernel at the anchor. A field that is the same for all pixels becomes its kernel. Blends of many kernels are
+made for some rows of the image at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from kernelscape.api.arguments import Argument, Array, FieldArgument, WindowArgument, array_of
-from kernelscape.api.fields import Way, Weights, arguments_of, described, kept_function
+from kernelscape.api.arguments import (
+    Argument,
+    Array,
+    FieldArgument,
+    KernelArgument,
+    PixelArgument,
+    WindowArgument,
+    array_of,
+)
+from kernelscape.api.fields import (
+    Described,
+    Way,
+    Weights,
+    arguments_of,
+    arrays_of,
+    field_axes,
+    kept_function,
+    refuse_nan_in_field,
+)
+from kernelscape.api.frame import make_frame
 from kernelscape.api.options import Options, changed
 from kernelscape.api.prepared import takes
-from kernelscape.api.strips import BLEND_BYTES, anchors_between, output_grid, strips
+from kernelscape.api.strips import BLEND_BYTES, in_strips, output_grid
 from kernelscape.errors import ArgumentTypeError, ShapeError
-from kernelscape.expression import DType
+from kernelscape.expression import DType, Shape
 from kernelscape.kernels.blend import lowered, rows_at_once
-from kernelscape.kernels.field import Blend, Bound
-from kernelscape.trace import valid
+from kernelscape.kernels.field import Blend, Bound, Table
+from kernelscape.kernels.materialize import constant_kernel, formed
+from kernelscape.trace import own_arrays, valid
 
 GATHERED = Way(False, False)
-Call = Callable[[Callable[..., Any], Options, list[Argument], Any], Any]
+
+
+class Kernel(NamedTuple):
+    """A kernel among the values of a function: of how many arguments it is made, and how."""
+
+    parts: int
+    field: Described
+    taps: tuple[int, ...] | None
+    """The samples of a footprint, as places in the kernel; None: all, in the kernel's shape."""
+
+    def seen(self, kernel: Any, lead: Shape = ()) -> Any:
+        """The kernel in the shape of the window, behind some leading axes."""
+        return kernel if self.taps is None else kernel.reshape(*lead, -1)[..., list(self.taps)]
+
+
+Layout = tuple[Kernel | None, ...]
+"""Of each value of the user's function, how it is made of arguments; None: it is one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expanded:
+    """A function of windows and kernel fields as one of windows, maps and tables.
+
+    Attributes
+    ----------
+    function : callable
+        A function of `arguments`.
+    arguments : list of Argument
+    user : callable
+        The user's function.
+    layout : tuple of (Kernel or None), optional
+        Which of its values are made of which arguments; None: it is `function`.
+    """
+
+    function: Callable[..., Any]
+    arguments: list[Argument]
+    user: Callable[..., Any]
+    layout: Layout | None
+
+
+Call = Callable[[Expanded, Options, Any], Any]
 
 
 def has_fields(arguments: Sequence[Argument]) -> bool:
@@ -36,36 +97,43 @@ def run_with_fields(
 ) -> Any:
     """Run a function of windows and kernel fields; `call` runs one of windows, pixels and kernels."""
     main = _main(arguments)
-    axes = _axes(options, main)
-    extents = tuple(main.shape[a] for a in axes)
-    bounds = [a.field.bound(extents) if isinstance(a, FieldArgument) else None for a in arguments]
-    _check(bounds)
-    if options.size is None and options.footprint is None:
-        options = changed(options, size=next(b.size for b in bounds if b is not None))
-    options = changed(options, axes=axes)
-    blends = [b for b in bounds if isinstance(b, Blend)]
+    bounds: list[Bound | Blend | None] = []
+    axes: tuple[int, ...] = ()
+    for argument in arguments:
+        if not isinstance(argument, FieldArgument):
+            bounds.append(None)
+            continue
+        axes = field_axes(argument.field, main.shape, options.axes)
+        bound = argument.field.bound(tuple(main.shape[a] for a in axes))
+        if options.nan_policy == "raise":
+            refuse_nan_in_field(argument.field, bound)
+        bounds.append(bound)
+    _refuse_complex(bounds)
+    options = _sized(changed(options, axes=axes, nan_policy="propagate"), next(b.size for b in bounds if b is not None))
+    dtypes = [None if b is None else _dtype_of(b, options, main) for b in bounds]
+    arguments, bounds = _with_constants(arguments, bounds, dtypes, options)
+    blends = [(b, t) for b, t in zip(bounds, dtypes, strict=True) if isinstance(b, Blend) and t is not None]
     if not blends:
-        made, expanded = _expanded(function, options, arguments, bounds, axes)
-        return call(made, options, expanded, output)
-    dtypes = [_dtype_of(b, options, main) for b in bounds if b is not None]
-    at_once = min(rows_at_once(b, extents, d.itemsize, BLEND_BYTES) for b, d in zip(blends, dtypes, strict=False))
-    grid = output_grid(options, extents, blends[0].size)
-    found = []
-    for first, stop in strips(grid[0], extents[0], at_once):
-        low, high = anchors_between(grid[0], first, stop, extents[0])
+        return call(_expanded(function, options, arguments, bounds, dtypes, axes), options, output)
+    extents = tuple(main.shape[a] for a in axes)
+
+    def run(part: Options, low: int, high: int, target: Any) -> Any:
         here = [
-            lowered(b, extents, low, high, _dtype_of(b, options, main)) if isinstance(b, Blend) else b for b in bounds
+            lowered(b, extents, low, high, t) if isinstance(b, Blend) and t is not None else b
+            for b, t in zip(bounds, dtypes, strict=True)
         ]
-        anchors = [(axis.first, axis.count) for axis in grid]
-        anchors[0] = (grid[0].first + grid[0].stride * first, stop - first)
-        place = (slice(None),) * axes[0] + (slice(first, stop),)
-        made, expanded = _expanded(function, options, arguments, here, axes)
-        whole = stop - first == grid[0].count
-        part = options if whole else changed(options, anchors=tuple(anchors))
-        found.append(call(made, part, expanded, _part_of(output, place)))
-        if whole:
-            return found[0]
-    return _joined(found, axes[0], output)
+        return call(_expanded(function, part, arguments, here, dtypes, axes), part, target)
+
+    whole = _whole_axes(options)
+    at_once = min(rows_at_once(b, extents, t.itemsize, BLEND_BYTES) for b, t in blends)
+    return in_strips(
+        run, options, output_grid(options, extents, blends[0][0].size), extents,
+        extents[0] if 0 in whole else at_once, axis=_place(arguments, axes, whole), output=output,
+        read=[
+            *(array_of(a) for a in arguments if isinstance(a, np.ndarray) or hasattr(a, "array")),
+            *(array for b in bounds if b is not None for array in arrays_of(b)),
+        ],
+    )  # fmt: skip
 
 
 def _main(arguments: Sequence[Argument]) -> Array:
@@ -75,16 +143,7 @@ def _main(arguments: Sequence[Argument]) -> Array:
     return array_of(max(windows, key=lambda a: array_of(a).ndim))
 
 
-def _axes(options: Options, main: Array) -> tuple[int, ...]:
-    if options.axes is None:
-        return tuple(range(main.ndim))
-    try:
-        return np.lib.array_utils.normalize_axis_tuple(options.axes, main.ndim, "axes")
-    except (np.exceptions.AxisError, TypeError, ValueError):
-        raise ShapeError(f"axes must be axes of the array of shape {main.shape}; got {options.axes!r}.") from None
-
-
-def _check(bounds: Sequence[Bound | Blend | None]) -> None:
+def _refuse_complex(bounds: Sequence[Bound | Blend | None]) -> None:
     if any(b is not None and b.dtype.kind == "c" for b in bounds):
         raise ArgumentTypeError(
             "A kernel field of complex numbers cannot be an argument of a function; expected real kernels. Hand over "
@@ -92,71 +151,132 @@ def _check(bounds: Sequence[Bound | Blend | None]) -> None:
         )
 
 
+def _sized(options: Options, size: Shape) -> Options:
+    """Windows are as large as the kernels, unless the call says otherwise."""
+    if options.footprint is not None:
+        if options.footprint.shape != size:
+            raise ShapeError(
+                f"The footprint must have the shape {size} of the field's kernels, whose samples it chooses too; got "
+                f"shape {options.footprint.shape}."
+            )
+        return options
+    return options if options.size is not None else changed(options, size=size)
+
+
 def _dtype_of(bound: Bound | Blend, options: Options, main: Array) -> DType:
     """The dtype of a field's kernels in the function: the windows' where these are floats, else the field's own."""
-    seen = main.dtype if options.dtype is None else options.dtype
-    found = seen.newbyteorder("=") if seen.kind == "f" else np.result_type(seen, bound.dtype)
+    seen = (main.dtype if options.dtype is None else options.dtype).newbyteorder("=")
+    if seen.kind == "c":
+        seen = np.zeros((), seen).real.dtype
+    found = seen if seen.kind == "f" else np.result_type(seen, bound.dtype)
     return np.dtype(np.float32) if found == np.float16 else found
+
+
+def _with_constants(
+    arguments: Sequence[Argument], bounds: Sequence[Bound | Blend | None], dtypes: Sequence[DType | None],
+    options: Options,
+) -> tuple[list[Argument], list[Bound | Blend | None]]:  # fmt: skip
+    """Arguments in which fields that are the same for all pixels are their kernels."""
+    made, rest = list(arguments), list(bounds)
+    for number, bound in enumerate(bounds):
+        kernel = None if bound is None else constant_kernel(bound)
+        if kernel is not None:
+            chosen = kernel if options.footprint is None else kernel[options.footprint.astype(bool)]
+            made[number], rest[number] = KernelArgument(np.ascontiguousarray(chosen, dtypes[number])), None
+    return made, rest
+
+
+def _whole_axes(options: Options) -> set[int]:
+    """The window axes that the function gets whole."""
+    sizes = options.size if isinstance(options.size, tuple) else ()
+    return {axis for axis, size in enumerate(sizes) if size is None}
+
+
+def _place(arguments: Sequence[Argument], axes: tuple[int, ...], whole: set[int]) -> int:
+    """Which axis of the results the first window axis is."""
+    ndim, main = len(axes), _main(arguments).ndim
+    arrays = [array_of(a) for a in arguments if isinstance(a, np.ndarray | WindowArgument | PixelArgument)]
+    before = max(0, max(a.ndim for a in arrays) - main)  # batch axes that other arguments alone have
+    return before + axes[0] - sum(axes[axis] < axes[0] for axis in whole if axis < ndim)
+
+
+# -- the function ------------------------------------------------------------------------------------------------------
 
 
 def _expanded(
     function: Callable[..., Any], options: Options, arguments: Sequence[Argument],
-    bounds: Sequence[Bound | Blend | None], axes: tuple[int, ...],
-) -> tuple[Callable[..., Any], list[Argument]]:  # fmt: skip
+    bounds: Sequence[Bound | Blend | None], dtypes: Sequence[DType | None], axes: tuple[int, ...],
+) -> Expanded:  # fmt: skip
     """The function of maps and tables in place of fields, and its arguments."""
-    main = _main(arguments)
+    if all(bound is None for bound in bounds):
+        return Expanded(function, list(arguments), function, None)
+    taps = None
+    if options.footprint is not None:
+        taps = tuple(np.flatnonzero(options.footprint).tolist())
     expanded: list[Argument] = []
-    layout: list[Any] = []
-    for argument, bound in zip(arguments, bounds, strict=True):
-        if not isinstance(bound, Bound):
+    layout: list[Kernel | None] = []
+    for argument, bound, dtype in zip(arguments, bounds, dtypes, strict=True):
+        if not isinstance(bound, Bound) or dtype is None:
             expanded.append(argument)
             layout.append(None)
             continue
-        parts = arguments_of(bound, axes, GATHERED)
+        parts = arguments_of(bound, axes, GATHERED, dtype)
         expanded += parts
-        layout.append((len(parts), described(bound, _dtype_of(bound, options, main))))
-    words = tuple(name for name in ("axis", "valid") if takes(function, name, len(arguments)))
+        layout.append(Kernel(len(parts), Described.of(bound, dtype), taps))
     windows = tuple(n for n, a in enumerate(arguments) if isinstance(a, np.ndarray | WindowArgument))
-    made = kept_function(
-        _with_kernels, function=function, layout=tuple(layout), words=words, windows=windows, ndim=len(axes)
-    )
-    return made, expanded
+    asks = {name: takes(function, name, len(arguments)) for name in ("axis", "valid")}
+    # One array of flags where all windows have the same offsets.
+    alike = len(windows) == 1 or (asks["valid"] and make_frame(options, expanded).windows_alike)
+    words = (asks["axis"], (windows[:1] if alike else windows) if asks["valid"] else ())
+    made = kept_function(_with_kernels, function, tuple(layout), windows[0], words)
+    return Expanded(made, expanded, function, tuple(layout))
 
 
 def _with_kernels(
-    *arguments: Any, function: Callable[..., Any], layout: tuple[Any, ...], words: tuple[str, ...],
-    windows: tuple[int, ...], ndim: int, **kwargs: Any,
+    function: Callable[..., Any], layout: Layout, window: int, words: tuple[bool, tuple[int, ...]], /,
+    *arguments: Any, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """The user's function, with kernels made from the values of their parts."""
+    """The user's function, with kernels made of the values of their parts, and the keywords that it asks for."""
     values: list[Any] = []
     rest = list(arguments)
-    for entry in layout:
-        if entry is None:
+    for kernel in layout:
+        if kernel is None:
             values.append(rest.pop(0))
             continue
-        count, field = entry
-        values.append(Weights(field, rest[:count], GATHERED).kernel)
-        del rest[:count]
-    if "axis" in words:
-        kwargs.setdefault("axis", tuple(range(ndim)))
-    if "valid" in words:
-        flags = tuple(valid(values[n]) for n in windows)
+        with own_arrays(rest[0]):
+            made = Weights(kernel.field, rest[: kernel.parts], GATHERED).whole
+        values.append(kernel.seen(made))
+        del rest[: kernel.parts]
+    takes_axis, flagged = words
+    if takes_axis:
+        kwargs.setdefault("axis", tuple(range(values[window].ndim)))
+    if flagged:
+        flags = tuple(valid(values[n]) for n in flagged)
         kwargs.setdefault("valid", flags[0] if len(flags) == 1 else flags)
     return function(*values, **kwargs)
 
 
-def _part_of(output: Any, place: tuple[slice, ...]) -> Any:
-    if isinstance(output, tuple | list):
-        return tuple(_part_of(one, place) for one in output)
-    return output[place] if isinstance(output, np.ndarray) else output
+def kernels_in(layout: Layout, values: Sequence[Any], count: int) -> list[Any]:
+    """The values of the user's function at `count` positions, of which arrays have a leading axis, made by NumPy."""
+    found: list[Any] = []
+    rest = list(values)
+    for kernel in layout:
+        if kernel is None:
+            found.append(rest.pop(0))
+            continue
+        made = _kernels(kernel.field, rest[: kernel.parts], count)
+        found.append(kernel.seen(made, (count,)))
+        del rest[: kernel.parts]
+    return found
 
 
-def _joined(found: Sequence[Any], axis: int, output: Any) -> Any:
-    if not isinstance(found[0], tuple):
-        return output if isinstance(output, np.ndarray) else np.concatenate(found, axis)
-    given = output if isinstance(output, tuple | list) else (output,) * len(found[0])
-    parts = zip(*found, strict=True)
-    return tuple(
-        one if isinstance(one, np.ndarray) else np.concatenate(part, axis)
-        for one, part in zip(given, parts, strict=True)
-    )
+def _kernels(field: Described, values: Sequence[Any], count: int) -> Array:
+    """A kernel for each of some positions, of shape ``(count, *size)``."""
+    weights = Weights(field, [np.asarray(value) for value in values], GATHERED)
+    lead = [(count, *(1,) * weights.ndim) if value.ndim == 1 else value.shape for value in weights.values]
+    shaped = [
+        value if value.ndim == 0 or kind[0] is Table else value.reshape(shape)
+        for kind, value, shape in zip(field.kinds, weights.values, lead, strict=True)
+    ]
+    with np.errstate(all="ignore"):
+        return formed(field, weights.offsets, shaped, (count,))

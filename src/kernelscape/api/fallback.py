@@ -8,26 +8,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from kernelscape.api.arguments import Argument, Array, IndexArgument, KernelArgument
+from kernelscape.api.expansion import Layout, kernels_in
 from kernelscape.api.frame import Frame
 from kernelscape.api.options import Options
-from kernelscape.api.prepared import takes
+from kernelscape.api.prepared import Prepared, takes
 from kernelscape.api.results import Result, allocate, check_output, store
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
 from kernelscape.geometry import Job, anchors
+from kernelscape.reference import evaluate
 from kernelscape.reference.samples import Chunk, Samples
 
 _SAMPLES_AT_ONCE = 1 << 22
 
 
 def run_with_numpy(
-    function: Callable[..., Any], frame: Frame, arguments: Sequence[Argument], options: Options, output: Any
-) -> Any:
+    function: Callable[..., Any], frame: Frame, arguments: Sequence[Argument], options: Options, output: Any,
+    layout: Layout | None = None,
+) -> Any:  # fmt: skip
     """The result, or the tuple of results, of a function that NumPy runs.
+
+    With a layout, some of the function's values are kernels that are made of arguments.
 
     Raises
     ------
@@ -36,7 +42,7 @@ def run_with_numpy(
         numbers.
     """
     check_output(output)
-    computed, several, enough = _Runner(function, frame, arguments, options).run()
+    computed, several, enough = _Runner(function, frame, arguments, options, layout).run()
     lacking = not enough.all()
     results = [
         Result((*frame.result_shape, *a.shape[len(frame.counts) :]), a.dtype, lacking, options.invalid)
@@ -51,16 +57,36 @@ def run_with_numpy(
     return tuple(outputs) if several else outputs[0]
 
 
+def run_by_definition(prepared: Prepared, arguments: Sequence[Argument], output: Any) -> Any:
+    """The result, or the tuple of results, of a traced function, as the definition has it: NumPy, and no machine code.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError
+        An output cannot be used, or cannot hold the result.
+    """
+    frame, results, job = prepared.frame, prepared.shared.results, prepared.shared.job
+    outputs = allocate(results, output)
+    job = replace(job, output_dtypes=tuple(r.own_dtype for r in results))
+    computed = evaluate(job, frame.job_arrays(arguments), prepared.run_time_arguments(arguments))
+    for array, result, target in zip(computed, results, outputs, strict=True):
+        store(frame.result_view(array), target, result.invalid)
+    return tuple(outputs) if prepared.several else outputs[0]
+
+
 class _Runner:
     def __init__(
-        self, function: Callable[..., Any], frame: Frame, arguments: Sequence[Argument], options: Options
-    ) -> None:
+        self, function: Callable[..., Any], frame: Frame, arguments: Sequence[Argument], options: Options,
+        layout: Layout | None,
+    ) -> None:  # fmt: skip
         self.function, self.frame, self.arguments, self.kwargs = function, frame, arguments, options.kwargs
-        kinds = {p.kind for p in frame.parameters}
+        self.layout = layout if layout is not None else (None,) * len(arguments)
+        kinds = _kinds(self.layout, [p.kind for p in frame.parameters])
         # Values of maps and coordinates would not broadcast against windows and against results alike.
-        takes_axis = "axis" not in self.kwargs and takes(function, "axis", len(arguments))
-        self.vectorised = takes_axis and not kinds & {"pixel", "index"}
-        self.flags = "valid" not in self.kwargs and takes(function, "valid", len(arguments))
+        takes_axis = "axis" not in self.kwargs and takes(function, "axis", len(kinds))
+        self.vectorised = takes_axis and not {"pixel", "index"} & set(kinds)
+        self.flags = "valid" not in self.kwargs and takes(function, "valid", len(kinds))
+        self.many = [kind in ("window", "pixel", "index", "field") for kind in kinds]
         if frame.may_miss and not self.flags:
             raise ArgumentError(
                 "The function cannot be traced, and samples may be missing under mode='shrink': expected a function "
@@ -106,7 +132,7 @@ class _Runner:
                 values.append(argument.array if isinstance(argument, KernelArgument) else argument)
         shapes = [(1, *self.frame.inputs[n].window_shape) for n in self.windows]
         valid = self._as_asked([np.ones(shape, np.bool_) for shape in shapes])
-        found = self._called(values, valid, 1)
+        found = self._called(kernels_in(self.layout, values, 1), valid, 1)
         several, counts = isinstance(found, tuple), self.frame.counts
         arrays = [_numbers(v) for v in (found if several else (found,))]
         return [np.empty((*counts, *a.shape[1:]), a.dtype) for a in arrays], several, np.ones(counts, np.bool_)
@@ -116,9 +142,8 @@ class _Runner:
         if self.vectorised:
             return self._called_at_once(values, valid, count)
         rows = []
-        many = [p.kind in ("window", "pixel", "index") for p in self.frame.parameters]
         for i in range(count):
-            row = [_copied(v[i]) if each else _copied(v) for v, each in zip(values, many, strict=True)]
+            row = [_copied(v[i]) if each else _copied(v) for v, each in zip(values, self.many, strict=True)]
             extra = {} if valid is None else {"valid": _element(valid, i)}
             rows.append(self.function(*row, **extra, **self.kwargs))
         if isinstance(rows[0], tuple):
@@ -132,7 +157,7 @@ class _Runner:
         found = self.function(*values, axis=axes if ndim > 1 else axes[0], **extra, **self.kwargs)
         for result in found if isinstance(found, tuple) else (found,):
             if np.shape(result)[:1] != (count,):
-                given = np.shape(values[self.windows[0]])
+                given = (count, *self.frame.inputs[self.windows[0]].window_shape)
                 raise ShapeError(
                     "A function with a parameter axis must reduce these axes alone; expected a result of shape "
                     f"({count}, ...) from windows of shape {given}, got {np.shape(result)}."
@@ -140,7 +165,8 @@ class _Runner:
         return found
 
     def _values(self, chunk: Chunk) -> list[Any]:
-        return [self._value(number, chunk) for number in range(len(self.arguments))]
+        values = [self._value(number, chunk) for number in range(len(self.arguments))]
+        return kernels_in(self.layout, values, chunk.count)
 
     def _value(self, number: int, chunk: Chunk) -> Any:
         parameter, argument = self.frame.parameters[number], self.arguments[number]
@@ -152,8 +178,11 @@ class _Runner:
         if parameter.kind == "scalar":
             return argument
         spec = self.frame.inputs[parameter.number]
-        shape = spec.window_shape if parameter.kind == "window" else ()
-        return chunk.window(parameter.number).data.astype(spec.dtype, copy=False).reshape(chunk.count, *shape)
+        if parameter.kind == "pixel":
+            return chunk.pixel(parameter.number).astype(spec.dtype, copy=False)
+        return (
+            chunk.window(parameter.number).data.astype(spec.dtype, copy=False).reshape(chunk.count, *spec.window_shape)
+        )
 
     def _valid(self, chunk: Chunk) -> Any:
         """The flags of the samples, if the function asks for them."""
@@ -168,6 +197,15 @@ class _Runner:
     def _as_asked(self, flags: Sequence[Array]) -> Any:
         """One array where all windows have the same offsets and so the same flags, else a tuple of them."""
         return (flags[0] if self.frame.windows_alike else tuple(flags)) if self.flags else None
+
+
+def _kinds(layout: Layout, kinds: Sequence[str]) -> list[str]:
+    """What each value of the function is; ``"field"`` stands for a kernel that is made of arguments."""
+    found, rest = [], list(kinds)
+    for kernel in layout:
+        found.append(rest[0] if kernel is None else "field")
+        del rest[: 1 if kernel is None else kernel.parts]
+    return found
 
 
 def _element(valid: Any, place: int) -> Any:

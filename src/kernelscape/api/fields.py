@@ -8,17 +8,33 @@ the same for fields as for everything else.
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from kernelscape.api.arguments import Argument, Array, IndexArgument, KernelArgument, PixelArgument, WindowArgument
 from kernelscape.api.kept import Kept
-from kernelscape.errors import ArgumentTypeError
+from kernelscape.api.options import nan_found
+from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
 from kernelscape.expression import DType, Shape
-from kernelscape.kernels.field import Bound, Cells, Coordinate, Elements, Map, Offsets, Table, offsets_of
-from kernelscape.trace import valid
+from kernelscape.kernels.checks import holds_nan
+from kernelscape.kernels.field import (
+    ArrayPart,
+    Blend,
+    Bound,
+    Cells,
+    Coordinate,
+    Elements,
+    Field,
+    Map,
+    Offsets,
+    Table,
+    offsets_of,
+)
+from kernelscape.trace import own_arrays, valid
 
 NOISE = 16
 """A sum of weights below this many epsilons of the sum of their magnitudes is rounding noise."""
@@ -38,22 +54,18 @@ class Way(NamedTuple):
 # -- arguments ---------------------------------------------------------------------------------------------------------
 
 
-def arguments_of(bound: Bound, axes: Sequence[int], way: Way) -> list[Argument]:
-    """What the parts of a field are for the function; `axes` are the window axes of the image."""
-    return [_argument(part, axes, way) for part in bound.parts]
+def arguments_of(bound: Bound, axes: Sequence[int], way: Way, dtype: DType) -> list[Argument]:
+    """What the parts of a field are for the function; `axes` are the window axes, kernels are computed in `dtype`."""
+    return [_argument(part, axes, way, dtype) for part in bound.parts]
 
 
-def arrays_of(bound: Bound) -> list[Array]:
-    """The arrays that a field reads."""
-    return [part.array for part in bound.parts if not isinstance(part, Coordinate)]
-
-
-def _argument(part: Any, axes: Sequence[int], way: Way) -> Argument:
+def _argument(part: Any, axes: Sequence[int], way: Way, dtype: DType) -> Argument:
     ndim = len(axes)
     if isinstance(part, Coordinate):
         return IndexArgument(axes[part.axis])
     if isinstance(part, Table):
-        return KernelArgument(part.array)
+        # Converted once, and not by every output.
+        return KernelArgument(part.array.astype(dtype) if part.array.dtype.kind == "f" else part.array)
     if isinstance(part, Cells):
         if way.scattered:
             raise ArgumentTypeError("Kernels that are shared by cells cannot be read at the samples of a window.")
@@ -76,70 +88,138 @@ def offsets_for(size: Shape, dtype: DType) -> Offsets:
     return offsets
 
 
+def arrays_of(bound: Bound | Blend) -> list[Array]:
+    """The arrays that a field reads."""
+    if isinstance(bound, Blend):
+        return [bound.kernels]
+    return [part.array for part in bound.parts if isinstance(part, ArrayPart)]
+
+
+def refuse_nan_in_field(field: Field, bound: Bound | Blend) -> None:
+    """What ``nan_policy="raise"`` does; `bound` is the field on its image."""
+    if any(map(holds_nan, arrays_of(bound))):
+        raise nan_found(f"The kernel field {field!r}")
+
+
+# -- axes --------------------------------------------------------------------------------------------------------------
+
+
+def field_axes(field: Field, shape: Shape, axes: Any) -> tuple[int, ...]:
+    """The window axes of an array for a kernel field, named by the caller or all of them.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError, ShapeError
+        They are no axes of the array, or not as many as the field is for.
+    """
+    if axes is not None:
+        found = named_axes(axes, shape)
+        if field.ndim not in (None, len(found)):
+            raise ShapeError(f"{field!r} is for images with {field.ndim} window axes; got axes={axes!r}.")
+        return found
+    if field.ndim not in (None, len(shape)):
+        advice = f" Name the window axes: axes={_likely_axes(field, shape)}." if field.ndim < len(shape) else ""
+        raise ShapeError(
+            f"{field!r} is for images with {field.ndim} axes; got an array with {len(shape)} (shape {shape}).{advice}"
+        )
+    return tuple(range(len(shape)))
+
+
+def _likely_axes(field: Field, shape: Shape) -> tuple[int, ...]:
+    """The axes that have the extents of the field's maps, if neighbours do; else the first ones."""
+    assert field.ndim is not None
+    for first in range(len(shape) - field.ndim + 1):
+        if shape[first : first + field.ndim] == field.extents:
+            return tuple(range(first, first + field.ndim))
+    return tuple(range(field.ndim))
+
+
+def named_axes(axes: Any, shape: Shape) -> tuple[int, ...]:
+    """Axes of an array of some shape, none negative."""
+    try:
+        return np.lib.array_utils.normalize_axis_tuple(axes, len(shape), "axes")
+    except np.exceptions.AxisError:
+        raise ShapeError(f"axes must be axes of the array of shape {shape}; got {axes!r}.") from None
+    except TypeError:
+        raise ArgumentTypeError(f"axes must be integers; got {axes!r}.") from None
+    except ValueError:
+        raise ArgumentError(f"axes must be different from each other; got {axes!r}.") from None
+
+
 # -- functions ---------------------------------------------------------------------------------------------------------
 
 
-def function_of(head: Callable[..., Any], bound: Bound, dtype: DType, **words: Any) -> Callable[..., Any]:
-    """``head(*arguments, field=...)`` as a function of arguments."""
-    return kept_function(head, field=described(bound, dtype), **words)
+class Described(NamedTuple):
+    """What a field is, as plain data and functions: what a function of its values has to know."""
+
+    offsets: Offsets
+    kinds: tuple[tuple[type, int, int], ...]
+    """Of each part what it is, and the axis and its extent where it is a coordinate."""
+    weights: Callable[..., Any]
+    scale: Callable[..., Any] | None
+    takes_part: Callable[..., Any] | None
+    factors: Callable[..., Any] | None
+    own_factors: Callable[..., Any] | None
+    terms: Callable[..., Any] | None
+    sparse: bool
+    is_even: bool
+
+    @staticmethod
+    def of(bound: Bound, dtype: DType) -> Described:
+        """The description of a field whose kernels are computed in some dtype."""
+        kinds = tuple((type(part), getattr(part, "axis", 0), getattr(part, "extent", 0)) for part in bound.parts)
+        functions = (bound.weights, bound.scale, bound.takes_part, bound.factors, bound.own_factors, bound.terms)
+        return Described(offsets_for(bound.size, dtype), kinds, *functions, bound.sparse, bound.is_even)
 
 
-def kept_function(head: Callable[..., Any], **words: Any) -> Callable[..., Any]:
-    """``partial(head, **words)``: the same object for equal words, by which compiled functions are found again."""
-    key = (head, tuple((name, _word_key(name, word)) for name, word in sorted(words.items())))
+def kept_function(head: Callable[..., Any], *held: Any, **words: Any) -> Callable[..., Any]:
+    """``partial(head, *held, **words)``: the same object for equal words, by which machine code is found again.
+
+    Users' functions among the words, and so what these hold, are not kept alive at their first use.
+    """
+    users: list[Any] = []
+    key = (head, _key_of(held, users), *((name, _key_of(word, users)) for name, word in sorted(words.items())))
     found = _functions.get(key)
-    return _functions.put(key, functools.partial(head, **words)) if found is None else found
+    if isinstance(found, functools.partial):
+        return found
+    made = functools.partial(head, *held, **words)
+    if not users or (found is not None and all(f() is u for f, u in zip(found, users, strict=True))):
+        return _functions.put(key, made)  # type: ignore[return-value]  # it is what was put
+    with suppress(TypeError):  # an object without weak references is not kept
+        _functions.put(key, tuple(map(weakref.ref, users)))
+    return made
 
 
-def _word_key(name: str, word: Any) -> Hashable:
-    if name == "layout":
-        return tuple(None if entry is None else (entry[0], _description_key(entry[1])) for entry in word)
-    return _description_key(word) if name in ("field", "imag") else word
+_functions: Kept[functools.partial[Any] | tuple[weakref.ref[Any], ...]] = Kept(256)
 
 
-def _description_key(described: tuple[Any, ...] | None) -> Hashable:
-    if described is None:
-        return None
-    offsets, kinds, is_even, *functions = described
-    return (tuple(o.shape for o in offsets), offsets[0].dtype, kinds, is_even, tuple(map(_function_key, functions)))
+def _key_of(word: Any, users: list[Any]) -> Hashable:
+    """Equal for words of equal meaning; users' functions are collected."""
+    if isinstance(word, tuple):
+        return (type(word), *(_key_of(part, users) for part in word))
+    if isinstance(word, np.ndarray):
+        return (word.shape, word.dtype, word.tobytes())
+    if isinstance(word, functools.partial):
+        return ("partial", *(_key_of(part, users) for part in (word.func, word.args, *sorted(word.keywords.items()))))
+    if callable(word) and not isinstance(word, type) and not _is_own(word):
+        users.append(word)
+        return id(word)
+    return (type(word), word)
 
 
-def described(bound: Bound, dtype: DType) -> tuple[Any, ...]:
-    """What `Weights` needs to know of a field, as plain data and functions."""
-    functions = (bound.weights, bound.scale, bound.takes_part, bound.factors, bound.own_factors, bound.terms)
-    return (offsets_for(bound.size, dtype), kinds_of(bound), bound.is_even, *functions)
-
-
-def kinds_of(bound: Bound) -> tuple[tuple[type, int, int], ...]:
-    """For each part what it is, and the axis and its extent where it is a coordinate."""
-    return tuple((type(part), getattr(part, "axis", 0), getattr(part, "extent", 0)) for part in bound.parts)
-
-
-_functions: Kept[Callable[..., Any]] = Kept(256)
-
-
-def _function_key(function: Any) -> Hashable:
-    """Equal for functions that do the same: partial objects are compared by what they hold."""
-    if not isinstance(function, functools.partial):
-        return function  # type: ignore[no-any-return]
-    held = (*function.args, *(entry for pair in sorted(function.keywords.items()) for entry in pair))
-    return (_function_key(function.func), tuple(_function_key(part) for part in held))
+def _is_own(function: Any) -> bool:
+    return str(getattr(function, "__module__", "")).partition(".")[0] == __name__.partition(".")[0]
 
 
 class Weights:
     """The weights of a field for the values of one call, as the functions below use them."""
 
-    def __init__(
-        self, field: tuple[Any, ...], values: Sequence[Any], way: Way, displacements: tuple[Any, ...] = ()
-    ) -> None:
-        self.offsets, kinds, self._is_even, *functions = field
+    def __init__(self, field: Described, values: Sequence[Any], way: Way, displacements: tuple[Any, ...] = ()) -> None:
+        self.field, self.offsets, self.way, self.displacements = field, field.offsets, way, displacements
         self.ndim = len(self.offsets)
         self.size = tuple(offset.shape[axis] for axis, offset in enumerate(self.offsets))
         self.dtype = self.offsets[0].dtype
-        self._weights, self._scale, self._takes_part, self._factors, self._own_factors, self._terms = functions
-        self.way = way
-        self.displacements = displacements
-        self.values = [self._value(kind, value) for kind, value in zip(kinds, values, strict=True)]
+        self.values = [self._value(kind, value) for kind, value in zip(field.kinds, values, strict=True)]
 
     def _value(self, part: tuple[type, int, int], value: Any) -> Any:
         """Floats in the dtype that is computed in; what belongs to the samples of a window, in the kernel's order."""
@@ -150,35 +230,31 @@ class Weights:
             # A field is read at the nearest edge, its coordinates too.
             at = np.broadcast_to(value + self.displacements[axis], self.size) if self.way.scattered else value
             return np.minimum(np.maximum(at, 0), extent - 1)
-        return value if not self.way.scattered or kind is Table else self.turned(value)
+        return value if not self.way.scattered or kind is Table else self._turned(value)
 
-    def turned(self, kernel: Any) -> Any:
+    def _turned(self, kernel: Any) -> Any:
         """From the kernel's order to the window's, and back."""
         return kernel[(..., *(slice(None, None, -1),) * self.ndim)] if self.way.flipped else kernel
 
-    def full(self, found: Any) -> Any:
+    def _full(self, found: Any) -> Any:
         """An array of weights in the window's order and of its shape."""
-        return self.turned(np.broadcast_to(found, self.size))
+        return self._turned(np.broadcast_to(found, self.size))
 
     @property
     def weights(self) -> Any:
-        """The weights, `scale` left out."""
-        return self.full(self._weights(self.offsets, *self.values))
+        """The weights, `scale` left out, in the window's order."""
+        return self._full(self.field.weights(self.offsets, *self.values))
 
     @property
     def part(self) -> Any:
         """Which samples take part; None for all."""
-        return None if self._takes_part is None else self.full(self._takes_part(self.offsets, *self.values))
+        asked = self.field.takes_part
+        return None if asked is None else self._full(asked(self.offsets, *self.values))
 
     @property
     def scale(self) -> Any:
         """What all weights of the kernel share; None for 1."""
-        return None if self._scale is None else self._scale(self.offsets, *self.values)
-
-    @property
-    def kernel(self) -> Any:
-        """The kernel as a function gets it."""
-        return self.turned(self.whole)
+        return None if self.field.scale is None else self.field.scale(self.offsets, *self.values)
 
     @property
     def whole(self) -> Any:
@@ -187,42 +263,47 @@ class Weights:
         found = found if scale is None else found * scale
         return found if part is None else np.where(part, found, np.zeros((), found.dtype))
 
-    def sum_with(self, window: Any, *, whole: bool = False) -> Any:
-        """The sum of products with a window, `scale` left out: in the form that takes least.
+    def dot(self, window: Any, *, whole: bool = False) -> Any:
+        """The sum of products with a window, in the form that takes least.
 
         `whole` says that no sample of any window can be missing.
         """
-        if self._terms is not None:
+        total, scale = self._sum_with(window, whole), self.scale
+        return total if scale is None else total * scale
+
+    def _sum_with(self, window: Any, whole: bool) -> Any:
+        if self.field.terms is not None:
             return self._sum_of_terms(window)
-        if self._factors is not None and self.ndim > 1:
+        if self.field.factors is not None and self.ndim > 1:
             return self._sum_by_axes(window, whole)
         return _sum(window * self.weights, None, self.part)
 
     def _sum_of_terms(self, window: Any) -> Any:
         total = None
-        zero = np.zeros((), self.dtype)
-        for coefficient, kernel in self._terms(self.offsets, *self.values):
-            product = coefficient * np.sum(window * self.full(kernel))
-            # A kernel with the coefficient 0 takes no part, whatever it holds.
-            product = np.where(coefficient == zero, zero, product)
+        assert self.field.terms is not None
+        for coefficient, kernel in self.field.terms(self.offsets, *self.values):
+            product = coefficient * np.sum(window * self._full(kernel))
+            if self.field.sparse:
+                zero = np.zeros((), self.dtype)
+                product = np.where(coefficient == zero, zero, product)
             total = product if total is None else total + product
         return total
 
     def _sum_by_axes(self, window: Any, whole: bool) -> Any:
         """Along the last axis first; each sum is over one axis and its weights are of one axis."""
-        factors = self._factors(self.offsets, *self.values)
-        own = (None,) * self.ndim if self._own_factors is None else self._own_factors(self.offsets, *self.values)
+        assert self.field.factors is not None
+        factors, asked = self.field.factors(self.offsets, *self.values), self.field.own_factors
+        own = (None,) * self.ndim if asked is None else asked(self.offsets, *self.values)
         for axis in reversed(range(self.ndim)):
-            shape = (1,) * axis + (self.size[axis],)
-            factor = self._along(factors[axis], shape)
-            inside = None if own[axis] is None else self._along(own[axis], shape)
-            if whole and self._is_even and axis == self.ndim - 1 and self.size[axis] % 2:
+            factor = self._along(axis, factors[axis])
+            inside = None if own[axis] is None else self._along(axis, own[axis])
+            if whole and self.field.is_even and axis == self.ndim - 1 and self.size[axis] % 2:
                 window, factor, inside = _halved(window, factor, inside)
             window = _sum(window * factor, axis, inside)
         return window
 
-    def _along(self, found: Any, shape: Shape) -> Any:
-        line = np.broadcast_to(found, self.offsets[len(shape) - 1].shape).reshape(shape[-1])
+    def _along(self, axis: int, found: Any) -> Any:
+        line = np.broadcast_to(found, self.offsets[axis].shape).reshape(self.size[axis])
         return line[::-1] if self.way.flipped else line
 
 
@@ -240,34 +321,94 @@ def _sum(products: Any, axis: int | None, where: Any) -> Any:
     return np.sum(products, axis=axis, where=np.broadcast_to(where, products.shape))
 
 
-def gathered(*arguments: Any, field: tuple[Any, ...], way: Way, normalize: bool, invalid: float, whole: bool) -> Any:
-    """The sum of products of a window and the anchor's kernel."""
-    window, *values = arguments
-    weights = Weights(field, values, way)
-    if not normalize:
-        total, scale = weights.sum_with(window, whole=whole), weights.scale
-        return total if scale is None else total * scale
-    kernel, part = weights.weights, weights.part
-    total, sound = _valid_sum(window, kernel, part)
-    return np.where(sound, _sum(window * kernel, None, part) / total, invalid)
+def _own(head: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a window and the values of fields, in which all arrays are the library's."""
+
+    @functools.wraps(head)
+    def called(window: Any, *values: Any, **words: Any) -> Any:
+        with own_arrays(window):
+            return head(window, *values, **words)
+
+    return called
 
 
-def scattered(*arguments: Any, field: tuple[Any, ...], way: Way, displacements: tuple[Any, ...]) -> Any:
+@_own
+def gathered(
+    *arguments: Any, field: Described, windows: int, way: Way, normalize: bool, invalid: float, whole: bool
+) -> Any:
+    """The sum of products of a window and the anchor's kernel; of several windows a sum for each."""
+    weights, x = Weights(field, arguments[windows:], way), arguments[:windows]
+    if normalize:
+        kernel, part = weights.weights, weights.part
+        total, sound = _valid_sum(x[0], kernel, part)
+        found = [np.where(sound, _sum(window * kernel, None, part) / total, invalid) for window in x]
+    else:
+        found = [weights.dot(window, whole=whole) for window in x]
+    return tuple(found) if windows > 1 else found[0]
+
+
+@_own
+def gathered_complex(
+    *arguments: Any, fields: tuple[Described, Described], windows: int, way: Way, conjugated: bool, normalize: bool,
+    invalid: float,
+) -> Any:  # fmt: skip
+    """The real and the imaginary part of such a sum with complex kernels, which come as two fields."""
+    x = (*arguments[:windows], None)[:2]
+    kernel = _complex_kernel(fields, arguments[windows:], way, conjugated)
+    total = complex_sum(x, kernel)
+    return complex_quotient(total, x[0], kernel, invalid) if normalize else total
+
+
+@_own
+def scattered(*arguments: Any, field: Described, way: Way, displacements: tuple[Any, ...]) -> Any:
     """The sum of products of the samples of a window, each with its own kernel; `scale` left out."""
     window, *values = arguments
     weights = Weights(field, values, way, displacements)
     return _sum(window * weights.weights, None, weights.part)
 
 
-def balanced(*arguments: Any, field: tuple[Any, ...], way: Way, centre: Shape, normalize: bool) -> Any:
-    """A source times what all weights of its kernel share; `way` is the one in which the kernel would be gathered."""
+@_own
+def balanced(*arguments: Any, field: Described, way: Way, centre: Shape, normalize: bool) -> Any:
+    """A source times what all weights of its kernel share; `way` is the one in which the kernel would be gathered.
+
+    With `normalize` the source is divided by the sum of the weights that fall on something; where that is rounding
+    noise, it sends nothing.
+    """
     window, *values = arguments
     weights = Weights(field, values, way)
     source = window[centre]
     if not normalize:
         return source * weights.scale
     total, sound = _valid_sum(window, weights.weights, weights.part)
-    return np.where(sound, source / total, np.nan)
+    return np.where(sound, source / total, np.zeros((), source.dtype))
+
+
+@_own
+def reciprocal(*arguments: Any, field: Described, way: Way) -> Any:
+    """One over the sum of the weights of the anchor's kernel that fall on something; 0 where that is noise."""
+    window, *values = arguments
+    total, sound = _valid_sum(window, Weights(field, values, way).whole, None)
+    return np.where(sound, np.ones((), total.dtype) / total, np.zeros((), total.dtype))
+
+
+@_own
+def reciprocal_complex(*arguments: Any, fields: tuple[Described, Described], way: Way, conjugated: bool) -> Any:
+    """The real and the imaginary part of the same for complex kernels."""
+    window, *values = arguments
+    kernel = _complex_kernel(fields, values, way, conjugated)
+    one, zero = np.ones((), kernel[0].dtype), np.zeros((), kernel[0].dtype)
+    return complex_quotient((one, zero), window, kernel, 0.0)
+
+
+def _complex_kernel(
+    fields: tuple[Described, Described], values: Sequence[Any], way: Way, conjugated: bool
+) -> tuple[Any, Any]:
+    count = len(fields[0].kinds)
+    real, imag = Weights(fields[0], values[:count], way).whole, Weights(fields[1], values[count:], way).whole
+    return real, -imag if conjugated else imag
+
+
+# -- sums ------------------------------------------------------------------------------------------------------------
 
 
 def _valid_sum(window: Any, kernel: Any, part: Any) -> tuple[Any, Any]:
@@ -275,35 +416,12 @@ def _valid_sum(window: Any, kernel: Any, part: Any) -> tuple[Any, Any]:
     counts = valid(window) if part is None else valid(window) & part
     there = np.where(counts, kernel, np.zeros((), kernel.dtype))
     total = np.sum(there)
-    return total, np.abs(total) > NOISE * np.finfo(total.dtype).eps * np.sum(np.abs(there))
+    return total, is_sound(np.abs(total), np.sum(np.abs(there)))
 
 
-def gathered_complex(
-    *arguments: Any, field: tuple[Any, ...], imag: tuple[Any, ...] | None, way: Way, conjugated: bool, windows: int,
-    own: int, normalize: bool, invalid: float,
-) -> Any:  # fmt: skip
-    """The same for complex numbers, which come as two windows, or two fields, or both; and so does the result."""
-    x = (*arguments[:windows], None)[:2]
-    real = Weights(field, arguments[windows : windows + own], way)
-    kernel: tuple[Any, Any] = (real.whole, None)
-    if imag is not None:
-        other = Weights(imag, arguments[windows + own :], way).whole
-        kernel = (kernel[0], -other if conjugated else other)
-    total = complex_sum(x, kernel)
-    return complex_quotient(total, x[0], kernel, invalid) if normalize else total
-
-
-def reciprocal(
-    *arguments: Any, field: tuple[Any, ...], imag: tuple[Any, ...] | None, way: Way, own: int, conjugated: bool
-) -> Any:
-    """One over the sum of the weights of the anchor's kernel, real and imaginary part; NaN where that is noise."""
-    window, *values = arguments
-    real = Weights(field, values[:own], way).whole
-    other = None if imag is None else Weights(imag, values[own:], way).whole
-    if other is not None and conjugated:
-        other = -other
-    one, zero = np.ones((), real.dtype), np.zeros((), real.dtype)
-    return complex_quotient((one, zero), window, (real, other), np.nan)
+def product_sum(w: Any, k: Any) -> Any:
+    """The sum of the products with one kernel for all pixels."""
+    return np.sum(w * k)
 
 
 def complex_sum(x: Sequence[Any], k: Sequence[Any]) -> tuple[Any, Any]:
@@ -327,5 +445,5 @@ def complex_quotient(total: Sequence[Any], w: Any, k: Sequence[Any], invalid: fl
 
 
 def is_sound(total: Any, magnitude: Any) -> Any:
-    """Whether a sum of weights is more than rounding noise."""
-    return total > NOISE * np.finfo(total.dtype).eps * magnitude
+    """Whether a sum of weights is more than rounding noise; NaN is, as it has to be seen."""
+    return ~(total <= NOISE * np.finfo(total.dtype).eps * magnitude)

@@ -24,10 +24,11 @@ from kernelscape.api.arguments import (
     PixelArgument,
     WindowArgument,
     array_of,
+    refuse_kernel_per_pixel,
 )
 from kernelscape.api.options import Options, native
 from kernelscape.boundary import MODES, Outside, canonical_modes
-from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError
+from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import (
     Input,
@@ -259,11 +260,8 @@ class _Framer:
         if ndim == self.main.ndim:
             return ndim
         shape = self.main.shape
-        if what == "kernel" and self.kernels[0].array.shape[: len(shape)] == shape:
-            raise NotYetSupportedError(
-                f"Kernel fields (a kernel for each pixel, here of shape {self.kernels[0].array.shape} for arrays of "
-                f"shape {shape}) are not supported yet; expected one kernel with {len(shape)} axes."
-            )
+        if what == "kernel":
+            refuse_kernel_per_pixel(self.kernels[0].array.shape, shape)
         advice = f" Name the window axes, for example axes={tuple(range(ndim))}." if 0 < ndim < len(shape) else ""
         raise ShapeError(f"The {what} has {ndim} axes and the array has {len(shape)} (shape {shape}).{advice}")
 
@@ -372,6 +370,7 @@ class _Framer:
             raise ArgumentError("A window has no size: expected size= or footprint=, in the call or in ks.window.")
         shape = self.kernels[0].array.shape
         if len(shape) != self.ndim:
+            refuse_kernel_per_pixel(shape, self.extents)
             raise ShapeError(
                 f"The kernel has shape {shape}, and there are {self.ndim} window axes. Give size=, or name the window "
                 f"axes with axes=, for example axes={tuple(range(len(shape)))}."

@@ -95,9 +95,9 @@ def linear_operator(
     Raises
     ------
     ArgumentError
-        Some outputs have no value, so that there is no linear operator: no sample of their window exists (under
-        ``mode="shrink"``), or the weights that `normalize` divides by sum to rounding noise. Or: `cval` is not 0, and
-        whatever `correlate` refuses.
+        Some outputs of a gather have no value, so that there is no linear operator: no sample of their window exists
+        (under ``mode="shrink"``), or the weights that `normalize` divides by sum to rounding noise. Or: `cval` is not
+        0, and whatever `correlate` refuses.
     ShapeError, ArgumentTypeError, UnknownNameError, NotYetSupportedError
         `shape` is not made of positive integers; the kernels do not fit to it; and whatever `correlate` refuses.
 
@@ -262,9 +262,9 @@ def _made(
     shape, axes, extents = operands.array.shape, operands.axes, operands.extents
     size = weights.bound(extents).size if isinstance(weights, Field) else weights.shape
     reach = Reach.of(extents, size, options, operation == "convolve")
-    grid = tuple(output_grid(changed(options, origin=reach.origin(reach.flipped)), extents, size))
     if form == "scatter":
         selection(reach, options)  # refuses outputs outside of the image
+    grid = tuple(output_grid(changed(options, origin=reach.origin(reach.flipped)), extents, size))
     counts = dict(zip(axes, (axis.count for axis in grid), strict=True))
     made = _Operator(
         shape=shape,
@@ -295,7 +295,8 @@ def _one_image(made: _Operator, value: float) -> Array:
 
 
 def _refuse_undefined(made: _Operator) -> None:
-    if not made.normalize and not _may_see_nothing(made):
+    # A scatter gives every output a value: sources whose weights cannot be divided by their sum send nothing.
+    if made.form == "scatter" or not (made.normalize or _may_see_nothing(made)):
         return
     undefined = np.isnan(_forward(made, _one_image(made, 0.0)))[0]
     if not undefined.any():
@@ -317,7 +318,7 @@ def _may_see_nothing(made: _Operator) -> bool:
     It is not where its anchor, which is one of its samples, is in the image, and the middle of the kernel, which always
     takes part, lies on the anchor.
     """
-    if made.form == "scatter" or all(MODES[mode].outside is not Outside.MISSING for mode in made.reach.modes):
+    if all(MODES[mode].outside is not Outside.MISSING for mode in made.reach.modes):
         return False
     moved = any(c != k // 2 for c, k in zip(made.reach.centre, made.reach.size, strict=True))
     return moved or any(_lies_outside(axis, n) for axis, n in zip(made.grid, made.reach.extents, strict=True))
@@ -360,7 +361,7 @@ def _backward(made: _Operator, outputs: Array) -> Array:
     image = [(0, n) for n in made.reach.extents]
     sources = _placed(made, outputs, parts, image)
     if made.form == "scatter":
-        # A source of which nothing arrives has no sum of weights, and gets nothing.
+        # A source that sends nothing, since its weights sum to nothing, gets nothing.
         found = _adjoint(made, sources, made.weights, form="gather", normalize=made.normalize, invalid=0.0)
     else:
         found = _adjoint(made, sources, made.weights, form="scatter")

@@ -5,19 +5,30 @@ Complex numbers go through as real and imaginary parts, in one pass.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from kernelscape.api.arguments import Array, WindowArgument, as_array
+from kernelscape.api.arguments import (
+    Array,
+    WindowArgument,
+    as_array,
+    canonical_argument,
+    refuse_kernel_per_pixel,
+)
+from kernelscape.api.classes import Blocks
+from kernelscape.api.fields import field_axes, named_axes
 from kernelscape.api.options import Options, dtype_of, native, not_yet
 from kernelscape.api.results import allocate
+from kernelscape.api.stencils import stencil_of
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import canonical_centre
 from kernelscape.kernels.field import Field
+from kernelscape.kernels.materialize import constant_kernel
 
 FORMS = ("gather", "scatter")
 
@@ -28,7 +39,8 @@ FORMS = ("gather", "scatter")
 class Operands:
     """Checked operands; windows are loaded as `loaded`, real numbers computed in `inner`, and results have `result`.
 
-    Of `weights` and `field` one is None. `axes` are the window axes of the array where that is known: for a field.
+    Of `weights` and `field` one is None: a field that is the same for all pixels is its kernel. `axes` are the window
+    axes of the array; of a single kernel that is gathered, frames find them.
     """
 
     array: Array
@@ -64,18 +76,19 @@ def operands_of(
     """
     normalize = _checked_words(*words)
     array = as_array(input)
-    field = weights if isinstance(weights, Field) else None
-    kernel = None if field is not None else as_array(weights)
-    if kernel is not None and kernel.size == 0:
-        raise ArgumentError(f"weights must not be empty; got an array of shape {kernel.shape}.")
     if dtype is not None:
         array, dtype = _as_dtype(array, native(dtype_of("dtype", dtype)))
-    along = _window_axes(array, kernel, axes, words[0])
-    if field is not None:
-        own = field.bound(tuple(array.shape[axis] for axis in along)).dtype
+    kernel: Array | None
+    if isinstance(weights, Field):
+        along = field_axes(weights, array.shape, axes)
+        bound = weights.bound(tuple(array.shape[axis] for axis in along))
+        own, kernel = bound.dtype, constant_kernel(bound)
     else:
-        assert kernel is not None
+        kernel = as_array(weights)
+        if kernel.size == 0:
+            raise ArgumentError(f"weights must not be empty; got an array of shape {kernel.shape}.")
         own = kernel.dtype
+        along = () if words[0] == "gather" else _kernel_axes(kernel.shape, array.shape, axes)
     for what, found in (("input", array.dtype), ("weights", own)):
         if found.itemsize > (16 if found.kind == "c" else 8):
             raise ArgumentTypeError(
@@ -87,31 +100,22 @@ def operands_of(
     if accumulate is not None:
         inner = np.result_type(inner, _accumulator(accumulate))
     loaded = inner if dtype is None else _real(dtype)
+    field = weights if kernel is None else None
     return Operands(array, kernel, field, along, normalize, result, inner, loaded, own.kind == "c")
 
 
-def _window_axes(array: Array, kernel: Array | None, axes: Any, form: str) -> tuple[int, ...]:
-    """The window axes, where they have to be known before windows are taken."""
-    if kernel is not None and form == "gather":
-        return ()
+def _kernel_axes(kernel: Shape, shape: Shape, axes: Any) -> tuple[int, ...]:
+    """The window axes for a single kernel."""
+    found = tuple(range(len(shape))) if axes is None else named_axes(axes, shape)
+    if len(kernel) == len(found):
+        return found
+    refuse_kernel_per_pixel(kernel, tuple(shape[axis] for axis in found))
     if axes is None:
-        if kernel is not None and kernel.ndim != array.ndim:
-            raise ShapeError(
-                f"The kernel has {kernel.ndim} axes and the array has {array.ndim} (shape {array.shape}). Name the "
-                f"window axes, for example axes={tuple(range(kernel.ndim))}."
-            )
-        return tuple(range(array.ndim))
-    try:
-        found = np.lib.array_utils.normalize_axis_tuple(axes, array.ndim, "axes")
-    except np.exceptions.AxisError:
-        raise ShapeError(f"axes must be axes of the array of shape {array.shape}; got {axes!r}.") from None
-    except TypeError:
-        raise ArgumentTypeError(f"axes must be integers; got {axes!r}.") from None
-    except ValueError:
-        raise ArgumentError(f"axes must be different from each other; got {axes!r}.") from None
-    if kernel is not None and kernel.ndim != len(found):
-        raise ShapeError(f"The kernel has shape {kernel.shape}, and there are {len(found)} window axes: axes={axes!r}.")
-    return found
+        raise ShapeError(
+            f"The kernel has {len(kernel)} axes and the array has {len(shape)} (shape {shape}). Name the window axes, "
+            f"for example axes={tuple(range(len(kernel)))}."
+        )
+    raise ShapeError(f"The kernel has shape {kernel}, and there are {len(found)} window axes: axes={axes!r}.")
 
 
 def _as_dtype(array: Array, dtype: DType) -> tuple[Array, DType]:
@@ -167,28 +171,37 @@ def _accumulator(given: Any) -> DType:
 # -- computing ---------------------------------------------------------------------------------------------------------
 
 
+def run_function(
+    function: Callable[..., Any], options: Options, arguments: Sequence[Any], output: Any, workers: int | None,
+    blocks: Blocks | None = None,
+) -> Any:  # fmt: skip
+    """Run a function of this library, which can be traced: with ``method="numpy"`` by its definition."""
+    made = stencil_of(function, options)
+    if options.method != "numpy":
+        return made.computed([canonical_argument(a) for a in arguments], output, workers, blocks)
+    from kernelscape.api.fallback import run_by_definition
+
+    given = [canonical_argument(a) for a in arguments]
+    return run_by_definition(made.prepared_for(given), given, output)
+
+
 def run_parts(
-    operands: Operands,
-    options: Options,
-    made: Any,
-    parts: list[Any],
-    output: Any,
-    workers: int | None,
-    part: Any = None,
-) -> Array:
+    operands: Operands, options: Options, function: Callable[..., Any], parts: list[Any], output: Any,
+    workers: int | None, blocks: Blocks | None = None,
+) -> Array:  # fmt: skip
     """A function of the input's parts and of some more arguments; two results are the parts of a complex one."""
     if operands.result.kind != "c":
         if output is None and operands.inner != operands.result:
             output = operands.result
-        sums: Array = made.call((operands.array, *parts), output, workers, part)
+        sums: Array = run_function(function, options, [operands.array, *parts], output, workers, blocks)
         return sums
     parts = [*input_parts(operands, options.cval), *parts]
-    whole = replace(made.prepared_for(parts).shared.results[0], dtype=operands.result)
+    whole = replace(stencil_of(function, options).prepared_for(parts).shared.results[0], dtype=operands.result)
     (result,) = allocate([whole], output)
     if operands.complex_input or operands.complex_weights:
-        made.call(parts, (result.real, result.imag), workers, part)
+        run_function(function, options, parts, (result.real, result.imag), workers)
     else:
-        made.call(parts, result.real, workers, part)
+        run_function(function, options, parts, result.real, workers)
         result.imag = 0
     return result
 

@@ -156,6 +156,14 @@ def not_yet(name: str) -> NotYetSupportedError:
     return NotYetSupportedError(f"{name} is not supported yet; leave it out.")
 
 
+def nan_found(what: str) -> ArgumentError:
+    """The error for a NaN under ``nan_policy="raise"``."""
+    return ArgumentError(
+        f"{what} contains NaN, and nan_policy is 'raise'; expected numbers. Replace them (np.nan_to_num), or use "
+        "nan_policy='propagate'."
+    )
+
+
 def _check_words(options: Options) -> None:
     if options.size is not None and options.footprint is not None:
         raise ArgumentError("size and footprint cannot both be given: a footprint has a shape of its own.")

@@ -21,12 +21,22 @@ from typing import Any
 
 import numpy as np
 
-from kernelscape.api.arguments import Array
-from kernelscape.api.fields import Way, arguments_of, balanced, described, function_of, reciprocal, scattered
-from kernelscape.api.operands import Operands
-from kernelscape.api.options import Options, changed, options_of
+from kernelscape.api.arguments import Array, KernelArgument
+from kernelscape.api.fields import (
+    Described,
+    Way,
+    arguments_of,
+    balanced,
+    kept_function,
+    product_sum,
+    reciprocal,
+    reciprocal_complex,
+    scattered,
+)
+from kernelscape.api.operands import Operands, run_function
+from kernelscape.api.options import Options, options_of
 from kernelscape.api.results import Result, allocate, store
-from kernelscape.api.signatures import stencil_of
+from kernelscape.api.strips import BLEND_BYTES, in_strips
 from kernelscape.boundary import MODES, Outside, canonical_modes, locate
 from kernelscape.errors import ArgumentError
 from kernelscape.expression import DType, Shape
@@ -39,7 +49,9 @@ from kernelscape.geometry import (
     output_axis,
 )
 from kernelscape.kernels.blend import lowered, rows_at_once
-from kernelscape.kernels.field import Blend, Bound, Field, Offsets, Table
+from kernelscape.kernels.field import Blend, Bound, Offsets, Table
+from kernelscape.kernels.materialize import written_out
+from kernelscape.reference.samples import load
 
 Slices = tuple[slice, ...]
 Convolve = Callable[[Array, Array], Array]
@@ -134,21 +146,31 @@ class Reach:
 
 
 def run_scatter(
-    operands: Operands, options: Options, way: Way, run: Callable[..., Array], output: Any, workers: int | None
+    operands: Operands, options: Options, way: Way, output: Any, workers: int | None, *, written: bool = False
 ) -> Array:
-    """What `correlate` and `convolve` do under ``form="scatter"``; `run` is what they do with fixed kernels."""
-    axes = operands.axes or tuple(range(operands.array.ndim))
-    array = np.moveaxis(operands.array, axes, range(-len(axes), 0))
-    field = operands.field
-    real, imag = (_fixed(operands, part) if field is None else _bound_of(field, part, operands) for part in range(2))
+    """What `correlate` and `convolve` do under ``form="scatter"``.
+
+    The kernels of a field can be `written` out beforehand.
+
+    Raises
+    ------
+    ArgumentError
+        Outputs outside the array are asked for, or a `min_count`.
+    """
+    if options.min_count != 1:
+        raise ArgumentError(
+            f"min_count counts the samples of a window, and a scatter has none; got {options.min_count}. Leave it out."
+        )
+    axes, ndim = operands.axes, len(operands.axes)
+    real, imag = (_written(b, operands) if written else b for b in _kernels_of(operands))
     assert real is not None
     reach = Reach.of(operands.extents, real.size, options, way.flipped)
     kept = selection(reach, options)
-    job = _Scatter(reach, options, way, operands.normalize, operands.inner, run, workers)
+    array = np.moveaxis(_loaded(operands), axes, range(-ndim, 0))
+    job = _Scatter(reach, way, operands.normalize, operands.inner, options.method, workers)
     whole = job.of_parts(array, real, imag)
-    chosen = np.moveaxis(_inside(whole, kept), range(-len(axes), 0), axes)
-    result = Result(chosen.shape, operands.result, False, math.nan)
-    (target,) = allocate([result], output)
+    chosen = np.moveaxis(_inside(whole, kept), range(-ndim, 0), axes)
+    (target,) = allocate([Result(chosen.shape, operands.result, False, math.nan)], output)
     if target.dtype == chosen.dtype and output is None and chosen.flags.c_contiguous:
         return chosen
     if target.dtype.kind in "biu":
@@ -158,23 +180,35 @@ def run_scatter(
     return target
 
 
-def _fixed(operands: Operands, part: int) -> Bound | None:
-    """The same kernel for all pixels, as a field; of a complex one the real or the imaginary part."""
-    weights = operands.weights
+def _loaded(operands: Operands) -> Array:
+    """The input as the caller wants it to be seen."""
+    array, loaded = operands.array, operands.loaded
+    if loaded == operands.inner:
+        return array
+    if operands.complex_input:
+        return array.astype(np.result_type(loaded, np.complex64))
+    return load(array, loaded)
+
+
+def _kernels_of(operands: Operands) -> tuple[Bound | Blend, Bound | Blend | None]:
+    """The kernels on the image, as fields: of complex ones the real and the imaginary parts."""
+    field, weights = operands.field, operands.weights
+    if field is not None:
+        imag = field.imag
+        return field.real.bound(operands.extents), None if imag is None else imag.bound(operands.extents)
     assert weights is not None
-    if part and not operands.complex_weights:
-        return None
-    own = (weights.imag if part else weights.real) if operands.complex_weights else weights
-    return Bound(own.shape, operands.inner, (Table(np.ascontiguousarray(own, operands.inner)),), _itself)
+    parts = [weights.real, weights.imag] if operands.complex_weights else [weights]
+    tables = [Table(np.ascontiguousarray(part, operands.inner)) for part in parts]
+    made = [Bound(weights.shape, operands.inner, (table,), _itself) for table in tables]
+    return made[0], made[1] if operands.complex_weights else None
+
+
+def _written(bound: Bound | Blend | None, operands: Operands) -> Bound | Blend | None:
+    return written_out(bound, operands.extents, operands.inner) if isinstance(bound, Bound) else bound
 
 
 def _itself(offsets: Offsets, table: Any) -> Any:
     return table
-
-
-def _bound_of(field: Field, part: int, operands: Operands) -> Bound | Blend | None:
-    own = field.imag if part else field.real
-    return None if own is None else own.bound(operands.extents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,46 +216,44 @@ class _Scatter:
     """What all scatters of one call have in common."""
 
     reach: Reach
-    options: Options
     way: Way
     normalize: bool
     inner: DType
-    run: Callable[..., Array]
+    method: str
     workers: int | None
 
     def of_parts(self, array: Array, real: Bound | Blend, imag: Bound | Blend | None) -> Array:
         """The scattered image, of the array's shape with its window axes last; complex numbers by their parts."""
+        if imag is not None and self.normalize:
+            return replace(self, normalize=False).of_parts(array * self.reciprocals(real, imag), real, imag)
         if imag is None and array.dtype.kind != "c":
             return self.of(array, real)
-        plain = replace(self, normalize=False)
-        if self.normalize:
-            array = array * self._reciprocals(array, real, imag)
-        parts = [array.real, array.imag] if array.dtype.kind == "c" else [array]
-        kernels: list[Any] = [real] if imag is None else [real, imag]
         total = np.zeros(array.shape, np.result_type(self.inner, np.complex64))
-        for m, part in enumerate(parts):
-            for n, kernel in enumerate(kernels):
-                factor = 1j**m * (1j if self.way.flipped else -1j) ** n
-                total += factor * plain.of(part, kernel)
+        for m, part in enumerate([array.real, array.imag] if array.dtype.kind == "c" else [array]):
+            for n, kernel in enumerate([real] if imag is None else [real, imag]):
+                # The product of the units is a power of i; correlation conjugates the kernel.
+                power = (m + (n if self.way.flipped else -n)) % 4
+                target = total.imag if power % 2 else total.real
+                (np.add if power < 2 else np.subtract)(target, self.of(part, kernel), out=target)
         return total
 
     def of(self, array: Array, bound: Bound | Blend) -> Array:
-        if isinstance(bound, Blend):
-            return self.of_blend(array, bound)
-        return self.of_bound(array, bound)
+        """The same for real numbers."""
+        return self.of_blend(array, bound) if isinstance(bound, Blend) else self.of_bound(array, bound)
 
     def of_bound(self, array: Array, bound: Bound) -> Array:
         """Each output from the window of sources that reach it."""
         reach, way = self.reach, self.way
         axes = tuple(range(array.ndim - len(reach.size), array.ndim))
         if bound.scale is not None or self.normalize:
-            array = self._balanced(array, bound, axes)
-        function = function_of(scattered, bound, self.inner, way=way, displacements=_Frozen(reach.displacements()))
-        arguments = arguments_of(bound, axes, way)
+            array = self.balanced(array, bound, axes)
+        field = Described.of(bound, self.inner)
+        function = kept_function(scattered, field=field, way=way, displacements=reach.displacements())
+        arguments = [array, *arguments_of(bound, axes, way, self.inner)]
         result = None
         for region in reach.pieces():
-            words = self._words(reach.size, "shrink", reach.origin(way.flipped), axes, 0.0, region)
-            computed: Array = stencil_of(function, words)(array, *arguments, workers=self.workers)
+            options = self.options(reach.size, "shrink", reach.origin(way.flipped), axes, region)
+            computed: Array = run_function(function, options, arguments, None, self.workers)
             if result is None:
                 result = computed
             else:
@@ -229,81 +261,82 @@ class _Scatter:
         assert result is not None
         return result
 
-    def _words(self, size: Any, mode: Any, origin: Any, axes: Any, invalid: float, anchors: Any) -> Options:
+    def options(self, size: Any, mode: Any, origin: Any, axes: Any, anchors: Any = None) -> Options:
+        """How windows are taken of sources; a place that nothing reaches is 0."""
         return options_of(
-            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, None, "propagate", 1, invalid, None,
-            "input", self.inner, None, "auto", None, anchors,
+            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, None, "propagate", 1, 0.0, None,
+            "input", self.inner, None, self.method, None, anchors,
         )  # fmt: skip
 
-    def _balanced(self, array: Array, bound: Bound, axes: tuple[int, ...]) -> Array:
+    def balanced(self, array: Array, bound: Bound, axes: tuple[int, ...]) -> Array:
         """The sources times what all weights of their kernels share."""
-        gather, words, centre = self._gather_of_weights(axes)
-        function = function_of(balanced, bound, self.inner, way=gather, centre=centre, normalize=self.normalize)
-        made: Array = stencil_of(function, words)(array, *arguments_of(bound, axes, gather), workers=self.workers)
+        gather, options, centre = self.gather_of_weights(axes)
+        field = Described.of(bound, self.inner)
+        function = kept_function(balanced, field=field, way=gather, centre=centre, normalize=self.normalize)
+        arguments = [array, *arguments_of(bound, axes, gather, self.inner)]
+        made: Array = run_function(function, options, arguments, None, self.workers)
         return made
 
-    def _gather_of_weights(self, axes: tuple[int, ...]) -> tuple[Way, Options, Shape]:
+    def gather_of_weights(self, axes: tuple[int, ...]) -> tuple[Way, Options, Shape]:
         """How the weights of a kernel are gathered that this form scatters; and which sample of the window is its own.
 
         A sum over all weights needs no window; one over those that fall inside the array does.
         """
         reach, gather = self.reach, Way(not self.way.flipped, False)
         if self.normalize and any(MODES[mode].outside is Outside.MISSING for mode in reach.modes):
-            words = self._words(reach.size, reach.modes, reach.origin(gather.flipped), axes, math.nan, None)
-            return gather, words, reach.window_centre(gather.flipped)
+            options = self.options(reach.size, reach.modes, reach.origin(gather.flipped), axes)
+            return gather, options, reach.window_centre(gather.flipped)
         ones, zeros = (1,) * len(reach.size), (0,) * len(reach.size)
-        return gather, self._words(ones, reach.modes, 0, axes, math.nan, None), zeros
+        return gather, self.options(ones, reach.modes, 0, axes), zeros
 
-    def _reciprocals(self, array: Array, real: Bound | Blend, imag: Bound | Blend | None) -> Array:
+    def reciprocals(self, real: Bound | Blend, imag: Bound | Blend | None) -> Array:
         """One over the sum of each source's own weights, where kernels are complex or many."""
         extents = self.reach.extents
         axes = tuple(range(len(extents)))
-        gather, words, _ = self._gather_of_weights(axes)
-        found: Array = np.empty(extents, np.complex128 if imag is not None else np.float64)
+        gather, options, _ = self.gather_of_weights(axes)
         present = np.zeros(extents, self.inner)
-        for low, high in _rows(real, extents, self.inner):
-            bounds = [_lowered(b, extents, low, high, self.inner) for b in (real, imag)]
-            assert bounds[0] is not None
-            parts = [p for b in bounds if b is not None for p in arguments_of(b, axes, gather)]
-            other = None if bounds[1] is None else described(bounds[1], self.inner)
-            function = function_of(
-                reciprocal, bounds[0], self.inner, imag=other, way=gather, own=len(bounds[0].parts),
-                conjugated=not self.way.flipped,
-            )  # fmt: skip
-            strip = changed(words, anchors=((low, high - low), *((0, n) for n in extents[1:])))
-            re, im = stencil_of(function, strip)(present, *parts, workers=self.workers)
-            found[low:high] = re + 1j * im if imag is not None else re
-        return found
+
+        def run(part: Options, low: int, high: int, target: Any) -> Any:
+            given = [real] if imag is None else [real, imag]
+            bounds = [lowered(b, extents, low, high, self.inner) if isinstance(b, Blend) else b for b in given]
+            fields = tuple(Described.of(bound, self.inner) for bound in bounds)
+            function = (
+                kept_function(reciprocal, field=fields[0], way=gather)
+                if imag is None
+                else kept_function(reciprocal_complex, fields=fields, way=gather, conjugated=not self.way.flipped)
+            )
+            parts = [a for bound in bounds for a in arguments_of(bound, axes, gather, self.inner)]
+            return run_function(function, part, [present, *parts], target, self.workers)
+
+        at_once = extents[0]
+        if isinstance(real, Blend):
+            at_once = rows_at_once(real, extents, self.inner.itemsize, BLEND_BYTES)
+        grid = [OutputAxis(0, 1, n) for n in extents]
+        found = in_strips(run, options, grid, extents, at_once, axis=0, output=None, read=())
+        if imag is None:
+            return np.asarray(found)
+        joined = np.empty(extents, np.result_type(self.inner, np.complex64))
+        joined.real, joined.imag = found
+        return joined
 
     def of_blend(self, array: Array, blend: Blend) -> Array:
+        """The sum over the kernels of fixed convolutions of the sources times the kernel's coefficients."""
         array = array.astype(self.inner, copy=False)
         if self.normalize:
-            array = array * self._reciprocals(array, blend, None).astype(self.inner)
+            array = array * self.reciprocals(blend, None)
         axes = tuple(range(array.ndim - len(self.reach.size), array.ndim))
         options = options_of(
             None, None, "constant", 0.0, 0, 1, self.reach.dilation, "full", axes, None, "propagate", 1, math.nan, None,
-            "input", None, None, "auto", None, None,
+            "input", None, None, self.method, None, None,
         )  # fmt: skip
 
         def convolve(sources: Array, kernel: Array) -> Array:
-            operands = Operands(sources, kernel, None, (), False, sources.dtype, self.inner, self.inner, False)
-            way = Way(self.way.flipped, False)
-            return self.run(operands, options, way, output=None, workers=self.workers, progress=None)
+            own = np.flip(kernel) if self.way.flipped else kernel
+            arguments = [sources, KernelArgument(np.ascontiguousarray(own, self.inner))]
+            found: Array = run_function(product_sum, options, arguments, None, self.workers)
+            return found
 
         return scatter_blend(array, blend, self.reach, convolve)
-
-
-class _Frozen(tuple[Any, ...]):
-    """A tuple of arrays that is compared by their contents."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Frozen) and self._content() == other._content()
-
-    def __hash__(self) -> int:
-        return hash(self._content())
-
-    def _content(self) -> tuple[Any, ...]:
-        return tuple((array.shape, array.tobytes()) for array in self)
 
 
 # -- blends ------------------------------------------------------------------------------------------------------------
@@ -317,13 +350,23 @@ def scatter_blend(array: Array, blend: Blend, reach: Reach, convolve: Convolve) 
     whole = np.zeros((*batch, *(n + a + b for n, (a, b) in zip(reach.extents, margins, strict=True))), array.dtype)
     for node, region, coefficient in _supports(blend, reach.extents):
         # A source with the coefficient 0 does not take part, whatever it is.
+        takes_part = coefficient != 0
         part = _inside(array, region)
-        sources = np.where(coefficient != 0, part * coefficient.astype(array.dtype), np.zeros((), array.dtype))
-        spread = convolve(sources, blend.kernels[node].astype(array.dtype, copy=False))
+        sources = np.where(takes_part, part * coefficient.astype(array.dtype), np.zeros((), array.dtype))
+        kernel = blend.kernels[node].astype(array.dtype, copy=False)
+        finite = np.isfinite(kernel)
+        spread = convolve(sources, kernel if finite.all() else np.where(finite, kernel, np.zeros((), kernel.dtype)))
         reached = tuple(
             slice(s.start, s.start + n) for s, n in zip(region, spread.shape[spread.ndim - ndim :], strict=True)
         )
         _inside(whole, reached)[...] += spread
+        for tap in np.argwhere(~finite):
+            # Of these, products with zeros that are no sources would be seen.
+            start = [s.start + d * int(t if reach.flipped else k - 1 - t)
+                     for s, d, t, k in zip(region, reach.dilation, tap, reach.size, strict=True)]  # fmt: skip
+            there = _inside(whole, tuple(slice(a, a + n) for a, n in zip(start, takes_part.shape, strict=True)))
+            with np.errstate(invalid="ignore"):
+                np.add(there, sources * kernel[tuple(tap)], out=there, where=takes_part)
     result = None
     for piece in reach.pieces():
         inside = tuple(slice(f + m[0], f + m[0] + n) for (f, n), m in zip(piece, margins, strict=True))
@@ -409,14 +452,3 @@ def selection(reach: Reach, options: Options) -> Slices:
             )
         found.append(slice(grid.first, last + 1 if grid.count else grid.first, grid.stride))
     return tuple(found)
-
-
-def _rows(bound: Bound | Blend, extents: Shape, inner: DType) -> Iterator[tuple[int, int]]:
-    """Positions (first, stop) along the first axis that are worked on at a time."""
-    step = rows_at_once(bound, extents, inner.itemsize, STRIP_BYTES) if isinstance(bound, Blend) else extents[0]
-    for first in range(0, extents[0], max(1, step)):
-        yield first, min(first + step, extents[0])
-
-
-def _lowered(bound: Bound | Blend | None, extents: Shape, low: int, high: int, inner: DType) -> Bound | None:
-    return lowered(bound, extents, low, high, inner) if isinstance(bound, Blend) else bound

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import functools
 import math
-import weakref
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Never, overload
 
-from kernelscape.api.kept import Kept
-from kernelscape.api.options import Options, options_of, refuse_unknown, with_known_keywords
-from kernelscape.api.stencils import Stencil
+from kernelscape.api.options import options_of, refuse_unknown, with_known_keywords
+from kernelscape.api.stencils import Stencil, stencil_of
 
 _Size = int | Sequence[int | None] | None
 _Integers = int | Sequence[int]
@@ -206,25 +203,3 @@ def stencil(
         otherwise, dtype, kwargs, method, tol,
     )  # fmt: skip
     return functools.partial(Stencil, options=options) if function is None else Stencil(function, options)
-
-
-_stencils: Kept[Stencil | weakref.ref[Any]] = Kept(64)
-
-
-def stencil_of(function: Callable[..., Any], options: Options) -> Stencil:
-    """The stencil of a function that was used with these options before, or a new one.
-
-    A function is only kept from its second call on: one made anew for each call, and what it holds, is not kept alive.
-    """
-    key = (id(function), options)
-    found = _stencils.get(key)
-    if isinstance(found, Stencil):
-        if found.function is function:
-            return found
-    elif found is not None and found() is function:
-        kept = Stencil(function, options)
-        _stencils.put(key, kept)
-        return kept
-    with suppress(TypeError):  # an object without weak references is not kept
-        _stencils.put(key, weakref.ref(function))
-    return Stencil(function, options)

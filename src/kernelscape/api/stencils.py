@@ -10,6 +10,7 @@ import functools
 import os
 import sys
 import warnings
+import weakref
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -19,10 +20,10 @@ import numpy as np
 from kernelscape import pool
 from kernelscape.api.arguments import Argument, argument_key, array_of, canonical_argument
 from kernelscape.api.classes import Blocks
-from kernelscape.api.expansion import has_fields, run_with_fields
+from kernelscape.api.expansion import Expanded, has_fields, run_with_fields
 from kernelscape.api.frame import Frame, make_frame
 from kernelscape.api.kept import Kept
-from kernelscape.api.options import Options, not_yet
+from kernelscape.api.options import Options, nan_found, not_yet
 from kernelscape.api.prepared import Prepared, prepare
 from kernelscape.api.results import allocate, written
 from kernelscape.errors import ArgumentError, ArgumentTypeError, PerformanceWarning, TracingError
@@ -91,25 +92,16 @@ class Stencil:
             raise not_yet("progress")
         if workers is not None:
             pool.resolve_workers(workers)
-        return self.call(arrays, output, workers)
-
-    def call(self, arrays: Sequence[Any], output: Any, workers: int | None, part: Blocks | None = None) -> Any:
-        """The same with everything given; where `part` says which blocks, only these are written."""
         arguments = [a if type(a) is np.ndarray and a.dtype.kind in "fiub" else canonical_argument(a) for a in arrays]
-        if self.options.nan_policy == "raise":
-            _refuse_nan(arguments)
         if has_fields(arguments):
-            return run_with_fields(self.function, self.options, arguments, output, self._call_of(workers))
-        if self.options.method == "numpy":
-            return self._through_numpy(arguments, output)
-        try:
-            prepared = self.prepared_for(arguments)
-        except TracingError as error:
-            if self.options.method == "traced":
-                raise
-            _warn(error)
-            return self._through_numpy(arguments, output)
-        return _run(prepared, arguments, output, workers, part)
+
+            def call(given: Expanded, options: Options, target: Any) -> Any:
+                return stencil_of(given.function, options).computed(given.arguments, target, workers, expanded=given)
+
+            if self.options.nan_policy == "raise":
+                _refuse_nan(arguments)
+            return run_with_fields(self.function, self.options, arguments, output, call)
+        return self.computed(arguments, output, workers)
 
     def plan(self, *arrays: Any, output: Any = None) -> Plan:
         """Say what a call on these arrays would run.
@@ -144,18 +136,42 @@ class Stencil:
         targets = written(allocate(shared.results, output), shared.results, read)
         return shared.plan(inputs, [frame.job_view(t) for t in targets])
 
-    def _call_of(self, workers: int | None) -> Any:
-        def call(function: Any, options: Options, arguments: list[Argument], output: Any) -> Any:
-            return stencil_like(function, options)(*arguments, output=output, workers=workers)
+    def computed(
+        self,
+        arguments: Sequence[Argument],
+        output: Any,
+        workers: int | None,
+        blocks: Blocks | None = None,
+        expanded: Expanded | None = None,
+    ) -> Any:
+        """The result for canonical arguments among which is no field.
 
-        return call
+        Where `blocks` says which, only these are written; `expanded` says which arguments were a field.
+        """
+        if workers is not None:
+            pool.resolve_workers(workers)
+        if self.options.nan_policy == "raise":
+            _refuse_nan(arguments)
+        if self.options.method != "numpy":
+            try:
+                prepared = self.prepared_for(arguments)
+            except TracingError as error:
+                if self.options.method == "traced":
+                    raise
+                warn_of_numpy(error)
+            else:
+                return _run(prepared, arguments, output, workers, blocks)
+        from kernelscape.api.fallback import run_with_numpy
+
+        function, layout = (self.function, None) if expanded is None else (expanded.user, expanded.layout)
+        return run_with_numpy(function, make_frame(self.options, arguments), arguments, self.options, output, layout)
 
     def _plan_with_fields(self, arguments: Sequence[Argument], output: Any) -> Plan:
         """The plan of the first rows that are computed together."""
         plans: list[Plan] = []
 
-        def planned(function: Any, options: Options, expanded: list[Argument], target: Any) -> Any:
-            plans.append(stencil_like(function, options).plan(*expanded, output=target))
+        def planned(given: Expanded, options: Options, target: Any) -> Any:
+            plans.append(stencil_of(given.function, options).plan(*given.arguments, output=target))
             raise _Planned
 
         with suppress(_Planned):
@@ -180,41 +196,47 @@ class Stencil:
         found = _frames.get((self.options, key))
         return found or _frames.put((self.options, key), make_frame(self.options, arguments))
 
-    def _through_numpy(self, arguments: Sequence[Argument], output: Any) -> Any:
-        from kernelscape.api.fallback import run_with_numpy
-
-        return run_with_numpy(self.function, make_frame(self.options, arguments), arguments, self.options, output)
-
 
 class _Planned(Exception):  # noqa: N818
     """The plan is made, and nothing is to be computed."""
 
 
-_expanded: Kept[Stencil] = Kept(64)
+# The second time a function comes, it is kept; until then a weak reference says whether it is the same one.
+_stencils: Kept[Stencil | weakref.ref[Any]] = Kept(64)
 
 
-def stencil_like(function: Callable[..., Any], options: Options) -> Stencil:
-    """The stencil of a function made from another one, kept as long as both are."""
+def stencil_of(function: Callable[..., Any], options: Options) -> Stencil:
+    """The stencil of a function that was used with these options before, or a new one.
+
+    A function is only kept from its second call on: one made anew for each call, and what it holds, is not kept alive.
+    """
     key = (id(function), options)
-    found = _expanded.get(key)
-    if found is None or found.function is not function:
-        found = _expanded.put(key, Stencil(function, options))
-    return found
+    found = _stencils.get(key)
+    if isinstance(found, Stencil):
+        if found.function is function:
+            return found
+    elif found is not None and found() is function:
+        kept = Stencil(function, options)
+        _stencils.put(key, kept)
+        return kept
+    with suppress(TypeError):  # an object without weak references is not kept
+        _stencils.put(key, weakref.ref(function))
+    return Stencil(function, options)
 
 
 def _run(
-    prepared: Prepared, arguments: Sequence[Argument], output: Any, workers: int | None, part: Blocks | None = None
+    prepared: Prepared, arguments: Sequence[Argument], output: Any, workers: int | None, blocks: Blocks | None
 ) -> Any:
     shared, frame = prepared.shared, prepared.frame
     handed = allocate(shared.results, output)
     arrays, read = frame.job_arrays(arguments), prepared.run_time_arguments(arguments)
     targets = handed if output is None else written(handed, shared.results, (*arrays, *read))
     views = [frame.job_view(t) for t in targets]
-    if part is None:
+    if blocks is None:
         shared.executable(arrays, views).run(arrays, read, views, workers)
     else:
-        executable = shared.executable(arrays, views, part.size)
-        executable.run(arrays, read, views, workers, executable.tiles_in(part.wanted(executable.plan)))
+        executable = shared.executable(arrays, views, blocks.size)
+        executable.run(arrays, read, views, workers, executable.tiles_in(blocks.wanted(executable.plan)))
     if targets is not handed:
         for given, computed in zip(handed, targets, strict=True):
             if computed is not given:
@@ -227,13 +249,10 @@ def _refuse_nan(arguments: Sequence[Argument]) -> None:
         if type(argument) is np.ndarray or hasattr(argument, "array"):
             array = array_of(argument)
             if array.dtype.kind in "fc" and np.isnan(array).any():
-                raise ArgumentError(
-                    f"Array {number} contains NaN, and nan_policy is 'raise'; expected numbers. Replace them "
-                    "(np.nan_to_num), or use nan_policy='propagate'."
-                )
+                raise nan_found(f"Array {number}")
 
 
-def _warn(error: TracingError) -> None:
+def warn_of_numpy(error: TracingError) -> None:
     """One warning that points at the line which called the library."""
     level, frame = 1, sys._getframe(0)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):

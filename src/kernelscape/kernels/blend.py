@@ -50,7 +50,12 @@ def lowered(blend: Blend, extents: Shape, start: int, stop: int, dtype: DType) -
 
 def _bound(blend: Blend, parts: tuple[Any, ...], terms: Any) -> Bound:
     return Bound(
-        blend.size, blend.dtype, parts, functools.partial(_weights, terms), terms=functools.partial(_terms, terms)
+        blend.size,
+        blend.dtype,
+        parts,
+        functools.partial(_weights, terms),
+        terms=functools.partial(_terms, terms),
+        sparse=True,
     )
 
 
@@ -65,7 +70,7 @@ def _on_rows(blend: Blend, extents: Shape, start: int, stop: int, dtype: DType) 
     for axis, (index, weight) in enumerate(blend.axes[:-1]):
         kernels = _blended(kernels, axis, index[rows[axis]], weight[rows[axis]])
         count = rows[axis].stop - rows[axis].start
-        along_rows.append(_every(start if axis == 0 else 0, count))
+        along_rows.append(every_position(start if axis == 0 else 0, count))
     kernels = np.ascontiguousarray(kernels)
     index, weight = blend.axes[-1]
     terms = index.shape[1]
@@ -96,7 +101,7 @@ def _blended(kernels: Array, axis: int, index: Array, weight: Array) -> Array:
     return found
 
 
-def _every(first: int, count: int) -> CellAxis:
+def every_position(first: int, count: int) -> CellAxis:
     """A position for each pixel from `first` on, and the nearest of them for the others."""
     return CellAxis(tuple(range(first, first + count)), tuple(range(count)), count)
 
@@ -139,7 +144,7 @@ def _in_blocks(blend: Blend, extents: Shape, start: int, stop: int, dtype: DType
         for first, n, step in zip((start, *(0,) * (ndim - 1)), blocks, steps, strict=True)
     )
     parts = [Cells(np.ascontiguousarray(kernels[padded[..., m]]), cells) for m in range(most)]
-    maps = [Cells(coefficients[m], (_every(start, shape[0]), *(None,) * (ndim - 1))) for m in range(most)]
+    maps = [Cells(coefficients[m], (every_position(start, shape[0]), *(None,) * (ndim - 1))) for m in range(most)]
     return _bound(blend, (*parts, *maps), functools.partial(_pairs, most))
 
 

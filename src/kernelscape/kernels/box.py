@@ -70,13 +70,13 @@ def _part(part: Part, places: Sequence[Array]) -> Part:
 
 
 def _taken(array: Array, places: Sequence[Array]) -> Array:
-    """What an array has at some places along its first axes."""
+    """What an array has at some places along its first axes; only what they name is copied."""
+    shape = (*map(len, places), *array.shape[len(places) :])
+    array = array[tuple(slice(int(line.min()), int(line.max()) + 1) for line in places)]
     for axis, line in enumerate(places):
-        if line.size and (line == line[0]).all():
-            array = array[(slice(None),) * axis + (slice(int(line[0]), int(line[0]) + 1),)]
-        else:
-            array = np.take(array, line, axis)
-    return np.broadcast_to(array, (*map(len, places), *array.shape[len(places) :]))
+        if array.shape[axis] > 1:
+            array = np.take(array, line - line.min(), axis)
+    return np.broadcast_to(array, shape)
 
 
 def _lines_of(axes: tuple[tuple[Array, Array], ...], places: Sequence[Array]) -> tuple[tuple[Array, Array], ...]:

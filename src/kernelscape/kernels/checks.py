@@ -23,10 +23,6 @@ _BLOCK = 2**18
 """How many samples are looked at in one go."""
 
 
-class PositionError(ArgumentError, IndexError):
-    """A position lies outside the image that a field is for."""
-
-
 # -- arrays ------------------------------------------------------------------------------------------------------------
 
 
@@ -126,6 +122,12 @@ def check_extents(field: str, own: Shape | None, extents: Shape) -> None:
         )
 
 
+def common_ndim(extents: Shape | None, size: int | Shape | None) -> int | None:
+    """The number of window axes that maps or a size have; None where neither says it."""
+    given = extents if extents is not None else size
+    return len(given) if isinstance(given, tuple) else None
+
+
 def part_of(array: Array) -> Map | Table:
     """What a field reads of a number or a map."""
     return Map(array) if array.ndim else Table(array)
@@ -185,6 +187,18 @@ def check_values(name: str, array: Array, rule: str, *, least: float = -math.inf
         raise ArgumentError(f"{name} must be {rule}; got {block[inside].item()!r}{where}.")
 
 
+def holds_nan(array: Array) -> bool:
+    """Whether there is a NaN, also in a part of a complex number."""
+    real = without_repeats(array)
+    if real.dtype.kind not in "fc":
+        return False
+    parts = (real.real, real.imag) if real.dtype.kind == "c" else (real,)
+    # The least number is NaN where there is one, and needs no array of truth values.
+    return any(
+        part[region].size and bool(np.isnan(part[region].min())) for part in parts for region in blocks(real.shape)
+    )
+
+
 def transformed(
     function: Callable[..., tuple[Array, ...]], arrays: Sequence[Array], dtype: DType, count: int = 1
 ) -> tuple[Array, ...]:
@@ -199,15 +213,3 @@ def transformed(
         for result, block in zip(results, found, strict=True):
             result[region] = block
     return tuple(np.broadcast_to(result, shape) for result in results)
-
-
-# -- words -------------------------------------------------------------------------------------------------------------
-
-
-def described(array: Array) -> str:
-    """A number as it is; of a map its dtype and shape."""
-    return repr(array.item()) if not array.ndim else f"<{array.dtype} {shown(array.shape)}>"
-
-
-def shown(shape: Shape) -> str:
-    return "x".join(map(str, shape))

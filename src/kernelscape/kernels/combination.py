@@ -10,8 +10,10 @@ import numpy as np
 from kernelscape.errors import ShapeError
 from kernelscape.expression import Shape
 from kernelscape.kernels import checks
+from kernelscape.kernels.certificate import Certificate
 from kernelscape.kernels.dense import as_computed
 from kernelscape.kernels.field import Array, Bound, Coordinate, Field, Map, Offsets, Table
+from kernelscape.kernels.words import shown
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -62,7 +64,7 @@ class Chebyshev:
         object.__setattr__(self, "coefficients", array)
 
     def __repr__(self) -> str:
-        degrees = checks.shown(tuple(n - 1 for n in self.coefficients.shape[1:]))
+        degrees = shown(tuple(n - 1 for n in self.coefficients.shape[1:]))
         return f"Chebyshev({len(self.coefficients)} polynomials, degrees {degrees})"
 
 
@@ -130,8 +132,8 @@ class Combination(Field):
 
     def __repr__(self) -> str:
         given = self.coefficients
-        maps = given if isinstance(given, Chebyshev) else f"<{given.dtype} {checks.shown(given.shape[1:])}>"
-        return f"{type(self).__name__}({len(self.basis)} kernels {checks.shown(self.basis.shape[1:])}, {maps})"
+        maps = given if isinstance(given, Chebyshev) else f"<{given.dtype} {shown(given.shape[1:])}>"
+        return f"{type(self).__name__}({len(self.basis)} kernels {shown(self.basis.shape[1:])}, {maps})"
 
     @property
     def extents(self) -> Shape | None:
@@ -140,6 +142,10 @@ class Combination(Field):
             return None
         extents: Shape = self.coefficients.shape[1:]
         return extents
+
+    @property
+    def ndim(self) -> int:
+        return int(self.basis.ndim) - 1
 
     @property
     def needs_extents(self) -> bool:
@@ -189,6 +195,10 @@ class LowRank(Combination):
         The m basis kernels, of shape ``(m, *size)``; real or complex.
     coefficients : array_like
         Maps of shape ``(m, *extents)``, of real numbers.
+    error : Certificate, optional
+        How far the kernels are from those that they stand for, at all pixels: ``error.l1`` is at least the largest sum
+        of the magnitudes of the differences, ``error.l2`` the root of their squares, ``error.relative`` the first as a
+        fraction of the largest such sum of a kernel. What `compress` measured; None where nobody did.
 
     Raises
     ------
@@ -202,6 +212,8 @@ class LowRank(Combination):
     >>> field.at(1)
     array([0.5, 1. , 0.5])
     """
+
+    error: Certificate | None = None
 
 
 # -- weights -----------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from kernelscape.errors import ShapeError
 from kernelscape.expression import DType, Shape
 from kernelscape.kernels import checks
 from kernelscape.kernels.field import Array, Bound, Elements, Field, Offsets
+from kernelscape.kernels.words import shown
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -67,7 +68,7 @@ class Dense(Field):
 
     def __repr__(self) -> str:
         size = self.weights.shape[self.weights.ndim // 2 :]
-        return f"Dense(<{self.weights.dtype} {checks.shown(self.extents)}, kernels {checks.shown(size)}>)"
+        return f"Dense(<{self.weights.dtype} {shown(self.extents)}, kernels {shown(size)}>)"
 
     @property
     def extents(self) -> Shape:
@@ -89,7 +90,7 @@ class Dense(Field):
                 f"Dense needs an array of shape {tuple(extents)} + (size of the window along each of these axes), for "
                 f"an image with {tuple(extents)}; got one of shape {shape}."
             )
-        return Bound(shape[ndim:], own_dtype(self.weights), (Elements(self.weights),), _weights)
+        return Bound(shape[ndim:], own_dtype(self.weights), (Elements(self.weights),), given_weights)
 
 
 def own_dtype(*arrays: Array) -> DType:
@@ -98,7 +99,7 @@ def own_dtype(*arrays: Array) -> DType:
     return found if found.kind in "fc" else np.dtype(np.float64)
 
 
-def _weights(offsets: Offsets, elements: Any) -> Any:
+def given_weights(offsets: Offsets, elements: Any) -> Any:
     return as_computed(elements, offsets)
 
 

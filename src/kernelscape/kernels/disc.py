@@ -14,6 +14,7 @@ from kernelscape.kernels import checks, distances
 from kernelscape.kernels.dense import as_computed
 from kernelscape.kernels.field import Array, Bound, Field, Offsets
 from kernelscape.kernels.windows import checked_map, largest_radius, own_factors, radius_dtype, takes_part, window_sum
+from kernelscape.kernels.words import described, shown
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -74,13 +75,17 @@ class Disc(Field):
     def __repr__(self) -> str:
         size = self.size
         if self._own is not None and self.extents is not None:
-            size = checks.shown(self._own_size(len(self.extents)))
-        return f"Disc(radius={checks.described(self.radius)}{'' if size is None else f', size={size}'})"
+            size = shown(self._own_size(len(self.extents)))
+        return f"Disc(radius={described(self.radius)}{'' if size is None else f', size={size}'})"
 
     @property
     def extents(self) -> Shape | None:
         """The shape of the map; None for a number."""
         return checks.common_extents([("radius", self.radius)])
+
+    @property
+    def ndim(self) -> int | None:
+        return checks.common_ndim(self.extents, self.size)
 
     def _own_size(self, ndim: int) -> tuple[int, ...]:
         """The window that holds those of all pixels."""

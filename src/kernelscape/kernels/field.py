@@ -21,6 +21,7 @@ import numpy as np
 
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import CellAxis
+from kernelscape.kernels.words import described, shown
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Offsets: TypeAlias = tuple[Any, ...]
@@ -30,22 +31,28 @@ Offsets: TypeAlias = tuple[Any, ...]
 # -- parts: what a field reads ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Map:
-    """A number for each pixel: an array of the image's extents (or a broadcast view of them)."""
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ArrayPart:
+    """A part that is an array; which of its axes are what the subclasses say."""
 
     array: Array
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({described(self.array)})"
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Elements:
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Map(ArrayPart):
+    """A number for each pixel: an array of the image's extents (or a broadcast view of them)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Elements(ArrayPart):
     """An array for each pixel: of shape ``extents + element shape``, in any memory order.
 
     Elements belong to the taps of the window: the element shape has an entry for each window axis, which is the size of
     the window along it or 1.
     """
-
-    array: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +63,19 @@ class Coordinate:
     extent: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Table:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Table(ArrayPart):
     """An array (or a number, as an array of no axes) that is the same for all pixels."""
 
-    array: Array
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cells:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Cells(ArrayPart):
     """An array for each cell: pixels of one cell share it.
 
     `array` has the shape ``(positions along each window axis) + element shape``, its elements one behind the other;
     `axes` says for each window axis which pixels belong to which of the positions, None for one position per pixel.
     """
 
-    array: Array
     axes: tuple[CellAxis | None, ...]
 
 
@@ -81,7 +85,7 @@ Part: TypeAlias = Map | Elements | Coordinate | Table | Cells
 # -- what a field is on an image --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Bound:
     """A field on an image of known extents; data and plain functions.
 
@@ -118,8 +122,10 @@ class Bound:
     terms : callable, optional
         ``terms(offsets, *values)``: pairs of a number of the pixel and a kernel that is the same for all pixels, whose
         sum of products is what `weights` gives.
+    sparse : bool
+        Whether a term with the coefficient 0 takes no part, whatever its kernel and the window hold.
     is_even : bool
-        The weights, and what takes part, depend on the magnitude of each offset only.
+        Whether the weights, and what takes part, depend on the magnitude of each offset only.
     """
 
     size: tuple[int, ...]
@@ -132,10 +138,14 @@ class Bound:
     own_factors: Callable[..., tuple[Any, ...]] | None = None
     reach: Callable[[], Array] | None = None
     terms: Callable[..., tuple[tuple[Any, Any], ...]] | None = None
+    sparse: bool = False
     is_even: bool = False
 
+    def __repr__(self) -> str:
+        return f"Bound({self.dtype} kernels {shown(self.size)} of {', '.join(map(repr, self.parts)) or 'nothing'})"
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Blend:
     """A field that is, at each pixel, a sum of few of many kernels: ``K_p = sum of weight_t(p) * kernels[index_t(p)]``.
 
@@ -162,6 +172,9 @@ class Blend:
     axes: tuple[tuple[Array, Array], ...] | None
     node_shape: tuple[int, ...]
 
+    def __repr__(self) -> str:
+        return f"Blend({self.dtype} kernels {shown(self.size)} between {shown(self.node_shape)} of them)"
+
 
 class Field:
     """A kernel for every pixel.
@@ -180,6 +193,11 @@ class Field:
     def extents(self) -> Shape | None:
         """The extents of the images that the field is for; None where it fits all, having no maps."""
         return None
+
+    @property
+    def ndim(self) -> int | None:
+        """The number of window axes of the images that the field is for; None where it fits any."""
+        return None if self.extents is None else len(self.extents)
 
     @property
     def needs_extents(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,6 +15,7 @@ from kernelscape.expression import Shape
 from kernelscape.geometry import canonical_size
 from kernelscape.kernels import checks
 from kernelscape.kernels.field import Array, Bound, Coordinate, Field, Offsets, Part
+from kernelscape.kernels.words import described
 
 _Argument: TypeAlias = Array | Coordinate
 
@@ -41,8 +43,8 @@ class Formula(Field):
     Raises
     ------
     ArgumentTypeError, NotYetSupportedError
-        `function` is not callable, an argument is no array of real numbers; or, when the kernels are computed, the
-        function gives something else than real weights.
+        `function` is not callable, an argument is no array of real numbers; or, when the field is used, the function
+        does not take an offset for each axis and the arguments, or gives something else than real weights.
     ShapeError
         The maps have different shapes; or, when the field is used, the image has other extents, the size does not fit
         its number of axes, or the weights do not broadcast to the window.
@@ -83,7 +85,7 @@ class Formula(Field):
         while isinstance(inner, functools.partial):
             inner = inner.func
         name = getattr(inner, "__name__", type(inner).__name__)
-        words = [f"index({a.axis})" if isinstance(a, Coordinate) else checks.described(a) for a in self.arguments]
+        words = [f"index({a.axis})" if isinstance(a, Coordinate) else described(a) for a in self.arguments]
         return f"Formula({', '.join([name, str(self.size), *words])})"
 
     @property
@@ -91,9 +93,14 @@ class Formula(Field):
         """The shape of the maps; None where there are none."""
         return checks.common_extents(_named_maps(self.arguments))
 
+    @property
+    def ndim(self) -> int | None:
+        return checks.common_ndim(self.extents, self.size)
+
     def bound(self, extents: Shape) -> Bound:
         """The field on an image with these extents; refuses others than those of the maps."""
         checks.check_extents("Formula", self.extents, extents)
+        _check_parameters(self, len(extents))
         arrays = [a for a in self.arguments if not isinstance(a, Coordinate)]
         return Bound(
             canonical_size(self.size, len(extents)),
@@ -101,6 +108,23 @@ class Formula(Field):
             tuple(_part(a, extents) for a in self.arguments),
             functools.partial(_weights, self.function),
         )
+
+
+def _check_parameters(formula: Formula, ndim: int) -> None:
+    """Refuses a function that does not take the offsets along all axes and the arguments."""
+    count = len(formula.arguments)
+    try:
+        signature = inspect.signature(formula.function)
+    except ValueError:
+        return  # builtin functions have none
+    try:
+        signature.bind(*range(ndim + count))
+    except TypeError:
+        wanted = ", ".join([*(f"d{axis}" for axis in range(ndim)), *(f"a{number}" for number in range(count))])
+        raise ArgumentTypeError(
+            f"On an image with {ndim} window axes, the function of {formula!r} is called as function({wanted}): with "
+            f"the offset along each axis and the {count} arguments of the Formula. Got a function of {signature}."
+        ) from None
 
 
 def _argument(number: int, given: Any) -> _Argument:

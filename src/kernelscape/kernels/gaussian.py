@@ -16,6 +16,7 @@ from kernelscape.kernels import checks, distances
 from kernelscape.kernels.dense import as_computed
 from kernelscape.kernels.field import Array, Bound, Field, Offsets
 from kernelscape.kernels.windows import checked_map, largest_radius, own_factors, radius_dtype, takes_part, window_sum
+from kernelscape.kernels.words import described, shown
 
 NARROWEST = 0.02
 """Standard deviations below this one count as it. ``exp(-0.5 / 0.02**2)`` is 0 in float64, so that a kernel along an
@@ -119,14 +120,12 @@ class Gaussian(Field):
         object.__setattr__(self, "_radii", _radii(self) if self.size is None else None)
 
     def __repr__(self) -> str:
-        words = [f"sigma={checks.described(self.sigma)}"]
-        words += [
-            f"{n}={checks.described(v)}" for n, v in (("sigma2", self.sigma2), ("angle", self.angle)) if v is not None
-        ]
+        words = [f"sigma={described(self.sigma)}"]
+        words += [f"{n}={described(v)}" for n, v in (("sigma2", self.sigma2), ("angle", self.angle)) if v is not None]
         if self.size is not None:
             words.append(f"size={self.size}")
         elif self.extents is not None:
-            words.append(f"size={checks.shown(self._own_size(len(self.extents)))}")
+            words.append(f"size={shown(self._own_size(len(self.extents)))}")
         if self.size is None and self.truncate != 4.0:
             words.append(f"truncate={self.truncate}")
         return f"Gaussian({', '.join(words)}{'' if self.normalize else ', normalize=False'})"
@@ -135,6 +134,12 @@ class Gaussian(Field):
     def extents(self) -> Shape | None:
         """The shape of the maps; None where there are none."""
         return checks.common_extents([("sigma", a) for a in self._maps()])
+
+    @property
+    def ndim(self) -> int | None:
+        if self.sigma2 is not None:
+            return 2
+        return checks.common_ndim(self.extents, self.size)
 
     def _maps(self) -> tuple[Array, ...]:
         return tuple(a for a in (self.sigma, self.sigma2, self.angle) if a is not None)

@@ -18,6 +18,7 @@ from kernelscape.expression import Shape
 from kernelscape.kernels import checks
 from kernelscape.kernels.dense import own_dtype
 from kernelscape.kernels.field import Array, Blend, Field
+from kernelscape.kernels.words import shown
 
 METHODS = ("nearest", "linear", "cubic")
 
@@ -125,7 +126,7 @@ class Grid(Field):
 
     def __repr__(self) -> str:
         size = self.kernels.shape[len(self.nodes) :]
-        words = f"<{self.kernels.dtype} {checks.shown(self.nodes)} nodes, kernels {checks.shown(size)}>"
+        words = f"<{self.kernels.dtype} {shown(self.nodes)} nodes, kernels {shown(size)}>"
         return f"Grid({words})" if self.method == "linear" else f"Grid({words}, method={self.method!r})"
 
     @property
@@ -133,6 +134,10 @@ class Grid(Field):
         """Number of nodes along each axis."""
         shape: Shape = self.kernels.shape
         return shape[: len(shape) // 2]
+
+    @property
+    def ndim(self) -> int:
+        return len(self.nodes)
 
     @property
     def real(self) -> Field:
@@ -175,7 +180,7 @@ def _checked_positions(given: Any, nodes: Shape) -> tuple[Array, ...]:
     if len(given) != len(nodes):
         raise ShapeError(
             f"positions must be one array for each of the {len(nodes)} axes of the grid, as (ys, xs); got {len(given)} "
-            f"for kernels with {checks.shown(nodes)} nodes."
+            f"for kernels with {shown(nodes)} nodes."
         )
     return tuple(
         _checked_line(f"positions[{axis}]", x, n) for axis, (x, n) in enumerate(zip(given, nodes, strict=True))

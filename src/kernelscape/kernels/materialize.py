@@ -8,18 +8,45 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from kernelscape.config import settings
-from kernelscape.errors import ArgumentError, ArgumentTypeError, MemoryBudgetError, ShapeError
-from kernelscape.expression import Shape
-from kernelscape.kernels.checks import PositionError, blocks
-from kernelscape.kernels.field import Array, Blend, Bound, Coordinate, Elements, Field, Part, Table, offsets_of
+from kernelscape.errors import ArgumentError, ArgumentTypeError, MemoryBudgetError, PositionError, ShapeError
+from kernelscape.expression import DType, Shape
+from kernelscape.kernels.blend import every_position
+from kernelscape.kernels.checks import blocks, without_repeats
+from kernelscape.kernels.dense import given_weights
+from kernelscape.kernels.field import (
+    Array,
+    Blend,
+    Bound,
+    Cells,
+    Coordinate,
+    Elements,
+    Field,
+    Map,
+    Offsets,
+    Part,
+    Table,
+    offsets_of,
+)
 
 Region = tuple[slice, ...]
+
+
+class Formed(Protocol):
+    """The functions of a field, as in `Bound`."""
+
+    @property
+    def weights(self) -> Callable[..., Any]: ...
+    @property
+    def scale(self) -> Callable[..., Any] | None: ...
+    @property
+    def takes_part(self) -> Callable[..., Any] | None: ...
 
 
 def kernel_at(field: Field, position: Sequence[Any], shape: Sequence[int] | None) -> Array:
@@ -95,26 +122,111 @@ def _known_extents(field: Field, shape: Sequence[int] | None, name: str) -> Shap
     return extents
 
 
+def constant_kernel(bound: Bound | Blend) -> Array | None:
+    """The kernel of a field that is the same at all pixels by what it is made of, in float64 or complex128.
+
+    None of other fields. Maps and kernels that are broadcast views of one number or kernel count as that one; their
+    values are never looked at.
+    """
+    if isinstance(bound, Blend):
+        return _wide(bound.kernels[0]) if len(bound.kernels) == 1 else None
+    parts = tuple(found for part in bound.parts if (found := _as_table(part, len(bound.size))) is not None)
+    if len(parts) < len(bound.parts):
+        return None
+    # Where windows follow a map, all samples of the largest one take part.
+    table = replace(bound, parts=parts, takes_part=None)
+    return _computed(table, (slice(0, 1),) * len(bound.size)).reshape(bound.size)
+
+
+def written_at_once(bound: Bound, extents: Shape, itemsize: int, budget: int) -> int:
+    """For how many positions along the first axis the kernels of `written_rows` fit into some bytes."""
+    per_row = math.prod(extents[1:]) * math.prod(bound.size) * itemsize
+    return max(1, min(extents[0], budget // max(1, per_row)))
+
+
+def written_rows(bound: Bound, extents: Shape, start: int, stop: int, dtype: DType) -> Bound:
+    """The field as arrays of kernels, at ``start <= p < stop`` along the first axis (elsewhere at the nearest)."""
+    rows = every_position(start, stop - start)
+    kernels = _written(bound, (slice(start, stop), *(slice(0, n) for n in extents[1:])), dtype)
+    return Bound(bound.size, bound.dtype, (Cells(kernels, (rows, *(None,) * (len(extents) - 1))),), given_weights)
+
+
+def written_out(bound: Bound, extents: Shape, dtype: DType) -> Bound:
+    """The field as an array of kernels.
+
+    Raises
+    ------
+    MemoryBudgetError
+        It would be larger than ``settings().memory_budget``.
+    """
+    needed, budget = math.prod(extents) * math.prod(bound.size) * dtype.itemsize, settings().memory_budget
+    if needed > budget:
+        raise MemoryBudgetError(
+            f"The field's function cannot be traced, so that a scatter needs its kernels as one array of shape "
+            f"{extents + bound.size}: {_gigabytes(needed)}, and the memory budget is {_gigabytes(budget)}. Write the "
+            f"function with NumPy's operators and functions, or give the memory: "
+            f"with ks.configure(memory_budget={needed}): ..."
+        )
+    kernels = _written(bound, tuple(slice(0, n) for n in extents), dtype)
+    return Bound(bound.size, bound.dtype, (Elements(kernels),), given_weights)
+
+
+def _written(bound: Bound, region: Region, dtype: DType) -> Array:
+    """The kernels in a region, computed block by block."""
+    counts = tuple(s.stop - s.start for s in region)
+    kernels = np.empty(counts + bound.size, dtype)
+    for block in blocks(counts, math.prod(bound.size)):
+        inside = tuple(slice(b.start + s.start, b.stop + s.start) for b, s in zip(block, region, strict=True))
+        kernels[block] = _computed(bound, inside)
+    return kernels
+
+
+def _as_table(part: Part, ndim: int) -> Table | None:
+    """A part that is the same for all pixels; of an empty image no part is."""
+    if isinstance(part, Table):
+        return part
+    if not isinstance(part, Map | Elements) or not part.array.size:
+        return None
+    single = without_repeats(part.array)
+    if single.shape[:ndim] != (1,) * ndim:
+        return None
+    first: tuple[Any, ...] = (0,) * ndim
+    return Table(np.asarray(part.array[first]))
+
+
 # -- evaluation --------------------------------------------------------------------------------------------------------
 
 
 def evaluated(bound: Bound | Blend, region: Region) -> Array:
     """The kernels at a region of positions, of shape ``region extents + size``, in the field's dtype."""
+    with np.errstate(all="ignore"):
+        return _computed(bound, region).astype(bound.dtype)
+
+
+def _computed(bound: Bound | Blend, region: Region) -> Array:
     with np.errstate(all="ignore"):  # NaN and infinities in the caller's numbers go where they belong
-        kernels = _blended(bound, region) if isinstance(bound, Blend) else _formed(bound, region)
-        return kernels.astype(bound.dtype)
+        return _blended(bound, region) if isinstance(bound, Blend) else _formed(bound, region)
 
 
 def _formed(bound: Bound, region: Region) -> Array:
     offsets = offsets_of(bound.size, tuple(k // 2 for k in bound.size))
-    counts = tuple(s.stop - s.start for s in region)
     values = [_value(part, region) for part in bound.parts]
-    kernels = np.broadcast_to(bound.weights(offsets, *values), counts + bound.size)
-    if bound.scale is not None:
-        scale = np.asarray(bound.scale(offsets, *values))
+    return formed(bound, offsets, values, tuple(s.stop - s.start for s in region))
+
+
+def formed(field: Formed, offsets: Offsets, values: Sequence[Array], counts: Shape) -> Array:
+    """The kernels at some positions, of shape ``counts + size``, from the values of a field's parts.
+
+    Values of maps and coordinates have the shape of `counts` and then an axis of extent 1 for each axis of the window,
+    those of elements the elements' shape there.
+    """
+    size = tuple(offset.shape[axis] for axis, offset in enumerate(offsets))
+    kernels = np.broadcast_to(field.weights(offsets, *values), counts + size)
+    if field.scale is not None:
+        scale = np.asarray(field.scale(offsets, *values))
         kernels = kernels * scale.reshape(scale.shape + (1,) * len(offsets))
-    if bound.takes_part is not None:
-        kernels = np.where(bound.takes_part(offsets, *values), kernels, 0.0)
+    if field.takes_part is not None:
+        kernels = np.where(field.takes_part(offsets, *values), kernels, np.zeros((), kernels.dtype))
     return kernels
 
 

@@ -20,6 +20,7 @@ from kernelscape.expression import Shape
 from kernelscape.kernels import checks
 from kernelscape.kernels.dense import own_dtype
 from kernelscape.kernels.field import Array, Blend, Field
+from kernelscape.kernels.words import shown
 
 FLAT = 1e-6
 """Points count as being on one line where they are within this part of their extent of it. It is above the rounding
@@ -127,7 +128,11 @@ class Scattered(Field):
 
     def __repr__(self) -> str:
         count = f"{len(self.points)} point{'s' if len(self.points) > 1 else ''}"
-        return f"Scattered(<{self.kernels.dtype} {count}, kernels {checks.shown(self.kernels.shape[1:])}>)"
+        return f"Scattered(<{self.kernels.dtype} {count}, kernels {shown(self.kernels.shape[1:])}>)"
+
+    @property
+    def ndim(self) -> int:
+        return 2
 
     @property
     def real(self) -> Field:

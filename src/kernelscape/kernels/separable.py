@@ -12,6 +12,7 @@ from kernelscape.expression import Shape
 from kernelscape.kernels import checks
 from kernelscape.kernels.dense import as_computed, own_dtype
 from kernelscape.kernels.field import Array, Bound, Elements, Field, Offsets
+from kernelscape.kernels.words import shown
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False, init=False)
@@ -74,7 +75,7 @@ class Separable(Field):
 
     def __repr__(self) -> str:
         dtype, size = own_dtype(*self.factors), tuple(f.shape[-1] for f in self.factors)
-        return f"Separable(<{dtype} {checks.shown(self.extents)}, kernels {checks.shown(size)}>)"
+        return f"Separable(<{dtype} {shown(self.extents)}, kernels {shown(size)}>)"
 
     @property
     def extents(self) -> Shape:

@@ -14,8 +14,8 @@ from kernelscape.trace.guard import Guard
 from kernelscape.trace.recorder import Captured
 from kernelscape.trace.run import Parameter, Trace, trace
 from kernelscape.trace.value import Selected, Traced
-from kernelscape.trace.windows import count, valid
+from kernelscape.trace.windows import count, own_arrays, valid
 
-__all__ = ["Captured", "Guard", "Parameter", "Selected", "Trace", "Traced", "count", "trace", "valid"]
+__all__ = ["Captured", "Guard", "Parameter", "Selected", "Trace", "Traced", "count", "own_arrays", "trace", "valid"]
 
 del _algebra, _choosing, _matrices, _shaping, _statistics

@@ -49,6 +49,8 @@ class Recorder:
     image_shapes: frozenset[Shape] = frozenset()
     window_shapes: frozenset[Shape] = frozenset()
     prescribed: tuple[bool, ...] = ()
+    users: bool = True
+    """Whether the arrays that are met now are the user's, among which a whole image is a mistake."""
     decisions: list[tuple[Node, bool]] = field(default_factory=list)
     taken: tuple[bool, ...] = ()
     met: int = 0
@@ -97,7 +99,7 @@ class Recorder:
         return node
 
     def _check_capture(self, value: np.ndarray[Any, Any]) -> None:
-        if value.ndim and value.shape in self.image_shapes and value.shape not in self.window_shapes:
+        if self.users and value.ndim and value.shape in self.image_shapes and value.shape not in self.window_shapes:
             raise tracing_error(
                 f"The function uses an array of shape {value.shape}, which is the shape of a whole input, while it is "
                 "called with one window at a time. A map that has one value for each pixel is handed over as an "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,23 @@ import numpy as np
 from kernelscape import expression, reductions
 from kernelscape.trace.notation import wrap
 from kernelscape.trace.operators import Value, selected_misused
+
+
+@contextmanager
+def own_arrays(value: Any) -> Iterator[None]:
+    """While it lasts, arrays that meet a traced value are the library's own, and no maps that are captured by mistake.
+
+    The offsets of a kernel may well have the shape of a small image. Nothing happens where the value is not traced.
+    """
+    recorder = value._recorder if isinstance(value, Value) else None
+    if recorder is None or not recorder.users:
+        yield
+        return
+    recorder.users = False
+    try:
+        yield
+    finally:
+        recorder.users = True
 
 
 def valid(w: Any) -> Any:
