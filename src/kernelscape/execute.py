@@ -17,7 +17,6 @@ import numpy as np
 
 from kernelscape import pool
 from kernelscape.backends import compiled, cpu
-from kernelscape.backends.emit.planes import block_of
 from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep
 from kernelscape.boundary import MODES, Outside, locate
 from kernelscape.errors import ArgumentError, BoundsError, nan_in_integers
@@ -33,6 +32,7 @@ INLINE_SECONDS = 150e-6
 INSTRUCTIONS_PER_SECOND = 3e9
 # As plain numbers, since members of an enumeration are slow, and a call takes microseconds.
 _ERROR, _NAN, _ARGUMENTS = int(Call.ERROR), int(Call.NAN), int(Call.ARGUMENTS)
+_TILES, _CHOSEN = int(Call.TILES), int(Call.CHOSEN_TABLE)
 _INPUT_BASES, _PLANE_BASES, _INPUT_LIMITS = int(Call.INPUT_BASES), int(Call.PLANE_BASES), int(Call.INPUT_LIMITS)
 _NO_WORDS = bytes(8 * len(Call))
 SEGMENT_LIMIT = 1 << 15
@@ -46,14 +46,14 @@ COLUMN_BYTES = 1 << 15
 class Executable:
     """A plan with its machine code and tables, ready to be called many times, from many threads."""
 
-    def __init__(self, plan: Plan, *, checked: bool) -> None:
+    def __init__(self, plan: Plan, *, checked: bool, blocks: tuple[int, int] | None = None) -> None:
         missing = cpu.missing_features(plan.target)
         if missing:
             raise ArgumentError(
                 f"target must be one whose code this machine can run; got {plan.target.name!r} ({plan.target.cpu}), "
                 f"which needs {', '.join(missing)}. Choose a lower level, or configure(target=None) for this machine."
             )
-        self.plan, self.checked = plan, checked
+        self.plan, self.checked, self.blocks = plan, checked, blocks
         self.keep: list[Any] = []
         tables = _Tables(self)
         self.tables = tables
@@ -74,9 +74,16 @@ class Executable:
         return prototype(code.addresses["worker"])
 
     def run(
-        self, arrays: Sequence[Array], arguments: Sequence[Array], outputs: Sequence[Array], workers: int | None = None
+        self,
+        arrays: Sequence[Array],
+        arguments: Sequence[Array],
+        outputs: Sequence[Array],
+        workers: int | None = None,
+        chosen: Words | None = None,
     ) -> None:
         """Computes `outputs` (shape ``batch + counts + element shape``) from arrays of the plan's layouts.
+
+        Where `chosen` is given (see `tiles_in`), only these tiles of them.
 
         Raises
         ------
@@ -85,9 +92,12 @@ class Executable:
         BoundsError
             In a checked build, when the generated code left a buffer.
         """
-        if not self.tiles:
+        tiles = self.tiles if chosen is None else len(chosen)
+        if not tiles:
             return
         call = self._call_words(arrays, arguments, outputs)
+        if chosen is not None:
+            call[_TILES], call[_CHOSEN] = tiles, chosen.ctypes.data
         address, sweep, free = call.buffer_info()[0], self._sweep_at, self._free
 
         def share(number: int) -> None:
@@ -102,7 +112,7 @@ class Executable:
         if self.serial:
             share(0)
         else:
-            count = min(pool.resolve_workers(workers), self.tiles)
+            count = min(pool.resolve_workers(workers), tiles)
             pool.run(share, count, lambda: call.__setitem__(Call.CANCEL, 1))
         if call[_ERROR]:
             raise BoundsError(
@@ -111,6 +121,19 @@ class Executable:
             )
         if call[_NAN]:
             raise nan_in_integers(next(o.dtype for o in outputs if o.dtype.kind in "iu"))
+
+    def tiles_in(self, wanted: Array) -> Words:
+        """The numbers of the tiles that lie in wanted blocks.
+
+        `wanted` has an entry for each block of positions along the outer axes, y and x, as `blocks` cuts them; outer
+        axes are not cut.
+        """
+        segments, strips = int(self.sweep[Sweep.SEGMENTS]), int(self.sweep[Sweep.STRIPS])
+        assert self.blocks is not None
+        columns = np.array([x0 // self.blocks[1] for x0, _ in self.tables.segments()])
+        flat = wanted.reshape(-1, strips, wanted.shape[-1])[:, :, columns]
+        assert flat.size == self.tiles == flat.shape[0] * strips * segments
+        return np.flatnonzero(flat).astype(np.int64)
 
     def _scratch(self) -> Array:
         """Memory for one worker."""
@@ -133,6 +156,7 @@ class Executable:
         else:
             tables.append((_INPUT_LIMITS, tables[0][1]))
         words = array("q", _NO_WORDS)
+        words[_TILES] = self.tiles
         for _, table in tables:
             words.extend(table)
         place = words.buffer_info()[0] + len(_NO_WORDS)
@@ -257,8 +281,12 @@ class _Tables:
         wanted = math.ceil(60e-6 / max(self.seconds / lines, 1e-12) / max(1, len(segments)))
         strip = max(rows, min(max(wanted, 2 * reach, 8), math.ceil(self.y_count / 16) if slabs == 1 else self.y_count))
         strip = min(_rounded(strip, rows), _rounded(self.y_count, rows))
+        if self.owner.blocks is not None:
+            strip = _rounded(self.owner.blocks[0], rows)
         strips = math.ceil(self.y_count / strip)
         per_tile = max(1, min(slabs, math.ceil(wanted / max(1, self.y_count)))) if strips == 1 else 1
+        if self.owner.blocks is not None:
+            per_tile = 1
         sweep[Sweep.STRIP], sweep[Sweep.STRIPS], sweep[Sweep.SEGMENTS] = strip, strips, len(segments)
         sweep[Sweep.SLABS], sweep[Sweep.SLABS_PER_TILE] = slabs, per_tile
         sweep[Sweep.TILES] = strips * len(segments) * math.ceil(slabs / per_tile)
@@ -326,17 +354,17 @@ class _Tables:
         native, swapped = layout.dtype.newbyteorder("="), not layout.dtype.isnative
         code = compiled.fill(self.plan.target, native, swapped, seen.dtype, spec.dtype, checked=self.owner.checked)
         self.owner.keep.append(code)
-        row[InputWord.FILL], row[InputWord.PLANES] = code.addresses["fill"], spec.planes
+        row[InputWord.FILL] = code.addresses["fill"]
         if self._is_block(number):
             size, target = layout.dtype.itemsize, self.plan.target
-            blocks = compiled.planes(target, size, block_of(spec.planes, size, target), checked=self.owner.checked)
+            blocks = compiled.planes(target, size, spec.planes, checked=self.owner.checked)
             self.owner.keep.append(blocks)
             row[InputWord.FILL_PLANES] = blocks.addresses["planes"]
         offsets = self.stage.y_offsets[number]
         ring_rows = offsets[-1] - offsets[0] + 1
         ring = ring_rows <= 4 * len(offsets) + 16
         slots = ring_rows if ring else len(offsets)
-        length, rows = longest + spec.span, len(spec.outer) * slots
+        length, rows = (longest + spec.span) * spec.unit, len(spec.outer) * slots
         row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, slots
         row[InputWord.ROW_BYTES] = _rounded(length * spec.dtype.itemsize, 64)
         row[InputWord.RING_AT] = self.room(
@@ -373,15 +401,15 @@ class _Tables:
         interior = self._interior()
         low, high = interior if interior is not None else (0, 0)
         high = low + (high - low) // chunk * chunk
-        cuts = self._cell_cuts()
+        cuts = self._cuts()
         if high - low < chunk:
             return _split(_blocks(0, self.x_count, self._block()), cuts)
         pieces = [(0, low)] if low else []
         pieces += _blocks(low, high, self._block())
         return _split(pieces + ([(high, self.x_count - high)] if high < self.x_count else []), cuts)
 
-    def _cell_cuts(self) -> list[int]:
-        """Positions along x at which a cell of some map begins."""
+    def _cuts(self) -> list[int]:
+        """Positions along x at which a cell of some map, or a block that can be chosen, begins."""
         axis = self.plan.arrangement.x - self.batch
         found: set[int] = set()
         for number, spec in enumerate(self.stage.inputs):
@@ -391,6 +419,8 @@ class _Tables:
                 along = cells[axis]
                 starts = () if along is None else along.starts[1:]
                 found |= {-((grid.first - start) // grid.stride) * self.flat for start in starts}
+        if self.owner.blocks is not None:
+            found |= set(range(0, self.x_count, self.owner.blocks[1]))
         return sorted(found)
 
     def _block(self) -> int:
@@ -400,7 +430,7 @@ class _Tables:
         sizes = (
             len(o) * len(i.outer) * i.planes * i.dtype.itemsize
             for o, i in zip(stage.y_offsets, stage.inputs, strict=True)
-            if not i.is_uniform
+            if not i.is_uniform and not i.is_packed
         )
         fitting = self.plan.target.cache_bytes // 2 // max(1, sum(sizes))
         if stage.columns:
@@ -422,7 +452,8 @@ class _Tables:
         numbers = range(len(self.stage.inputs))
         # Where each position brings an array of its own, that is what has to be read in place, and in long runs; what
         # copying the rows of the other inputs takes is nothing beside it.
-        heavy = [n for n in numbers if self.stage.inputs[n].planes > 1 and self._is_readable(n)]
+        several = [n for n in numbers if self.stage.inputs[n].elements and not self.stage.inputs[n].is_uniform]
+        heavy = [n for n in several if self._is_readable(n)]
         for number in heavy or numbers:
             first, last = self._inside(number)
             low, high = max(low, first), min(high, last)
@@ -442,6 +473,8 @@ class _Tables:
         spec, layout = self.stage.inputs[number], self.plan.layouts[number]
         if not layout.dtype == spec.dtype == self.job.inputs[number].dtype or spec.phases != 1 or spec.is_uniform:
             return False
+        if spec.is_packed:
+            return True
         arrangement, size = self.plan.arrangement, layout.dtype.itemsize
         if self._stride_along(arrangement.x) != 1:
             return False
@@ -519,6 +552,8 @@ class _Tables:
 
     def _phase(self, row: Words, number: int, phase: int, x0: int, positions: int, count: int) -> bool:
         spec, layout = self.stage.inputs[number], self.plan.layouts[number]
+        if spec.is_packed:
+            return self._packed_phase(row, number, x0, positions)
         length = positions + spec.span
         row[Phase.COUNT] = length
         if run := self._run_inside(number, phase, x0, length):
@@ -540,6 +575,19 @@ class _Tables:
             flags[:length] = ~missing
             row[Phase.FLAGS] = self.address(flags, np.uint8)
         return bool(missing.any())
+
+    def _packed_phase(self, row: Words, number: int, x0: int, positions: int) -> bool:
+        """A row that has some elements for each position."""
+        spec, size = self.stage.inputs[number], self.plan.layouts[number].dtype.itemsize
+        row[Phase.COUNT] = row[Phase.HIGH] = positions * spec.unit
+        run = self._run_inside(number, 0, x0, positions)
+        if run is not None:
+            row[Phase.START], row[Phase.STEP] = run[0], size
+            return False
+        places, _ = self._places(number, 0, x0, positions)
+        row[Phase.HIGH] = 0
+        row[Phase.TABLE] = self.address((places[:, None] + size * np.arange(spec.unit)).reshape(-1))
+        return False
 
     def _run_inside(self, number: int, phase: int, x0: int, length: int) -> tuple[int, int] | None:
         """First place and step of a row that lies in the array; None if it may not, or has no one step.

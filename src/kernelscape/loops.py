@@ -62,6 +62,8 @@ class RowInput:
         Samples of this input may be missing, so rows of flags come with its rows.
     elements : tuple of int
         Every position holds an array of this shape (see `geometry.Input`).
+    is_packed : bool
+        The elements of a position stay together: a row has `planes` elements for each position, one behind the other.
     is_uniform : bool
         What the input holds is the same for all positions of a segment: its one row pointer for each output row points
         at the elements, which lie one behind the other.
@@ -79,12 +81,18 @@ class RowInput:
     offsets: tuple[tuple[int, ...], ...] = ()
     may_miss: bool = False
     elements: Shape = ()
+    is_packed: bool = False
     is_uniform: bool = False
 
     @property
     def planes(self) -> int:
         """Rows that one source row comes as, because each element of its positions has a row of its own."""
-        return 1 if self.is_uniform else math.prod(self.elements)
+        return 1 if self.is_uniform or self.is_packed else math.prod(self.elements)
+
+    @property
+    def unit(self) -> int:
+        """Elements of a row that belong to one position along x."""
+        return math.prod(self.elements) if self.is_packed else 1
 
     @property
     def rows_each(self) -> int:

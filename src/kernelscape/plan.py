@@ -25,6 +25,8 @@ from kernelscape.methods.direct import Tile, choose_tile
 from kernelscape.rewrite import with_explicit_selections
 from kernelscape.semantics import register_dtype
 
+LARGEST_PACKED = 256
+"""Elements at each position up to which they are taken apart in the code that uses them, which grows with them."""
 SHORT_ROW = 16
 """Positions below which an axis is not worth being the innermost one, when another is long."""
 
@@ -96,9 +98,12 @@ def make_plan(
     columns = _columns(interior, job, arrangement, roles)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
-    inputs = tuple(_row_input(i, job, arrangement, flatten) for i in job.inputs)
+    inputs = tuple(
+        _row_input(i, layout, job, arrangement, flatten) for i, layout in zip(job.inputs, layouts, strict=True)
+    )
     varying = _varying(every, roles, [i.is_uniform for i in inputs])
-    tile = _fitted(choose_tile(every, varying, shares, target), counts, arrangement)
+    packed = frozenset(n for n, i in enumerate(inputs) if i.is_packed)
+    tile = _fitted(choose_tile(every, varying, shares, target, packed), counts, arrangement)
     stage = Stage(
         outputs=columns.outputs,
         output_dtypes=job.output_dtypes,
@@ -231,7 +236,7 @@ def _stride(job: Job, axis: int | None) -> int:
     return job.grid[window].stride if window >= 0 else 1
 
 
-def _row_input(spec: Input, job: Job, arrangement: Arrangement, flatten: int) -> RowInput:
+def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int) -> RowInput:
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
     x_stride = _stride(job, arrangement.x)
     return RowInput(
@@ -247,8 +252,27 @@ def _row_input(spec: Input, job: Job, arrangement: Arrangement, flatten: int) ->
         offsets=tuple(tuple(a.dilation * (i - a.centre) for i in range(a.size)) for a in spec.axes),
         may_miss=any(MODES[a.mode].outside is Outside.MISSING for a in spec.axes),
         elements=spec.elements,
+        is_packed=_is_packed(spec, layout, job, arrangement),
         is_uniform=_has_cells(spec, arrangement.x - len(job.batch)),
     )
+
+
+def _is_packed(spec: Input, layout: Layout, job: Job, arrangement: Arrangement) -> bool:
+    """Whether the arrays at the positions of a map lie one behind the other, ready to be read as they lie."""
+    item, count = layout.dtype.itemsize, math.prod(spec.elements)
+    if not (spec.elements and spec.cells is None and arrangement.flat is None and arrangement.x >= len(job.batch)):
+        return False
+    if not layout.dtype == spec.dtype == register_dtype(spec.dtype) or any(a.size > 1 for a in spec.axes):
+        return False
+    lanes = 16 // item
+    if not lanes <= count <= LARGEST_PACKED or _stride(job, arrangement.x) != 1:
+        return False
+    expected = item
+    for extent, stride in zip(spec.elements[::-1], layout.strides[: -len(spec.elements) - 1 : -1], strict=True):
+        if extent > 1 and stride != expected:
+            return False
+        expected *= extent
+    return layout.strides[arrangement.x] == expected
 
 
 def _has_cells(spec: Input, axis: int) -> bool:

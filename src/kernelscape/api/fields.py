@@ -162,13 +162,14 @@ class Described(NamedTuple):
     own_factors: Callable[..., Any] | None
     terms: Callable[..., Any] | None
     sparse: bool
+    is_even: bool
 
     @staticmethod
     def of(bound: Bound, dtype: DType) -> Described:
         """The description of a field whose kernels are computed in some dtype."""
         kinds = tuple((type(part), getattr(part, "axis", 0), getattr(part, "extent", 0)) for part in bound.parts)
         functions = (bound.weights, bound.scale, bound.takes_part, bound.factors, bound.own_factors, bound.terms)
-        return Described(offsets_for(bound.size, dtype), kinds, *functions, bound.sparse)
+        return Described(offsets_for(bound.size, dtype), kinds, *functions, bound.sparse, bound.is_even)
 
 
 def kept_function(head: Callable[..., Any], *held: Any, **words: Any) -> Callable[..., Any]:
@@ -262,16 +263,19 @@ class Weights:
         found = found if scale is None else found * scale
         return found if part is None else np.where(part, found, np.zeros((), found.dtype))
 
-    def dot(self, window: Any) -> Any:
-        """The sum of products with a window, in the form that takes least."""
-        total, scale = self._sum_with(window), self.scale
+    def dot(self, window: Any, *, whole: bool = False) -> Any:
+        """The sum of products with a window, in the form that takes least.
+
+        `whole` says that no sample of any window can be missing.
+        """
+        total, scale = self._sum_with(window, whole), self.scale
         return total if scale is None else total * scale
 
-    def _sum_with(self, window: Any) -> Any:
+    def _sum_with(self, window: Any, whole: bool) -> Any:
         if self.field.terms is not None:
             return self._sum_of_terms(window)
         if self.field.factors is not None and self.ndim > 1:
-            return self._sum_by_axes(window)
+            return self._sum_by_axes(window, whole)
         return _sum(window * self.weights, None, self.part)
 
     def _sum_of_terms(self, window: Any) -> Any:
@@ -285,7 +289,7 @@ class Weights:
             total = product if total is None else total + product
         return total
 
-    def _sum_by_axes(self, window: Any) -> Any:
+    def _sum_by_axes(self, window: Any, whole: bool) -> Any:
         """Along the last axis first; each sum is over one axis and its weights are of one axis."""
         assert self.field.factors is not None
         factors, asked = self.field.factors(self.offsets, *self.values), self.field.own_factors
@@ -293,12 +297,22 @@ class Weights:
         for axis in reversed(range(self.ndim)):
             factor = self._along(axis, factors[axis])
             inside = None if own[axis] is None else self._along(axis, own[axis])
+            if whole and self.field.is_even and axis == self.ndim - 1 and self.size[axis] % 2:
+                window, factor, inside = _halved(window, factor, inside)
             window = _sum(window * factor, axis, inside)
         return window
 
     def _along(self, axis: int, found: Any) -> Any:
         line = np.broadcast_to(found, self.offsets[axis].shape).reshape(self.size[axis])
         return line[::-1] if self.way.flipped else line
+
+
+def _halved(window: Any, factor: Any, inside: Any) -> tuple[Any, Any, Any]:
+    """Samples at the same distance along the last axis have the same weight: they are added first, centre to edge."""
+    middle = factor.shape[-1] // 2
+    pairs = window[..., middle + 1 :] + window[..., middle - 1 :: -1] if middle else window[..., :0]
+    window = np.concatenate([window[..., middle : middle + 1], pairs], axis=-1)
+    return window, factor[middle:], None if inside is None else inside[middle:]
 
 
 def _sum(products: Any, axis: int | None, where: Any) -> Any:
@@ -319,7 +333,9 @@ def _own(head: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_own
-def gathered(*arguments: Any, field: Described, windows: int, way: Way, normalize: bool, invalid: float) -> Any:
+def gathered(
+    *arguments: Any, field: Described, windows: int, way: Way, normalize: bool, invalid: float, whole: bool
+) -> Any:
     """The sum of products of a window and the anchor's kernel; of several windows a sum for each."""
     weights, x = Weights(field, arguments[windows:], way), arguments[:windows]
     if normalize:
@@ -327,7 +343,7 @@ def gathered(*arguments: Any, field: Described, windows: int, way: Way, normaliz
         total, sound = _valid_sum(x[0], kernel, part)
         found = [np.where(sound, _sum(window * kernel, None, part) / total, invalid) for window in x]
     else:
-        found = [weights.dot(window) for window in x]
+        found = [weights.dot(window, whole=whole) for window in x]
     return tuple(found) if windows > 1 else found[0]
 
 

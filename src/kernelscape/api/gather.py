@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from kernelscape.api.arguments import Array
+from kernelscape.api.classes import LEAST, Blocks, Reaches, occurring, with_radius
 from kernelscape.api.fields import Described, Way, arguments_of, arrays_of, gathered, gathered_complex, kept_function
 from kernelscape.api.operands import Operands, flipped_origin, run_parts
 from kernelscape.api.options import Options, changed
+from kernelscape.api.results import is_writable
 from kernelscape.api.strips import BLEND_BYTES, in_strips, output_grid
+from kernelscape.boundary import MODES, Outside, canonical_modes
 from kernelscape.expression import DType, Shape
+from kernelscape.geometry import anchors as anchors_along
+from kernelscape.geometry import canonical_centre
 from kernelscape.kernels.blend import lowered, rows_at_once
 from kernelscape.kernels.field import Blend, Bound
 from kernelscape.kernels.materialize import written_at_once, written_rows
@@ -42,6 +50,8 @@ def run_gather(
         at_once = rows_at_once(first, extents, inner.itemsize, BLEND_BYTES)
     elif written:
         at_once = written_at_once(first, extents, inner.itemsize, BLEND_BYTES)
+    elif len(bounds) == 1 and operands.result.kind != "c" and _has_classes(first, options):
+        return _run_classes(operands, options, way, first, output, workers)
     else:
         return run(options, 0, extents[0], output)
     grid = output_grid(options, extents, size)
@@ -57,8 +67,9 @@ def _made(bound: Bound | Blend, extents: Shape, low: int, high: int, dtype: DTyp
 
 
 def _run(
-    operands: Operands, options: Options, way: Way, bounds: Sequence[Bound], output: Any, workers: int | None
-) -> Array:
+    operands: Operands, options: Options, way: Way, bounds: Sequence[Bound], output: Any, workers: int | None,
+    blocks: Blocks | None = None,
+) -> Array:  # fmt: skip
     """With one field, or with those of the real and of the imaginary parts."""
     inner = operands.inner
     fields = tuple(Described.of(bound, inner) for bound in bounds)
@@ -69,8 +80,48 @@ def _run(
         "windows": 2 if operands.complex_input else 1,
     }
     if len(bounds) == 1:
-        function = kept_function(gathered, field=fields[0], **words)
+        modes = canonical_modes("constant" if options.mode == "valid" else options.mode, len(operands.axes))
+        whole = all(MODES[mode].outside is not Outside.MISSING for mode in modes)
+        function = kept_function(gathered, field=fields[0], whole=whole, **words)
     else:  # correlation conjugates the kernel
         function = kept_function(gathered_complex, fields=fields, conjugated=not way.flipped, **words)
     parts: list[Any] = [a for bound in bounds for a in arguments_of(bound, operands.axes, way, inner)]
-    return run_parts(operands, options, function, parts, output, workers)
+    return run_parts(operands, options, function, parts, output, workers, blocks)
+
+
+# -- windows of each pixel's own size ----------------------------------------------------------------------------------
+
+
+def _has_classes(bound: Bound | Blend, options: Options) -> bool:
+    """Whether smaller windows around the same centre exist, and give the same."""
+    if isinstance(bound, Blend) or bound.reach is None or options.min_count > 1 or options.method == "numpy":
+        return False
+    centred = all(c == k // 2 for c, k in zip(canonical_centre(options.origin, bound.size), bound.size, strict=True))
+    return centred and max(bound.size) // 2 > LEAST
+
+
+def _run_classes(
+    operands: Operands, options: Options, way: Way, bound: Bound, output: Any, workers: int | None
+) -> Array:
+    """Each block of pixels with a window that just holds those of its pixels."""
+    assert bound.reach is not None
+    grid = output_grid(options, operands.extents, bound.size)
+    anchors = [np.clip(anchors_along(a), 0, n - 1) for a, n in zip(grid, operands.extents, strict=True)]
+    reaches = Reaches(bound.reach()[np.ix_(*anchors)])
+    classes = occurring(reaches, max(bound.size) // 2)
+    options = changed(options, anchors=tuple((axis.first, axis.count) for axis in grid))
+    if not classes:
+        return _run(operands, options, way, [bound], output, workers)
+    if len(classes) == 1:
+        small = with_radius(bound, classes[0])
+        return _run(operands, changed(options, size=small.size), way, [small], output, workers)
+    # Blocks are written in turn, so that what is written to must not be a copy of what is handed back.
+    straight = isinstance(output, np.ndarray) and is_writable(output, (operands.array, *arrays_of(bound)))
+    result = output if straight or not isinstance(output, np.ndarray) else output.dtype.newbyteorder("=")
+    for low, high in itertools.pairwise([-1, *classes]):
+        small = with_radius(bound, high)
+        blocks = Blocks(reaches, low, high)
+        result = _run(operands, changed(options, size=small.size), way, [small], result, workers, blocks)
+    if isinstance(output, np.ndarray) and not straight:
+        output[...] = result
+    return output if isinstance(output, np.ndarray) else np.asarray(result)

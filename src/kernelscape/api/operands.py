@@ -19,6 +19,7 @@ from kernelscape.api.arguments import (
     canonical_argument,
     refuse_kernel_per_pixel,
 )
+from kernelscape.api.classes import Blocks
 from kernelscape.api.fields import field_axes, named_axes
 from kernelscape.api.options import Options, dtype_of, native, not_yet
 from kernelscape.api.results import allocate
@@ -171,12 +172,13 @@ def _accumulator(given: Any) -> DType:
 
 
 def run_function(
-    function: Callable[..., Any], options: Options, arguments: Sequence[Any], output: Any, workers: int | None
-) -> Any:
+    function: Callable[..., Any], options: Options, arguments: Sequence[Any], output: Any, workers: int | None,
+    blocks: Blocks | None = None,
+) -> Any:  # fmt: skip
     """Run a function of this library, which can be traced: with ``method="numpy"`` by its definition."""
     made = stencil_of(function, options)
     if options.method != "numpy":
-        return made(*arguments, output=output, workers=workers)
+        return made.computed([canonical_argument(a) for a in arguments], output, workers, blocks)
     from kernelscape.api.fallback import run_by_definition
 
     given = [canonical_argument(a) for a in arguments]
@@ -185,13 +187,13 @@ def run_function(
 
 def run_parts(
     operands: Operands, options: Options, function: Callable[..., Any], parts: list[Any], output: Any,
-    workers: int | None,
+    workers: int | None, blocks: Blocks | None = None,
 ) -> Array:  # fmt: skip
     """A function of the input's parts and of some more arguments; two results are the parts of a complex one."""
     if operands.result.kind != "c":
         if output is None and operands.inner != operands.result:
             output = operands.result
-        sums: Array = run_function(function, options, [operands.array, *parts], output, workers)
+        sums: Array = run_function(function, options, [operands.array, *parts], output, workers, blocks)
         return sums
     parts = [*input_parts(operands, options.cval), *parts]
     whole = replace(stencil_of(function, options).prepared_for(parts).shared.results[0], dtype=operands.result)

@@ -53,15 +53,19 @@ class Shared:
         layouts = [Layout(a.dtype, a.shape, a.strides) for a in arrays]
         return make_plan(job, layouts, [Layout(o.dtype, o.shape, o.strides) for o in outputs], self.slots, target)
 
-    def executable(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Executable:
+    def executable(
+        self, arrays: Sequence[Array], outputs: Sequence[Array], blocks: Callable[[Plan], tuple[int, int]] | None = None
+    ) -> Executable:
         """The machine code and tables for these layouts; the arrays' are the same at every call."""
         state = settings()
-        key = (*((o.dtype, o.strides) for o in outputs), state.checked, state.target)
+        key = (*((o.dtype, o.strides) for o in outputs), state.checked, state.target, blocks is None)
         found = self.executables.get(key)
         if found is None:
             from kernelscape.execute import Executable
 
-            found = self.executables.put(key, Executable(self.plan(arrays, outputs), checked=state.checked))
+            plan = self.plan(arrays, outputs)
+            cut = None if blocks is None else blocks(plan)
+            found = self.executables.put(key, Executable(plan, checked=state.checked, blocks=cut))
         return found
 
 

@@ -135,12 +135,13 @@ def _share(a: Array, b: Array) -> bool:
 def written(outputs: Sequence[Array], results: Sequence[Result], read: Sequence[Array]) -> list[Array]:
     """The arrays that the engine writes while it reads others: the outputs where it can, elsewhere temporary ones."""
     return [
-        array if _is_writable(array, read) else _temporary(array, result)
+        array if is_writable(array, read) else _temporary(array, result)
         for array, result in zip(outputs, results, strict=True)
     ]
 
 
-def _is_writable(output: Array, read: Sequence[Array]) -> bool:
+def is_writable(output: Array, read: Sequence[Array]) -> bool:
+    """Whether the engine can write an array while it reads others."""
     compiled = output.dtype.isnative and output.dtype in DTYPES
     return compiled and not any(np.may_share_memory(output, array) for array in read)
 

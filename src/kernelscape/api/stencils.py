@@ -19,6 +19,7 @@ import numpy as np
 
 from kernelscape import pool
 from kernelscape.api.arguments import Argument, argument_key, array_of, canonical_argument
+from kernelscape.api.classes import Blocks
 from kernelscape.api.expansion import Expanded, has_fields, run_with_fields
 from kernelscape.api.frame import Frame, make_frame
 from kernelscape.api.kept import Kept
@@ -92,15 +93,15 @@ class Stencil:
         if workers is not None:
             pool.resolve_workers(workers)
         arguments = [a if type(a) is np.ndarray and a.dtype.kind in "fiub" else canonical_argument(a) for a in arrays]
-        if self.options.nan_policy == "raise":
-            _refuse_nan(arguments)
         if has_fields(arguments):
 
             def call(given: Expanded, options: Options, target: Any) -> Any:
-                return stencil_of(given.function, options)._computed(given.arguments, target, workers, given)
+                return stencil_of(given.function, options).computed(given.arguments, target, workers, expanded=given)
 
+            if self.options.nan_policy == "raise":
+                _refuse_nan(arguments)
             return run_with_fields(self.function, self.options, arguments, output, call)
-        return self._computed(arguments, output, workers)
+        return self.computed(arguments, output, workers)
 
     def plan(self, *arrays: Any, output: Any = None) -> Plan:
         """Say what a call on these arrays would run.
@@ -135,10 +136,22 @@ class Stencil:
         targets = written(allocate(shared.results, output), shared.results, read)
         return shared.plan(inputs, [frame.job_view(t) for t in targets])
 
-    def _computed(
-        self, arguments: Sequence[Argument], output: Any, workers: int | None, expanded: Expanded | None = None
+    def computed(
+        self,
+        arguments: Sequence[Argument],
+        output: Any,
+        workers: int | None,
+        blocks: Blocks | None = None,
+        expanded: Expanded | None = None,
     ) -> Any:
-        """The result for arguments among which is no field; `expanded` says which of them were one."""
+        """The result for canonical arguments among which is no field.
+
+        Where `blocks` says which, only these are written; `expanded` says which arguments were a field.
+        """
+        if workers is not None:
+            pool.resolve_workers(workers)
+        if self.options.nan_policy == "raise":
+            _refuse_nan(arguments)
         if self.options.method != "numpy":
             try:
                 prepared = self.prepared_for(arguments)
@@ -147,7 +160,7 @@ class Stencil:
                     raise
                 warn_of_numpy(error)
             else:
-                return _run(prepared, arguments, output, workers)
+                return _run(prepared, arguments, output, workers, blocks)
         from kernelscape.api.fallback import run_with_numpy
 
         function, layout = (self.function, None) if expanded is None else (expanded.user, expanded.layout)
@@ -211,13 +224,19 @@ def stencil_of(function: Callable[..., Any], options: Options) -> Stencil:
     return Stencil(function, options)
 
 
-def _run(prepared: Prepared, arguments: Sequence[Argument], output: Any, workers: int | None) -> Any:
+def _run(
+    prepared: Prepared, arguments: Sequence[Argument], output: Any, workers: int | None, blocks: Blocks | None
+) -> Any:
     shared, frame = prepared.shared, prepared.frame
     handed = allocate(shared.results, output)
     arrays, read = frame.job_arrays(arguments), prepared.run_time_arguments(arguments)
     targets = handed if output is None else written(handed, shared.results, (*arrays, *read))
     views = [frame.job_view(t) for t in targets]
-    shared.executable(arrays, views).run(arrays, read, views, workers)
+    if blocks is None:
+        shared.executable(arrays, views).run(arrays, read, views, workers)
+    else:
+        executable = shared.executable(arrays, views, blocks.size)
+        executable.run(arrays, read, views, workers, executable.tiles_in(blocks.wanted(executable.plan)))
     if targets is not handed:
         for given, computed in zip(handed, targets, strict=True):
             if computed is not given:

@@ -46,11 +46,11 @@ def fill(target: Target, source: DType, swapped: bool, seen: DType, row: DType, 
     )
 
 
-def planes(target: Target, itemsize: int, lanes: int, *, checked: bool) -> LoadedCode:
+def planes(target: Target, itemsize: int, planes: int, *, checked: bool) -> LoadedCode:
     """The function that gives each element of the arrays at the positions of a row a row of its own."""
     return _code(
-        ("planes", target, itemsize, lanes, checked),
-        lambda: planes_text(target, itemsize, lanes, checked=checked),
+        ("planes", target, itemsize, planes, checked),
+        lambda: planes_text(target, itemsize, planes, checked=checked),
         target,
     )
 

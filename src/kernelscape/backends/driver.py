@@ -95,12 +95,16 @@ class _Worker:
 
     def write(self) -> None:
         b = self.b
-        tiles = self.word(self.sweep, Sweep.TILES)
+        tiles, chosen = self.word(self.call, Call.TILES), self.word(self.call, Call.CHOSEN_TABLE, PTR)
+        all_of_them = b.icmp("eq", self.word(self.call, Call.CHOSEN_TABLE), self.number(0))
 
         def more() -> Value:
             tile = b.fetch_add(b.offset(self.call, 8 * Call.COUNTER), self.number(1))
             b.store(tile, self.tile)
-            return b.binary("and", b.icmp("slt", tile, tiles), self.wanted())
+            left = b.icmp("slt", tile, tiles)
+            listed = b.binary("and", left, b.binary("xor", all_of_them, constant(I1, 1)))
+            b.when(listed, lambda: b.store(self.entry(chosen, tile), self.tile))
+            return b.binary("and", left, self.wanted())
 
         b.repeat(more, self.one_tile)
 
@@ -345,7 +349,6 @@ class _Worker:
             b.convert("inttoptr", home, PTR),
             b.convert("inttoptr", b.add(source, self.word(plan, Phase.START)), PTR),
             self.word(plan, Phase.COUNT),
-            self.word(record, InputWord.PLANES),
             self.word(record, InputWord.ROW_BYTES),
             self.word(plan, Phase.STEP),
             limits,

@@ -351,6 +351,18 @@ class Builder:
         self.line(f"{result.name} = shufflevector {type_} {a.name}, {type_} {b.name}, <{len(lanes)} x i32> <{mask}>")
         return result
 
+    def vector(self, elements: Sequence[Value]) -> Value:
+        """A vector of scalars."""
+        wide = Type(elements[0].type.element, len(elements))
+        found = "poison"
+        for lane, element in enumerate(elements):
+            result = self.fresh(wide)
+            self.line(
+                f"{result.name} = insertelement {wide.text} {found}, {element.type.text} {element.name}, i64 {lane}"
+            )
+            found = result.name
+        return result
+
     def iota(self, type: Type) -> Value:
         """0, 1, 2, ... over the lanes."""
         return vector_constant(type, range(type.lanes))
@@ -389,6 +401,11 @@ class Builder:
     def load_constant(self, type: Type, pointer: Value, bounds: Bounds | None = None) -> Value:
         """Reads memory that nobody writes while the function runs: the value is numbered like a pure operation."""
         return self.remember(("load", type, pointer), lambda: self.load(type, pointer, bounds))
+
+    def prefetch(self, pointer: Value) -> None:
+        """Ask for a line of memory that is read soon; any address will do."""
+        self.module.declare("llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"])
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer.name}, i32 0, i32 2, i32 1)")
 
     def store(self, value: Value, pointer: Value, bounds: Bounds | None = None) -> None:
         pointer = self._checked_pointer(pointer, value.type, bounds)

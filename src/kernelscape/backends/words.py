@@ -55,13 +55,16 @@ class Sweep(Words):
 class Call(Words):
     """What belongs to one call; the first four are written while it runs.
 
-    ERROR is the first offending address of a checked build; NAN, right behind it, says that an integer output met NaN.
+    TILES tiles are computed: those in CHOSEN_TABLE, or, where that is 0, all of them. ERROR is the first offending
+    address of a checked build; NAN, right behind it, says that an integer output met NaN.
     """
 
     COUNTER = auto()
     CANCEL = auto()
     ERROR = auto()
     NAN = auto()
+    TILES = auto()
+    CHOSEN_TABLE = auto()
     ARGUMENTS = auto()
     INPUT_BASES = auto()
     PLANE_BASES = auto()
@@ -74,7 +77,6 @@ class InputWord(Words):
 
     FILL = auto()
     FILL_PLANES = auto()
-    PLANES = auto()
     COMBINATIONS = auto()
     Y_OFFSETS = auto()
     Y_OFFSET_TABLE = auto()

@@ -124,6 +124,8 @@ class Bound:
         sum of products is what `weights` gives.
     sparse : bool
         Whether a term with the coefficient 0 takes no part, whatever its kernel and the window hold.
+    is_even : bool
+        Whether the weights, and what takes part, depend on the magnitude of each offset only.
     """
 
     size: tuple[int, ...]
@@ -137,6 +139,7 @@ class Bound:
     reach: Callable[[], Array] | None = None
     terms: Callable[..., tuple[tuple[Any, Any], ...]] | None = None
     sparse: bool = False
+    is_even: bool = False
 
     def __repr__(self) -> str:
         return f"Bound({self.dtype} kernels {shown(self.size)} of {', '.join(map(repr, self.parts)) or 'nothing'})"

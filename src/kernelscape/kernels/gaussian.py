@@ -173,6 +173,7 @@ class Gaussian(Field):
             factors=functools.partial(_factors, kind) if kind != "oriented" else None,
             own_factors=functools.partial(own_factors, len(radii)) if own else None,
             reach=functools.partial(largest_radius, radii) if own else None,
+            is_even=kind != "oriented",
         )
 
 

@@ -31,8 +31,18 @@ class Tile:
     instructions: float
 
 
-def choose_tile(outputs: Sequence[ex.Node], varying: set[int], shares_rows: bool, target: Target) -> Tile:
-    """The register tile for some expressions; `varying` holds the ids of nodes that differ from lane to lane."""
+def choose_tile(
+    outputs: Sequence[ex.Node],
+    varying: set[int],
+    shares_rows: bool,
+    target: Target,
+    packed: frozenset[int] = frozenset(),
+) -> Tile:
+    """The register tile for some expressions.
+
+    `varying` holds the ids of nodes that differ from lane to lane, `packed` the inputs whose elements are taken apart
+    in registers.
+    """
     nodes = [n for n in ex.walk(outputs) if id(n) in varying]
     lanes = _best_lanes(nodes, target)
     instructions = sum(_instructions(n) * _registers(n, lanes, target) for n in nodes)
@@ -41,19 +51,32 @@ def choose_tile(outputs: Sequence[ex.Node], varying: set[int], shares_rows: bool
     folds = [n for n in nodes if isinstance(n, ex.Reduce)]
     widest = max((_registers(n, lanes, target) for n in nodes), default=1)
     together = max(Counter((n.axes, n.body.shape) for n in folds).values(), default=1)
-    accumulators = max(1, target.registers // 2 // widest // together)
+    linear = bool(folds) and all(map(_is_sum_of_products, folds))
+    free = target.registers * 3 // 4 if linear and together > 1 else target.registers // 2
+    accumulators = max(1, free // widest // together)
+    if any(isinstance(n, ex.Pixel) and n.input in packed for n in nodes):
+        return Tile(1, 1, lanes, instructions)
+    if linear and together == 1 and any(isinstance(n, ex.Pixel) and n.size > 1 for n in nodes):
+        # Each position brings weights of its own: what counts is that they are read in long runs.
+        return Tile(2 if shares_rows else 1, max(1, accumulators // 2), lanes, instructions)
     rows = 4 if shares_rows and folds else 1
-    while rows > 1 and (rows > accumulators or (rows * instructions > 4 * BUDGET and not _is_linear(folds, nodes))):
+    while rows > 1 and (rows > accumulators or (rows * instructions > 4 * BUDGET and not linear)):
         rows //= 2
-    vectors = max(1, min(4 if rows == 1 else 3, accumulators // rows))
-    while vectors > 1 and rows * vectors * instructions > BUDGET and not _is_linear(folds, nodes):
+    # Weights of a cell end with it: short chunks leave less of the last one unused.
+    in_cells = any(isinstance(n, ex.Pixel) and n.size > 1 and id(n) not in varying for n in ex.walk(outputs))
+    vectors = max(1, min(4 if rows == 1 else 2 if in_cells else 3, accumulators // rows))
+    while vectors > 1 and rows * vectors * instructions > BUDGET and not linear:
         vectors -= 1
     return Tile(rows, vectors, lanes, instructions)
 
 
-def _is_linear(folds: Sequence[ex.Reduce], nodes: Sequence[ex.Node]) -> bool:
-    """One sum of products: the loops over rows keep it short whatever the size of the window."""
-    return len(folds) == 1 and folds[0].operation == "add" and len(nodes) <= 6
+def _is_sum_of_products(fold: ex.Reduce) -> bool:
+    """A sum of products of samples and weights: loops over rows keep it short whatever the size of the window."""
+    inside = [n for n in ex.walk([fold.body]) if not isinstance(n, ex.Window | ex.Pixel | ex.Argument | ex.Constant)]
+    moving = (ex.Slice, ex.Reshape, ex.Broadcast, ex.Transpose)
+    operators = [n for n in inside if not isinstance(n, moving)]
+    known = all(isinstance(n, ex.Elementwise) and n.operator in ("multiply", "square", "cast") for n in operators)
+    return fold.operation == "add" and fold.where is None and known and len(operators) <= 3
 
 
 def _registers(node: ex.Node, lanes: int, target: Target) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 
 from kernelscape import expression as ex
 from kernelscape.backends.emit.doubts import Doubts
+from kernelscape.backends.emit.held import Held
 from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Position, as_value, project
 from kernelscape.backends.ir import I64, Type, Value, constant
 from kernelscape.backends.vector_math import fused
@@ -25,6 +26,8 @@ from kernelscape.reductions import FOLDS
 
 UNROLL_LIMIT = 900
 """Instructions up to which a fold is written out."""
+UNPACK_LIMIT = 1200
+"""The same where elements of arrays at each position have to be taken apart."""
 LOOP_LIMIT = 120
 """Instructions of the unrolled part of a loop over taps."""
 
@@ -38,7 +41,7 @@ class Folds:
 
     def __init__(self, emitter: Emitter) -> None:
         self.emitter, self.builder, self.stage = emitter, emitter.builder, emitter.stage
-        self._groups = _siblings(emitter)
+        self._groups, self._held = _siblings(emitter), Held(emitter)
         emitter.add_rules({ex.Reduce: self._reduce, ex.ArgReduce: self._arg_reduce})
 
     # -- reductions --------------------------------------------------------------------------------------------------
@@ -66,10 +69,13 @@ class Folds:
         axis = self._y_axis(node)
         if self._fits_unrolled(slots):
             found = self._unrolled(slots, index)
-        elif axis is not None and self.stage.rows > 1 and len(slots) > 1 and self._steps_by_one(node, axis):
-            found = self._by_rows(slots, axis)
         else:
-            found = self._looped(slots, index, extents)
+            bodies = [part for n, _ in slots for part in (n.body, n.where) if part is not None]
+            with self._held.during(bodies, _all_steps(bodies), [lane for _, lane in slots]):
+                if axis is not None and self.stage.rows > 1 and len(slots) > 1 and self._steps_by_one(node, axis):
+                    found = self._by_rows(slots, axis)
+                else:
+                    found = self._looped(slots, index, extents)
         return {(id(n), lane): self._settled(e) for (n, lane), e in zip(slots, found, strict=True)}
 
     def _is_count(self, node: ex.Reduce) -> bool:
@@ -99,6 +105,9 @@ class Folds:
     def _fits_unrolled(self, slots: Sequence[Slot]) -> bool:
         node = slots[0][0]
         taps = node.body.size // max(node.size, 1)
+        if any(isinstance(n, ex.Pixel) and self.stage.inputs[n.input].is_packed for n in ex.walk([node.body])):
+            # Elements that lie together are taken apart by code that knows which they are.
+            return taps * self._step_cost(slots) <= UNPACK_LIMIT
         return taps <= 4 or taps * self._step_cost(slots) <= UNROLL_LIMIT
 
     def _step_cost(self, slots: Sequence[Slot]) -> int:
@@ -434,6 +443,11 @@ def _siblings(emitter: Emitter) -> dict[int, list[ex.Reduce]]:
             found[id(node)] = groups.setdefault(key, [])
             found[id(node)].append(node)
     return found
+
+
+def _all_steps(bodies: Sequence[ex.Node]) -> int:
+    """Steps of a fold and of those inside it together."""
+    return max(n.size for n in ex.walk(bodies))
 
 
 def _factors(body: ex.Node) -> tuple[ex.Node, ex.Node]:

@@ -29,6 +29,7 @@ from kernelscape import expression as ex
 from kernelscape.backends import operators
 from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.folds import Folds
+from kernelscape.backends.emit.maps import Maps
 from kernelscape.backends.emit.order import Order
 from kernelscape.backends.emit.shapes import Shapes
 from kernelscape.backends.emit.values import Emitter, Frame, Index, Lane, report
@@ -64,7 +65,7 @@ def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) ->
     def emitter_at(x: Value, shown: Stage) -> Emitter:
         emitter = Emitter(module, builder, shown, target, Frame(x=x, **words), masked)
         # In this order: `Order` leaves to `Shapes` what it does not take from sorted samples.
-        for rules in (Folds, Shapes, Order):
+        for rules in (Maps, Folds, Shapes, Order):
             rules(emitter)
         return emitter
 

@@ -46,6 +46,7 @@ class Element(NamedTuple):
 
 Rule = Callable[[Any, Index, Lane], Element]
 """How the elements of one kind of node are emitted."""
+Known = Callable[[ex.Node, Index, Lane], Element | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Emitter:
         self._tables: dict[tuple[int, ...], Value] = {}
         self._storing = False
         self.prepare: Callable[[ex.Node, Lane], None] = lambda node, lane: None
+        self.held: Known | None = None
         self._rules: dict[type[ex.Node], Rule] = {}
         nodes = list(ex.walk(stage.outputs))
         self.uniform = _closed(nodes, self._is_varying_leaf)
@@ -82,12 +84,12 @@ class Emitter:
             nodes,
             lambda n: isinstance(n, ex.Pixel) or (isinstance(n, ex.Index) and stage.roles[n.axis] == Y),
         )
+        self.windowless = _closed(nodes, lambda n: isinstance(n, ex.Window | ex.Column | ex.Valid))
         # Without missing samples, only what selects may leave nothing behind.
         self._always_valid = _closed(nodes, lambda n: getattr(n, "where", None) is not None)
         self.add_rules(
             {
                 ex.Window: self._window,
-                ex.Pixel: self._pixel,
                 ex.Index: self._index,
                 ex.Column: self._column,
                 ex.Constant: lambda n, i, lane: Element(constant(self.type_of(n.dtype, 1), n.value), None),
@@ -112,8 +114,11 @@ class Emitter:
     def element(self, node: ex.Node, index: Index, lane: Lane) -> Element:
         """The element of `node` at `index`; scalar when the node is uniform."""
         lane = self.canonical_lane(node, lane)
+        known = None if self.held is None else self.held(node, index, lane)
+        if known is not None:
+            return known
         key = ("element", id(node), index, lane)
-        if node.shape and (isinstance(node, ex.Argument) or self._is_uniform_map(node)):
+        if node.shape and (isinstance(node, ex.Argument) or self.is_uniform_map(node)):
             # Weights are read again for each output row: keeping all of them in registers would push out the sums.
             return self._rules[type(node)](node, index, lane)
         rule = self._rules[type(node)]
@@ -211,35 +216,23 @@ class Emitter:
     def _is_varying_leaf(self, node: ex.Node) -> bool:
         if isinstance(node, ex.Index):
             return self.stage.roles[node.axis] == X
-        return isinstance(node, ex.Window | ex.Pixel | ex.Column) and not self._is_uniform_map(node)
+        return isinstance(node, ex.Window | ex.Pixel | ex.Column) and not self.is_uniform_map(node)
 
-    def _is_uniform_map(self, node: ex.Node) -> bool:
+    def is_uniform_map(self, node: ex.Node) -> bool:
+        """Whether a node is a map that has one value for all positions of a segment."""
         return isinstance(node, ex.Pixel) and self.stage.inputs[node.input].is_uniform
-
-    def _pixel(self, node: ex.Pixel, index: Index, lane: Lane) -> Element:
-        """A map has a value everywhere: the windows' missing samples do not touch it."""
-        here = (0,) * len(self.stage.roles)
-        plane = self.flat(node.shape, index)
-        if not self._is_uniform_map(node):
-            return Element(self._sample(node.input, here, lane, plane).value, None)
-        builder, dtype = self.builder, self.stage.inputs[node.input].dtype
-        row, _ = self.place(node.input, here, lane[0])
-        type_ = operators.memory_type(dtype, 1)
-        pointer = builder.element_pointer(self._table_pointer(self.frame.rows, row), type_.element, as_value(plane))
-        raw = builder.load(type_, pointer, self.row_bounds(row))
-        return Element(operators.from_memory(builder, self.target, raw, dtype), None)
 
     def _window(self, node: ex.Window, index: Index, lane: Lane) -> Element:
         taps = self.stage.inputs[node.input].taps
         if taps is None:
-            return self._sample(node.input, index, lane)
+            return self.sample(node.input, index, lane)
         (place,) = index
         if isinstance(place, int):
-            return self._sample(node.input, taps[place], lane)
+            return self.sample(node.input, taps[place], lane)
         columns = [self.lookup(tuple(tap[axis] for tap in taps), place) for axis in range(len(taps[0]))]
-        return self._sample(node.input, tuple(columns), lane)
+        return self.sample(node.input, tuple(columns), lane)
 
-    def _sample(self, number: int, tap: Index, lane: Lane, plane: Position | None = None) -> Element:
+    def sample(self, number: int, tap: Index, lane: Lane, plane: Position | None = None) -> Element:
         """The sample of an input at a position of its window box; of `elements`, the tap's own, or the one given."""
         spec = self.stage.inputs[number]
         if plane is None:
@@ -268,7 +261,7 @@ class Emitter:
 
     def _own_flag(self, number: int, tap: Index, lane: Lane) -> Value:
         row, offset = self.place(number, tap, lane[0])
-        flags = self._table_pointer(self.frame.flags, row)
+        flags = self.table_pointer(self.frame.flags, row)
         type_ = Type("i8", self.stage.lanes)
         raw = self.builder.load_constant(type_, self._moved(flags, "i8", offset, lane[1]))
         return self.builder.icmp("ne", raw, constant(type_, 0))
@@ -353,7 +346,8 @@ class Emitter:
             self._tables[table] = self.module.constant_table(f"table{len(self._tables)}", I64, table)
         return self.builder.load_constant(I64, self.builder.element_pointer(self._tables[table], "i64", place))
 
-    def _table_pointer(self, table: Value, entry: Position) -> Value:
+    def table_pointer(self, table: Value, entry: Position) -> Value:
+        """An entry of a table of pointers."""
         builder = self.builder
         if isinstance(entry, int):
             return builder.hoisted(lambda: builder.load_constant(PTR, builder.offset(table, 8 * entry)))
@@ -368,7 +362,7 @@ class Emitter:
         return self.builder.offset(self.builder.element_pointer(pointer, element, offset), shift * size)
 
     def sample_pointer(self, row: Position, type_: Type, offset: Position, vector: int) -> Value:
-        return self._moved(self._table_pointer(self.frame.rows, row), type_.element, offset, vector)
+        return self._moved(self.table_pointer(self.frame.rows, row), type_.element, offset, vector)
 
     def row_bounds(self, row: Position) -> Bounds | None:
         """First and last address of the buffer that a row lies in (checked builds only)."""
