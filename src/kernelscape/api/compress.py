@@ -149,6 +149,11 @@ def compressed(field: Field, tol: float, extents: Shape, most: int | None, worke
         samples, share = np.concatenate([samples, worst]), 0.7 * share
 
 
+def rank_of_samples(field: Field, tol: float, extents: Shape) -> int:
+    """How many basis kernels the kernels of some pixels need: a first guess, without a pass over all of them."""
+    return _basis(_Job.of(field, extents, None).first_samples(), tol)[0]
+
+
 def _count(name: str, given: Any) -> int:
     if isinstance(given, bool | np.bool_) or not hasattr(given, "__index__"):
         raise ArgumentTypeError(f"{name} must be an integer; got {given!r}.")
@@ -238,7 +243,7 @@ class _Job:
         """The kernels of some pixels, one per row; real and imaginary part one behind the other."""
         places = {*_jittered(self.extents, FIRST_SAMPLES), *itertools.product(*((0, n - 1) for n in self.extents))}
         for bound in self.bounds:
-            places.update(_extremes(bound))
+            places.update(extremes(bound))
         samples = [self.kernels(sorted(places))]
         blends = [bound for bound in self.bounds if isinstance(bound, Blend)]
         if blends:
@@ -358,7 +363,7 @@ def _jittered(extents: Shape, count: int) -> list[tuple[int, ...]]:
     return [tuple(map(int, p)) for p in np.minimum(places.astype(np.int64), np.array(extents) - 1)]
 
 
-def _extremes(bound: Bound | Blend) -> list[tuple[int, ...]]:
+def extremes(bound: Bound | Blend) -> list[tuple[int, ...]]:
     """Where the maps that a field reads are smallest and largest."""
     maps = [part.array for part in bound.parts if isinstance(part, Map)] if isinstance(bound, Bound) else []
     places = [(array, int(at)) for array in map(without_repeats, maps) for at in (array.argmin(), array.argmax())]

@@ -31,6 +31,12 @@ def run_linear(
         _refuse_nan(operands)
         options = changed(options, nan_policy="propagate")
     if operands.field is not None:
+        if options.tol is not None:
+            from kernelscape.api.approximate import run_approximately  # which runs filters itself
+
+            found = run_approximately(operands, options, way, output, workers)
+            if found is not None:
+                return found
         return _run_field(operands, options, way, output, workers)
     if way.scattered:
         return run_scatter(operands, options, way, output, workers)

@@ -1,0 +1,126 @@
+"""Runs what `methods.product_convolution` decided: patches of the image through Fourier transforms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernelscape import pool
+from kernelscape.api.arguments import Array
+from kernelscape.api.blocks import Surroundings, inside
+from kernelscape.expression import DType, Shape
+from kernelscape.methods.product_convolution import ProductConvolution, fast
+
+SPECTRA_BYTES = 1 << 28
+"""Memory for transforms of kernels that are kept, where several patches have the same kernels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transforming:
+    """What is needed to run a design.
+
+    Attributes
+    ----------
+    design : ProductConvolution
+    around : Surroundings
+    flipped : bool
+        A convolution.
+    dtype : dtype
+        Of the result.
+    precision : dtype
+        Of the transforms.
+    workers : int or None
+    """
+
+    design: ProductConvolution
+    around: Surroundings
+    flipped: bool
+    dtype: DType
+    precision: DType
+    workers: int | None
+
+    def gather(self, array: Array, centre: float) -> Array:
+        """The filtered image, window axes last; `centre` is taken from the samples before they are transformed."""
+        around, ndim = self.around, len(self.around.extents)
+        batch = array.shape[: array.ndim - ndim]
+        result = np.zeros((*batch, *around.extents), self.dtype)
+        spectra = _Spectra(self, turned=self.flipped, conjugated=True)
+        for patch in self.design.terms.patches():
+            # One image after the other: a patch of all of them may be large.
+            for image in np.ndindex(*batch):
+                block = around.around(array[image], patch.region, self.precision, centre)
+                lengths = tuple(map(fast, block.shape))
+                seen, target = self._forth(block, lengths), result[image][patch.region]
+                for number, weights in patch.terms:
+                    kernel, total = spectra.of(number, lengths)
+                    found = self._back(seen * kernel, lengths, target.shape)
+                    if centre:
+                        found += centre * total
+                    found *= weights
+                    target += found
+        return inside(result, around.selected)
+
+    def scatter(self, array: Array) -> Array:
+        """The image of which each sample is spread by its own kernel, folded; window axes last."""
+        around, ndim = self.around, len(self.around.extents)
+        batch = array.shape[: array.ndim - ndim]
+        canvas = around.canvas(batch, self.dtype)
+        spectra = _Spectra(self, turned=not self.flipped, conjugated=False)
+        for patch in self.design.terms.patches():
+            counts = tuple(
+                r.stop - r.start + b + a for r, b, a in zip(patch.region, around.before, around.behind, strict=True)
+            )
+            place = tuple(slice(r.start, r.start + n) for r, n in zip(patch.region, counts, strict=True))
+            lengths = tuple(map(fast, counts))
+            for image in np.ndindex(*batch):
+                part, total = array[image][patch.region], None
+                for number, weights in patch.terms:
+                    sent = np.multiply(part, weights, dtype=self.precision, casting="unsafe")
+                    product = self._forth(sent, lengths) * spectra.of(number, lengths)[0]
+                    total = product if total is None else total + product
+                if total is not None:
+                    canvas[image][place] += self._back(total, lengths, counts)
+        return inside(around.folded(canvas), around.selected)
+
+    def _forth(self, block: Array, lengths: Shape) -> Array:
+        from scipy.fft import rfftn
+
+        found: Array = rfftn(block, s=lengths, workers=pool.resolve_workers(self.workers))
+        return found
+
+    def _back(self, spectrum: Array, lengths: Shape, counts: Shape) -> Array:
+        from scipy.fft import irfftn
+
+        whole: Array = irfftn(spectrum, s=lengths, workers=pool.resolve_workers(self.workers))
+        return whole[tuple(slice(0, n) for n in counts)]
+
+
+class _Spectra:
+    """Transforms of kernels, kept where there is memory and they are wanted again; and the kernels' sums."""
+
+    def __init__(self, job: Transforming, *, turned: bool, conjugated: bool) -> None:
+        self._job, self._turned, self._conjugated = job, turned, conjugated
+        self._kept: dict[tuple[int, Shape], tuple[Array, float]] = {}
+        self._left = SPECTRA_BYTES if job.design.terms.terms_count > len(job.design.terms.kernels) else 0
+
+    def of(self, number: int, lengths: Shape) -> tuple[Array, float]:
+        """The transform of a kernel with the dilation of the call, and the sum of its weights."""
+        found = self._kept.get((number, lengths))
+        if found is None:
+            found = self._made(number, lengths)
+            if found[0].nbytes <= self._left:
+                self._left -= found[0].nbytes
+                self._kept[number, lengths] = found
+        return found
+
+    def _made(self, number: int, lengths: Shape) -> tuple[Array, float]:
+        job = self._job
+        kernel = job.design.terms.kernels[number].astype(job.precision)
+        total = float(kernel.sum(dtype=np.float64))
+        spread = np.zeros(
+            [d * (k - 1) + 1 for d, k in zip(job.around.dilation, kernel.shape, strict=True)], kernel.dtype
+        )
+        spread[tuple(slice(None, None, d) for d in job.around.dilation)] = np.flip(kernel) if self._turned else kernel
+        spectrum = job._forth(spread, lengths)
+        return np.conjugate(spectrum, out=spectrum) if self._conjugated else spectrum, total
