@@ -11,6 +11,8 @@ Importing the package loads nothing of it; a name brings its module with it when
 array([1., 2., 3., 3.])
 """
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from kernelscape.errors import KernelscapeError, PerformanceWarning, TracingError
     from kernelscape.trace import count, valid
 
+    plan: Any  # the function of `api.plans`; a module has that name, too
+
 __version__ = "0.1.0"
 __all__ = [
     "KernelscapeError",
@@ -47,6 +51,7 @@ __all__ = [
     "kernels",
     "linear_operator",
     "pixel",
+    "plan",
     "set_defaults",
     "settings",
     "stencil",
@@ -71,6 +76,26 @@ def __getattr__(name: str) -> Any:
     home = next((module for module, names in _HOMES.items() if name in names), "kernelscape.api")
     found = globals()[name] = getattr(importlib.import_module(home), name)
     return found
+
+
+class _Face(ModuleType):
+    """The package as users see it: its `plan` is the function, although a module of the library has that name, too.
+
+    Importing a module sets an attribute of its package; here that changes nothing.
+    """
+
+    @property
+    def plan(self) -> Any:
+        from kernelscape.api.plans import plan
+
+        return plan
+
+    @plan.setter
+    def plan(self, module: ModuleType) -> None:
+        pass
+
+
+sys.modules[__name__].__class__ = _Face
 
 
 def __dir__() -> list[str]:

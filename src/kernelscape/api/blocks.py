@@ -40,7 +40,7 @@ class Surroundings:
     before, behind : tuple of int
         How far windows reach from their anchors, for a gather; what is scattered reaches the other way.
     modes : tuple of str
-    cval : float
+    cval : float or complex
     grid : tuple of OutputAxis
         The anchors of the outputs.
     """
@@ -51,7 +51,7 @@ class Surroundings:
     before: Shape
     behind: Shape
     modes: tuple[str, ...]
-    cval: float
+    cval: Any
     grid: tuple[OutputAxis, ...]
 
     @staticmethod
@@ -74,7 +74,7 @@ class Surroundings:
             tuple(d * c for d, c in zip(dilation, centres, strict=True)),
             tuple(d * (k - 1 - c) for d, k, c in zip(dilation, size, centres, strict=True)),
             canonical_modes("constant" if valid else options.mode, ndim),
-            float(options.cval),
+            options.cval if isinstance(options.cval, complex) else float(options.cval),
             grid,
         )
 
@@ -87,7 +87,7 @@ class Surroundings:
         )
 
     @property
-    def outside(self) -> tuple[float | None, ...]:
+    def outside(self) -> tuple[Any, ...]:
         """What is seen outside along each axis: a constant (nothing adds zero to a sum), or samples of the image."""
         known = {Outside.CONSTANT: self.cval, Outside.MISSING: 0.0, Outside.ELEMENT: None}
         return tuple(known[MODES[mode].outside] for mode in self.modes)

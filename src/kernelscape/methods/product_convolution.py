@@ -263,15 +263,16 @@ def product_convolution(
     """
     dtypes: list[DType] = [np.dtype(np.float32)] if inner.itemsize < 8 else []
     for dtype in (*dtypes, np.dtype(np.float64)):
-        found = _designed(terms, dilation, images, inner, dtype, folds)
+        found = designed(terms, dilation, images, inner, dtype, folds)
         if found.bound <= allowed:
             return found
     return None
 
 
-def _designed(
+def designed(
     terms: Terms, dilation: Shape, images: int, inner: DType, dtype: DType, folds: tuple[str, ...] | None
 ) -> ProductConvolution:
+    """The method with transforms of some dtype, added up in another one."""
     reach = tuple(d * (k - 1) for d, k in zip(dilation, terms.kernels.shape[1:], strict=True))
     lengths = tuple(fast(n + r) for n, r in zip(terms.largest, reach, strict=True))
     # A scatter transforms what is sent, a gather what is seen.

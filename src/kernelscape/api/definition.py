@@ -1,0 +1,212 @@
+"""`correlate` and `convolve` at single outputs, straight from their definition, in float64: plans are checked with it.
+
+No engine, no plan and no method takes part: kernels come from `Field.at`'s evaluation, samples from `boundary.locate`.
+Everything is written for one output at a time, and slow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kernelscape.api.arguments import Array
+from kernelscape.api.blocks import Surroundings
+from kernelscape.api.fields import NOISE
+from kernelscape.boundary import MODES, Outside, locate
+from kernelscape.expression import Shape
+from kernelscape.kernels.field import Blend, Bound, Coordinate, Elements, Map, Table, offsets_of
+from kernelscape.kernels.materialize import evaluated
+
+_CHUNK = 1 << 22
+"""Weights that are looked at together, where sums over the kernels of many sources are needed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Definition:
+    """A filter, as its definition needs it.
+
+    Attributes
+    ----------
+    array : ndarray
+        The image, window axes last.
+    kernels : tuple of Bound or Blend
+        The field, or the fields of its real and imaginary parts.
+    around : Surroundings
+    flipped, scattered, normalize : bool
+    """
+
+    array: Array
+    kernels: tuple[Bound | Blend, ...]
+    around: Surroundings
+    flipped: bool
+    scattered: bool
+    normalize: bool
+
+    @staticmethod
+    def of(
+        array: Array, kernels: Sequence[Bound | Blend], around: Surroundings, *, flipped: bool, scattered: bool,
+        normalize: bool,
+    ) -> Definition:  # fmt: skip
+        """With kernels in float64, whatever dtype they are in."""
+        wide = tuple(replace(kernel, dtype=np.dtype(np.float64)) for kernel in kernels)
+        return Definition(array, wide, around, flipped, scattered, normalize)
+
+    def at(self, batch: tuple[int, ...], output: tuple[int, ...]) -> complex:
+        """The output at an index of the batch axes and one of the window axes."""
+        image = self.array[batch]
+        anchor = tuple(a.first + a.stride * o for a, o in zip(self.around.grid, output, strict=True))
+        with np.errstate(all="ignore"):
+            return self._scattered(image, anchor) if self.scattered else self._gathered(image, anchor)
+
+    # -- gather ------------------------------------------------------------------------------------------------------
+
+    def _gathered(self, image: Array, anchor: Shape) -> complex:
+        """The sum of the anchor's kernel times what lies around the anchor; NaN where nothing does."""
+        around = self.around
+        pixel = tuple(min(max(p, 0), n - 1) for p, n in zip(anchor, around.extents, strict=True))
+        kernel = self._kernel(pixel)
+        samples, there = self._seen(image, anchor)
+        if not there.any():
+            return math.nan
+        total = complex((kernel * samples)[there].sum())
+        if not self.normalize:
+            return total
+        sums, sizes = complex(kernel[there].sum()), float(np.abs(kernel[there]).sum())
+        noise = abs(sums) <= NOISE * np.finfo(np.float64).eps * sizes
+        return math.nan if noise else total / sums
+
+    def _kernel(self, pixel: Shape) -> Array:
+        """The kernel as it is multiplied with samples: conjugated in a correlation."""
+        region = tuple(slice(p, p + 1) for p in pixel)
+        parts = [evaluated(kernel, region).reshape(kernel.size) for kernel in self.kernels]
+        return parts[0] if len(parts) == 1 else parts[0] + (1j if self.flipped else -1j) * parts[1]
+
+    def _steps(self, axis: int) -> Array:
+        """Where the samples of a kernel lie, seen from its pixel's anchor (gather), or the output from the source."""
+        around = self.around
+        centre = around.before[axis] // around.dilation[axis]
+        size = around.size[axis]
+        if self.flipped:
+            return around.dilation[axis] * ((size - 1 - centre) - np.arange(size))
+        return around.dilation[axis] * (np.arange(size) - centre)
+
+    def _seen(self, image: Array, anchor: Shape) -> tuple[Array, Array]:
+        """The samples that the kernel's weights meet, and which of them exist."""
+        around = self.around
+        found = [
+            locate(mode, p + self._steps(axis), n)
+            for axis, (mode, p, n) in enumerate(zip(around.modes, anchor, around.extents, strict=True))
+        ]
+        samples = image[np.ix_(*(index for index, _ in found))]
+        samples = samples.astype(np.complex128 if samples.dtype.kind == "c" else np.float64)
+        there = np.ones(samples.shape, bool)
+        for axis, (mode, (_, inside)) in enumerate(zip(around.modes, found, strict=True)):
+            outside = ~inside.reshape([-1 if a == axis else 1 for a in range(samples.ndim)])
+            if MODES[mode].outside is Outside.MISSING:
+                there &= ~outside
+            else:
+                samples = np.where(outside, around.cval, samples)
+        return samples, there
+
+    # -- scatter -----------------------------------------------------------------------------------------------------
+
+    def _scattered(self, image: Array, output: Shape) -> complex:
+        """The sum over the sources whose kernels fall on the output, also by being folded back."""
+        total: complex = 0.0
+        places = self._folded(output)
+        for place in np.ndindex(*map(len, places)):
+            at = tuple(int(p[i]) for p, i in zip(places, place, strict=True))
+            sources = [p + self._steps(axis) for axis, p in enumerate(at)]
+            inside = np.ones((), bool)
+            for axis, (p, n) in enumerate(zip(sources, self.around.extents, strict=True)):
+                line = (p >= 0) & (p < n)
+                inside = inside & line.reshape([-1 if a == axis else 1 for a in range(len(sources))])
+            index = np.ix_(*(np.clip(p, 0, n - 1) for p, n in zip(sources, self.around.extents, strict=True)))
+            weights = self._weights(index)
+            total += complex((weights * image[index].astype(weights.dtype))[inside].sum())
+        return total
+
+    def _folded(self, output: Shape) -> list[Array]:
+        """For each axis the positions at which what falls there comes to the output."""
+        found = []
+        for axis, (mode, p, n) in enumerate(zip(self.around.modes, output, self.around.extents, strict=True)):
+            steps = self._steps(axis)
+            reached = np.arange(-int(steps.max()) if steps.max() > 0 else 0, n + max(0, -int(steps.min())))
+            index, inside = locate(mode, reached, n)
+            found.append(reached[inside & (index == p)])
+        return found
+
+    def _weights(self, index: tuple[Array, ...]) -> Array:
+        """For each tap the weight that the kernel of its own source has for it; `index` says which source that is."""
+        parts = [self._weights_of(kernel, index) for kernel in self.kernels]
+        return parts[0] if len(parts) == 1 else parts[0] + (1j if self.flipped else -1j) * parts[1]
+
+    def _weights_of(self, kernel: Bound | Blend, index: tuple[Array, ...]) -> Array:
+        if isinstance(kernel, Blend):
+            return _blended(kernel, index)
+        offsets = offsets_of(kernel.size, tuple(k // 2 for k in kernel.size))
+        taps = np.ix_(*(np.arange(k) for k in kernel.size))
+        values = [_at_sources(part, index, taps) for part in kernel.parts]
+        found = np.broadcast_to(kernel.weights(offsets, *values), kernel.size)
+        if kernel.takes_part is not None:
+            found = np.where(kernel.takes_part(offsets, *values), found, 0.0)
+        return found if kernel.scale is None else found * _scales(kernel, index)
+
+
+def _at_sources(part: Any, index: tuple[Array, ...], taps: tuple[Array, ...]) -> Array:
+    """What a part is at a source for each tap."""
+    if isinstance(part, Table):
+        return _wide(part.array)
+    if isinstance(part, Coordinate):
+        return np.broadcast_to(index[part.axis], np.broadcast_shapes(*(i.shape for i in index)))
+    if isinstance(part, Elements):
+        shape = part.array.shape[len(index) :]
+        own = tuple(tap if n > 1 else np.zeros((1,) * len(taps), int) for tap, n in zip(taps, shape, strict=True))
+        return _wide(part.array[(*index, *own)])
+    assert isinstance(part, Map)
+    return _wide(part.array[index])
+
+
+def _scales(kernel: Bound, index: tuple[Array, ...]) -> Array:
+    """For each source what all weights of its kernel share."""
+    assert kernel.scale is not None
+    offsets = offsets_of(kernel.size, tuple(k // 2 for k in kernel.size))
+    shape, ones = np.broadcast_shapes(*(i.shape for i in index)), (1,) * len(index)
+    flat = [np.broadcast_to(i, shape).ravel() for i in index]
+    step = max(1, _CHUNK // math.prod(kernel.size))
+    found = []
+    for first in range(0, len(flat[0]), step):
+        some = tuple(f[first : first + step] for f in flat)
+        values = []
+        for part in kernel.parts:
+            if isinstance(part, Table):
+                values.append(_wide(part.array))
+            elif isinstance(part, Coordinate):
+                values.append(some[part.axis].reshape(-1, *ones))
+            else:
+                block = _wide(part.array[some])
+                values.append(block if isinstance(part, Elements) else block.reshape(-1, *ones))
+        found.append(np.broadcast_to(np.asarray(kernel.scale(offsets, *values)).reshape(-1), len(some[0])))
+    return np.concatenate(found).reshape(shape)
+
+
+def _blended(kernel: Blend, index: tuple[Array, ...]) -> Array:
+    lows = [int(i.min()) for i in index]
+    region = tuple(slice(low, int(i.max()) + 1) for low, i in zip(lows, index, strict=True))
+    nodes, weights = kernel.coefficients(region)
+    here = tuple(i - low for i, low in zip(index, lows, strict=True))
+    nodes, weights = nodes[here], weights[here]
+    taps = np.ix_(*(np.arange(k) for k in kernel.size))
+    total = np.zeros(kernel.size)
+    for term in range(nodes.shape[-1]):
+        share = weights[..., term]
+        total += np.where(share != 0, share * _wide(kernel.kernels[(nodes[..., term], *taps)]), 0.0)
+    return total
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.float64) if array.dtype.kind == "f" else array

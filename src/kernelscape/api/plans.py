@@ -1,0 +1,447 @@
+"""`plan`: what a filter would run, how far its result may be from the exact one, and a check of that.
+
+A plan has two bounds. `FilterPlan.promise` is known before anything is computed; it holds for all images of that range.
+`FilterPlan.bound` is for this image, and close to the error that is there: after the cheap bounds it compares with a
+finer computation, as far as needed to come within a factor of the error found at some pixels. All bounds are rigorous;
+the pixels only say how much work is worth while.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kernelscape.api.approximate import Candidate, choose, computed, run_choice
+from kernelscape.api.arguments import Array, FieldArgument
+from kernelscape.api.blocks import Surroundings
+from kernelscape.api.bounds import Bounded, in_wider_numbers, largest_difference, largest_magnitude, local
+from kernelscape.api.definition import Definition
+from kernelscape.api.fields import Way, named_axes
+from kernelscape.api.linear import convolve, correlate
+from kernelscape.api.operands import Operands, operands_of
+from kernelscape.api.options import Options, changed, not_yet, options_of, refuse_unknown
+from kernelscape.api.products import run_linear
+from kernelscape.api.signatures import apply, stencil
+from kernelscape.errors import ArgumentError, ArgumentTypeError
+from kernelscape.expression import DType, Shape
+from kernelscape.kernels.field import Blend, Bound, Field, Table
+from kernelscape.methods import product_convolution
+from kernelscape.methods.log_sigma import LogSigma
+from kernelscape.methods.product_convolution import ProductConvolution
+from kernelscape.plan import Plan
+from kernelscape.reference.samples import load
+
+CLOSE = 8.0
+"""A bound is close enough when it is at most so many times the error found."""
+LOOKED_AT = 256
+"""Pixels at which the error is looked for, to see whether a bound is close."""
+
+
+class Check(NamedTuple):
+    """What `FilterPlan.check` found.
+
+    Attributes
+    ----------
+    error : float
+        The largest error at the pixels that were looked at.
+    bound : float
+        `FilterPlan.bound`.
+    samples : int
+        How many outputs were compared.
+    at : tuple of int
+        The index of the output with the largest error.
+    """
+
+    error: float
+    bound: float
+    samples: int
+    at: tuple[int, ...]
+
+
+def plan(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> FilterPlan | Plan:
+    """Say what a call would run, and how exact its result would be.
+
+    Parameters
+    ----------
+    operation : {kernelscape.correlate, kernelscape.convolve, kernelscape.apply}
+    *args, **kwargs
+        The arguments of the call.
+
+    Returns
+    -------
+    FilterPlan
+        For `correlate` and `convolve`: ``explain()``, ``promise``, ``bound``, ``run()`` and ``check()``.
+    kernelscape.plan.Plan
+        For `apply`: that of `Stencil.plan`.
+
+    Raises
+    ------
+    ArgumentError
+        Another operation; or whatever the call itself would refuse.
+
+    See Also
+    --------
+    correlate : what ``tol=`` means.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import kernelscape as ks
+    >>> image = np.random.default_rng(0).random((256, 256))
+    >>> sigma = np.broadcast_to(np.linspace(1, 10, 256), image.shape)
+    >>> plan = ks.plan(ks.correlate, image, ks.kernels.Gaussian(sigma), tol=1e-2)
+    >>> plan.method
+    'log_sigma'
+    >>> blurred = plan.run()
+    >>> found = plan.check(samples=100)
+    >>> bool(found.error <= found.bound <= plan.promise <= plan.tolerance)
+    True
+    """
+    if operation is apply:
+        return _plan_of_apply(*args, **kwargs)
+    if operation is not correlate and operation is not convolve:
+        raise ArgumentError(f"plan() is for correlate, convolve and apply; got {operation!r}.")
+    words = _bound_arguments(operation, args, kwargs)
+    if words["progress"] is not None:
+        raise not_yet("progress")
+    return FilterPlan(operation, words)
+
+
+def _plan_of_apply(function: Callable[..., Any], *arrays: Any, **kwargs: Any) -> Plan:
+    call = {name: kwargs.pop(name) for name in ("output", "workers", "progress") if name in kwargs}
+    return stencil(function, **kwargs).plan(*arrays, output=call.get("output"))
+
+
+def _bound_arguments(operation: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call by name, defaults among them."""
+    signature = inspect.signature(operation)
+    unknown = {name: value for name, value in kwargs.items() if name not in signature.parameters}
+    if unknown:
+        refuse_unknown(operation, unknown)
+    try:
+        found = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise ArgumentTypeError(f"plan({operation.__name__}, ...) needs the arguments of that call: {error}.") from None
+    found.apply_defaults()
+    return dict(found.arguments)
+
+
+class FilterPlan:
+    """A call of `correlate` or `convolve`: which method would run, and how exact it is; made by `plan`.
+
+    The arrays of the call are not copied; do not change them while the plan is in use.
+
+    Attributes
+    ----------
+    method : str
+        ``"exact"``, ``"log_sigma"``, ``"product_convolution"`` or ``"low_rank"``.
+    tolerance : float
+        The largest error of an output that the call allows: `tol` times the largest magnitude that windows see, times
+        the largest sum of magnitudes of a kernel. 0 where the exact method is all there is.
+    """
+
+    def __init__(self, operation: Callable[..., Any], words: dict[str, Any]) -> None:
+        self._operation, self._words = operation, words
+        self._operands, self._options, self._way = _canonical(operation, words)
+        self._choice = choose(self._operands, self._options, self._way, words["workers"])
+        self._definition = _definition_of(self._operands, self._options, self._way)
+        self._sharp: Bounded | None = None
+
+    def __repr__(self) -> str:
+        return f"<FilterPlan of {self._operation.__name__}: {self.method}>"
+
+    @property
+    def method(self) -> str:
+        """The method that runs."""
+        return self._choice.chosen.method
+
+    @property
+    def tolerance(self) -> float:
+        """The largest error of an output that the call allows."""
+        return self._choice.job.tolerance if self._choice.job is not None else 0.0
+
+    @property
+    def promise(self) -> float:
+        """At least the largest error of an output, known before anything is computed.
+
+        The error is the one of the result in the dtype that is computed in (`accumulate`, or that of the result),
+        before it is converted to a narrower one. For the exact method it is a bound on rounding.
+        """
+        if self.method != "exact":
+            return self._choice.chosen.bound
+        return self._rounding(self._operands.inner)
+
+    @property
+    def bound(self) -> float:
+        """At least the largest error of an output for this image: the sharpest bound that was needed.
+
+        Found when it is asked for, and then kept. It may take several times as long as `run`: where the promise is far
+        above the errors at some pixels, the result is compared with one of higher precision (exact kernels in float64,
+        or transforms in a wider dtype), whose own bound is added.
+        """
+        return self._sharpest()[0]
+
+    def explain(self) -> str:
+        """Say in words what runs and why, what the next best method costs, and which error is promised."""
+        operands, chosen = self._operands, self._choice.chosen
+        form = "scatter" if self._way.scattered else "gather"
+        shape = " x ".join(map(str, operands.array.shape))
+        lines = [
+            f"filter: {self._operation.__name__}, {form}",
+            f"image: {shape}, {operands.array.dtype}, computed in {operands.inner}",
+            f"kernels: {operands.field if operands.field is not None else 'one for all pixels'}",
+            f"method: {_described(chosen)}",
+        ]
+        others = self._choice.next_best
+        if others is not None:
+            lines.append(f"next best: {_described(others)}")
+        known = (chosen, others)
+        lines += [f"not {c.method}: {c.why}" for c in self._choice.candidates if c not in known and c.cost is None]
+        if self._choice.job is not None:
+            lines.append(f"tolerance: {self.tolerance:.3g}, which is tol={self._options.tol} of the largest output")
+        source = chosen.source if self.method != "exact" else _WORST_CASE
+        lines.append(f"promise: error at most {self.promise:.3g}, from {source}")
+        if self._sharp is not None:
+            lines.append(f"bound: error at most {self._sharp[0]:.3g} for this image, from {self._sharp[1]}")
+        return "\n".join(lines)
+
+    def run(self, output: Any = None, workers: int | None = None) -> Array:
+        """Compute the filter.
+
+        Parameters
+        ----------
+        output, workers
+            As in `correlate`; by default those of the call that was planned.
+
+        Returns
+        -------
+        array
+        """
+        output = self._words["output"] if output is None else output
+        workers = self._words["workers"] if workers is None else workers
+        found = run_choice(self._choice, output)
+        if found is not None:
+            return found
+        exact = _without_tol(self._options)
+        return run_linear(self._operands, exact, self._way, output=output, workers=workers, progress=None)
+
+    def check(self, samples: int = 1000, seed: int = 0) -> Check:
+        """Compare the result with the definition, in float64, at random outputs.
+
+        Parameters
+        ----------
+        samples : int
+            How many outputs; each once.
+        seed : int
+            Of the random numbers.
+
+        Returns
+        -------
+        Check
+            The largest error, beside `bound`.
+
+        Raises
+        ------
+        NotYetSupportedError
+            A normalised scatter.
+
+        Notes
+        -----
+        Kernels are evaluated in float64 one by one, and samples are looked up as the mode says; the engine takes no
+        part. Outputs that are NaN or infinite by definition are left out.
+        """
+        for name, number in (("samples", samples), ("seed", seed)):
+            if isinstance(number, bool) or not hasattr(number, "__index__") or number < 0:
+                raise ArgumentError(f"{name} must be an integer, and not negative; got {number!r}.")
+        error, at, count = self._errors(self._computed(), int(samples), int(seed))
+        return Check(error, self.bound, count, at)
+
+    # -- bounds ------------------------------------------------------------------------------------------------------
+
+    def _sharpest(self) -> Bounded:
+        if self._sharp is None:
+            result = self._computed()
+            found = self._errors(result, LOOKED_AT, 0)[0]
+            best = (math.inf, "")
+            for make in self._bounds(result):
+                best = min(best, make())
+                if best[0] <= CLOSE * found:
+                    break
+            self._sharp = best
+        return self._sharp
+
+    def _bounds(self, result: Array) -> Iterator[Callable[[], Bounded]]:
+        """Bounds on the error of a result and where they come from, those that cost most last."""
+        job, chosen = self._choice.job, self._choice.chosen
+        design = chosen.design
+        source = chosen.source if design is not None else _WORST_CASE
+        yield lambda: (self.promise, source)
+        if job is not None and isinstance(design, LogSigma) and not self._way.scattered:
+            yield functools.partial(local, job, design)
+        if job is not None and isinstance(design, ProductConvolution) and self.method == "product_convolution":
+            own = max(np.finfo(design.dtype).eps, np.finfo(job.inner).eps)
+            for dtype in (np.dtype(np.float64), np.dtype(np.longdouble)):
+                if np.finfo(dtype).eps < own:
+                    yield functools.partial(in_wider_numbers, job, design, dtype, result)
+        if self._operands.inner != np.float64 or design is not None:
+            yield functools.partial(self._against_exact, result)
+
+    def _against_exact(self, result: Array) -> Bounded:
+        """By comparing with the exact method in float64, whose rounding is bounded."""
+        words = {name: value for name, value in self._words.items() if name not in _OF_THE_CALL}
+        array = _seen(self._operands)
+        wide = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+        exact = self._operation(wide, self._words["weights"], workers=self._words["workers"], **words)
+        distance = largest_difference(result, exact)
+        return distance + self._rounding(np.dtype(np.float64)), "a comparison with the exact method in float64"
+
+    def _rounding(self, dtype: DType) -> float:
+        """A bound on the rounding of the exact method: each of the sums in the worst case, all at one output.
+
+        Infinite where sums are divided by sums of weights, which may be as small as rounding noise.
+        """
+        around = self._definition.around
+        if self._operands.normalize:
+            return math.inf
+        taps, times = math.prod(around.size), 1
+        if self._way.scattered:
+            # As many kernels as there are taps meet at an output, and again what is folded back.
+            counts = {"none": 1, "twice": 2}
+            folds = zip(around.folds(), around.size, strict=True)
+            times = taps * math.prod(counts.get(fold, size) for fold, size in folds)
+        sizes = [largest_magnitude(self._operands.array), *(abs(v) for v in around.outside if v is not None)]
+        unit = float(np.finfo(dtype).eps) / 2
+        return float((taps + 64) * unit * times * self._largest_sum * max(sizes))
+
+    @functools.cached_property
+    def _largest_sum(self) -> float:
+        """At least the largest sum of magnitudes of a kernel's weights."""
+        around, total = self._definition.around, 0.0
+        for kernel, part in zip(self._definition.kernels, _parts_of(self._operands), strict=True):
+            terms = product_convolution.terms_of(kernel, around.extents)
+            if terms is not None:
+                axes = tuple(range(1, terms.kernels.ndim))
+                total += terms.summed(np.abs(terms.kernels).sum(axis=axes, dtype=np.float64))
+            elif isinstance(part, Field):
+                image = np.broadcast_to(np.zeros((), np.float64), around.extents)
+                total += float(apply(_magnitude, image, FieldArgument(part), size=kernel.size).max(initial=0.0))
+            else:
+                total += float(np.abs(part).sum(dtype=np.float64))
+        return total * (1 + 1e-9) if math.isfinite(total) else math.inf
+
+    # -- the result and its errors -----------------------------------------------------------------------------------
+
+    def _computed(self) -> Array:
+        """The result in the dtype that is computed in."""
+        job, design = self._choice.job, self._choice.chosen.design
+        if job is not None and design is not None:
+            ndim = len(self._operands.axes)
+            return np.moveaxis(computed(job, design), range(-ndim, 0), self._operands.axes)
+        inner = self._operands.inner
+        wide = np.result_type(inner, np.complex64) if self._operands.result.kind == "c" else inner
+        exact = _without_tol(self._options)
+        workers = self._words["workers"]
+        return run_linear(self._operands, exact, self._way, output=wide, workers=workers, progress=None)
+
+    def _errors(self, result: Array, samples: int, seed: int) -> tuple[float, tuple[int, ...], int]:
+        """The largest error at random outputs, where it is, and how many were compared."""
+        if self._way.scattered and self._operands.normalize:
+            raise not_yet("check() and bound of a normalised scatter")
+        definition = self._definition
+        axes = _window_axes(self._operands, self._options)
+        batch = [axis for axis in range(result.ndim) if axis not in axes]
+        chosen = np.random.default_rng(seed).choice(result.size, min(samples, result.size), replace=False)
+        worst, at, count = 0.0, (0,) * result.ndim, 0
+        for index in zip(*(i.tolist() for i in np.unravel_index(np.sort(chosen), result.shape)), strict=True):
+            exact = definition.at(tuple(index[a] for a in batch), tuple(index[a] for a in axes))
+            if not np.isfinite(exact):
+                continue
+            count += 1
+            error = abs(complex(result[index]) - exact)
+            if not error <= worst:
+                worst, at = error, index
+        return worst, at, count
+
+
+_WORST_CASE = "rounding of sums in the worst case"
+_OF_THE_CALL = ("input", "weights", "output", "progress", "workers", "tol", "dtype", "accumulate", "unknown")
+
+
+# -- the call ----------------------------------------------------------------------------------------------------------
+
+
+def _canonical(operation: Callable[..., Any], words: dict[str, Any]) -> tuple[Operands, Options, Way]:
+    """What the call itself makes of its arguments."""
+    said = (words["form"], words["normalize"], words["min_weight"])
+    operands = operands_of(
+        words["input"], words["weights"], words["axes"], said, words["accumulate"], words["dtype"]
+    )  # fmt: skip
+    names = ("mode", "cval", "origin", "stride", "dilation", "padding", "axes", "where", "nan_policy", "min_count")
+    options = options_of(
+        None, None, *(words[name] for name in (*names, "invalid", "at", "otherwise")), operands.loaded, None,
+        words["method"], words["tol"],
+    )  # fmt: skip
+    return operands, options, Way(flipped=operation is convolve, scattered=words["form"] == "scatter")
+
+
+def _without_tol(options: Options) -> Options:
+    return changed(options, tol=None)
+
+
+def _window_axes(operands: Operands, options: Options) -> tuple[int, ...]:
+    if operands.axes:
+        return operands.axes
+    shape = operands.array.shape
+    return tuple(range(len(shape))) if options.axes is None else named_axes(options.axes, shape)
+
+
+def _seen(operands: Operands) -> Array:
+    """The input as the caller wants it to be seen; complex numbers as they are."""
+    if operands.loaded == operands.inner or operands.complex_input:
+        return operands.array
+    return load(operands.array, operands.loaded)
+
+
+def _definition_of(operands: Operands, options: Options, way: Way) -> Definition:
+    array, axes = _seen(operands), _window_axes(operands, options)
+    moved = np.moveaxis(array, axes, range(-len(axes), 0))
+    extents = moved.shape[moved.ndim - len(axes) :]
+    fields = [_kernel_of(part, extents) for part in _parts_of(operands)]
+    around = Surroundings.of(extents, fields[0].size, options, way.flipped)
+    return Definition.of(
+        moved, fields, around, flipped=way.flipped, scattered=way.scattered, normalize=operands.normalize
+    )
+
+
+def _parts_of(operands: Operands) -> list[Field | Array]:
+    """The kernel or the field; of complex ones the real and the imaginary parts."""
+    if operands.field is not None:
+        field = operands.field
+        return [field.real] if field.imag is None else [field.real, field.imag]
+    weights = operands.weights
+    assert weights is not None
+    return [weights.real, weights.imag] if operands.complex_weights else [weights]
+
+
+def _kernel_of(part: Field | Array, extents: Shape) -> Bound | Blend:
+    if isinstance(part, Field):
+        return part.bound(extents)
+    return Bound(part.shape, part.dtype, (Table(np.asarray(part)),), _itself)
+
+
+def _itself(offsets: Any, table: Any) -> Any:
+    return table
+
+
+def _magnitude(window: Any, kernel: Any) -> Any:
+    return np.sum(np.abs(kernel))
+
+
+def _described(candidate: Candidate) -> str:
+    cost = "" if candidate.cost is None else f", about {candidate.cost:.0f} ms"
+    return f"{candidate.method} ({candidate.why}){cost}"
