@@ -239,8 +239,10 @@ def _stride(job: Job, axis: int | None) -> int:
 def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int) -> RowInput:
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
     x_stride = _stride(job, arrangement.x)
+    packed = _is_packed(spec, layout, job, arrangement)
     return RowInput(
-        dtype=register_dtype(spec.dtype),
+        # Rows that are taken apart as they lie hold what the array does.
+        dtype=spec.dtype if packed else register_dtype(spec.dtype),
         shape=tuple(a.size for a in spec.axes),
         outer=tuple(product(*outer_taps)),
         y_taps=_tap_offsets(spec, arrangement.y, job),
@@ -252,7 +254,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         offsets=tuple(tuple(a.dilation * (i - a.centre) for i in range(a.size)) for a in spec.axes),
         may_miss=any(MODES[a.mode].outside is Outside.MISSING for a in spec.axes),
         elements=spec.elements,
-        is_packed=_is_packed(spec, layout, job, arrangement),
+        is_packed=packed,
         is_uniform=_has_cells(spec, arrangement.x - len(job.batch)),
     )
 
@@ -262,7 +264,7 @@ def _is_packed(spec: Input, layout: Layout, job: Job, arrangement: Arrangement) 
     item, count = layout.dtype.itemsize, math.prod(spec.elements)
     if not (spec.elements and spec.cells is None and arrangement.flat is None and arrangement.x >= len(job.batch)):
         return False
-    if not layout.dtype == spec.dtype == register_dtype(spec.dtype) or any(a.size > 1 for a in spec.axes):
+    if layout.dtype != spec.dtype or not layout.dtype.isnative or any(a.size > 1 for a in spec.axes):
         return False
     lanes = 16 // item
     if not lanes <= count <= LARGEST_PACKED or _stride(job, arrangement.x) != 1:

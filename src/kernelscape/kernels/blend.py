@@ -152,19 +152,19 @@ def _nodes_of_blocks(
     index: Array, weight: Array, steps: tuple[int, ...], blocks: tuple[int, ...]
 ) -> tuple[Array, Array]:
     """For each block the nodes that take part in it; and for each coefficient the place of its node among them."""
-    slots = np.zeros(index.shape, np.int64)
-    found = []
-    for block in np.ndindex(*blocks):
-        inside = tuple(slice(b * step, (b + 1) * step) for b, step in zip(block, steps, strict=True))
-        part = weight[inside] != 0
-        nodes = np.unique(index[inside][part])
-        slots[inside] = np.where(part, np.searchsorted(nodes, index[inside]), 0)
-        found.append(nodes)
-    longest = max(1, max((len(nodes) for nodes in found), default=1))
-    table = np.zeros((len(found), longest), np.int64)
-    for row, nodes in zip(table, found, strict=True):
-        row[: len(nodes)] = nodes
-    return table.reshape(*blocks, longest), slots
+    along = (np.arange(n) // step for n, step in zip(index.shape, steps, strict=False))
+    block = np.broadcast_to(np.ravel_multi_index(np.ix_(*along), blocks)[..., None], index.shape)
+    part = weight != 0
+    nodes = int(index.max(initial=0)) + 1
+    present = np.zeros((int(np.prod(blocks)), nodes), np.bool_)
+    present[block[part], index[part]] = True
+    # The place of a node is how many nodes of its block come before it.
+    places = np.cumsum(present, axis=1) - 1
+    slots = np.where(part, places[block, index], 0)
+    table = np.zeros((len(present), max(1, int(present.sum(axis=1).max(initial=0)))), np.int64)
+    number, node = np.nonzero(present)
+    table[number, places[number, node]] = node
+    return table.reshape(*blocks, -1), slots
 
 
 # -- what both have in common ------------------------------------------------------------------------------------------
