@@ -281,7 +281,7 @@ def grid_cubic(draw):
 
 def grid_even(draw):
     """Equal distances, as of blocks."""
-    positions = tuple(np.arange(0.5, n, 2.0) for n in draw.extents)
+    positions = tuple(np.arange(0.5, n, max(2, n // 6)) for n in draw.extents)
     return _grid(draw, "linear", positions, draw.numbers(*map(len, positions), *draw.size))
 
 

@@ -20,13 +20,16 @@ from tests.oracle.comparison import assert_near
 MODES = ("reflect", "mirror", "nearest", "wrap", "constant", "shrink")
 FORMS = ("gather", "scatter")
 LAYOUTS = {
-    "line, even": ((10,), (4,), np.float32),
-    "line, longer than the image": ((4,), (9,), np.float64),
-    "odd": ((5, 7), (3, 3), np.float64),
-    "even": ((7, 5), (4, 2), np.float32),
-    "larger than the image": ((4, 5), (6, 9), np.float64),
-    "volume": ((3, 4, 5), (2, 3, 3), np.float32),
+    "line": ((10,), (4,), np.float64, "both"),
+    "line, longer than the image": ((4,), (9,), np.float32, "convolve"),
+    "plane": ((7, 5), (3, 4), np.float64, "both"),
+    "odd": ((5, 7), (3, 3), np.float32, "correlate"),
+    "larger than the image": ((2, 4), (5, 6), np.float64, "convolve"),
+    "volume": ((3, 4, 5), (2, 3, 3), np.float64, "adjoints"),
 }
+"""Extents, size, dtype, and what to call. Compiling takes the time, and machine code is the same for all extents."""
+SIMILAR = ["gaussian, not normalised", "gaussian, oriented, sized", "disc, sized", "grid, nearest", "grid, even"]
+"""Fields that differ from others in little but their words: on two layouts."""
 CALLS = {False: "correlate", True: "convolve"}
 
 
@@ -39,7 +42,7 @@ def image(*shape, seed=0, is_complex=False):
 
 @functools.lru_cache
 def kept_case(name, layout):
-    extents, size, _ = LAYOUTS[layout]
+    extents, size, _, _ = LAYOUTS[layout]
     return field_case(name, extents, size)
 
 
@@ -47,8 +50,16 @@ def meaningful(names, layouts=LAYOUTS):
     return [
         pytest.param(name, layout, id=f"{name}-{layout}")
         for name, layout in itertools.product(names, layouts)
-        if len(LAYOUTS[layout][0]) in FIELDS[name][1]
+        if len(LAYOUTS[layout][0]) in FIELDS[name][1] and (name not in SIMILAR or layout in ("line", "plane"))
     ]
+
+
+def calls_of(layout, form):
+    """Whether to convolve: once, or once not and once."""
+    word = LAYOUTS[layout][3]
+    if word == "adjoints":
+        return [form == "scatter"]
+    return {"both": [False, True], "correlate": [False], "convolve": [True]}[word]
 
 
 def result_dtype(dtype, *arrays):
@@ -98,22 +109,21 @@ def test_every_mode(name, layout, form):
         functools.partial(
             assert_as_defined, case, x, dtype, convolve=convolve, form=form, mode=mode, cval=cval, field=field
         )
-        for convolve in (False, True)
+        for convolve in calls_of(layout, form)
         for mode, cval in [*((m, 0.0) for m in MODES), ("constant", 1.5)]
     )
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("name", "layout"), meaningful(POSITIVE, ["line, even", "odd", "larger than the image"]))
+@pytest.mark.parametrize(("name", "layout"), meaningful(POSITIVE, ["line", "odd", "larger than the image"]))
 def test_normalised(name, layout, form):
-    case = kept_case(name, layout)
-    dtype = np.float32 if layout == "odd" else np.float64
+    case, dtype = kept_case(name, layout), LAYOUTS[layout][2]
     x, field = image(*case.extents, seed=1), case.make()
     assert_all(
         functools.partial(
             assert_as_defined, case, x, dtype, convolve=convolve, form=form, mode=mode, field=field, normalize=True
         )
-        for convolve in (False, True)
+        for convolve in calls_of(layout, form)[-1:]
         for mode in ("reflect", "constant", "shrink")
     )
 
@@ -121,13 +131,12 @@ def test_normalised(name, layout, form):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", FIELDS)
 def test_geometry(name, form):
-    """Origins, strides, dilations, modes of their own for each axis, batch axes, complex images, windows inside."""
-    case = field_case(name, (6, 7), (3, 4), seed=1)
+    """Origins, strides, dilations, modes of their own for each axis, windows inside; batch axes and complex images."""
+    case, turn = field_case(name, (6, 7), (3, 4), seed=1), list(FIELDS).index(name)
     origin = tuple(-(k // 2) if axis else (k - 1) // 2 for axis, k in enumerate(case.size))
     words = [
         {"origin": origin, "mode": ("shrink", "wrap")},
-        {"stride": (2, 3), "mode": ("mirror", "constant")},
-        {"dilation": (2, 1), "mode": ("nearest", "shrink"), "stride": (1, 2)},
+        {"stride": (2, 3), "dilation": (2, 1), "mode": ("mirror", "constant")},
     ]
     if all(k <= n for k, n in zip(case.size, case.extents, strict=True)):
         words.append({"padding": "valid"})
@@ -135,8 +144,10 @@ def test_geometry(name, form):
         words.append({"padding": [(1, 0), "full"], "mode": "reflect"})
     images = [image(6, 7, seed=2), image(2, 6, 7, seed=3), image(6, 7, seed=4, is_complex=True)]
     assert_all(
-        functools.partial(assert_as_defined, case, x, np.float64, convolve=bool(number % 2), form=form, **w)
-        for number, (x, w) in enumerate(itertools.product(images, words))
+        functools.partial(
+            assert_as_defined, case, images[(turn + n) % 3], np.float64, convolve=bool(n % 2), form=form, **w
+        )
+        for n, w in enumerate(words)
     )
 
 
@@ -154,7 +165,7 @@ def test_batch_axes_anywhere(name, form):
 @pytest.mark.parametrize("name", ["dense", "gaussian", "grid", "separable", "disc"])
 def test_rows_of_many_vectors(name, form):
     """Long enough that most samples are read where they are, in two threads."""
-    case = field_case(name, (37, 141), (5, 4), seed=3)
+    case = field_case(name, (37, 141), (3, 4), seed=3)
     x = image(*case.extents, seed=6)
     for dtype in (np.float32, np.float64):
         assert_as_defined(case, x, dtype, convolve=False, form=form, mode="reflect", workers=2)
@@ -167,15 +178,15 @@ REAL = [name for name in FIELDS if "complex" not in name]
 
 @pytest.mark.parametrize("name", REAL)
 def test_apply_to_windows_and_kernels(name):
-    for extents, size in [((6, 7), (3, 4)), ((9,), (5,))]:
+    for extents, size in [((6, 7), (3, 4)), ((9,), (4,))]:
         case = field_case(name, extents, size, seed=4)
         if case is None:
             continue
         x, field = image(*extents, seed=7).astype(np.float64), case.make()
         for mode in ("reflect", "shrink", ("constant", "wrap")[: len(extents)] if len(extents) == 2 else "wrap"):
             value, bound = expected(case, x, mode=mode)
-            found = ks.apply(lambda w, k: np.sum(w * k), x, ks.kernel(field), mode=mode)
-            assert_within_bound(found, value, bound, np.dtype(np.float64), f"sum, mode={mode!r}")
+            total, largest = ks.apply(lambda w, k: (np.sum(w * k), np.max(w * k)), x, ks.kernel(field), mode=mode)
+            assert_within_bound(total, value, bound, np.dtype(np.float64), f"sum, mode={mode!r}")
             # The function gets an array, in which weights of samples that take no part are 0.
             products = np.array(
                 [
@@ -183,8 +194,7 @@ def test_apply_to_windows_and_kernels(name):
                     for weight, sample, taken in fields.products(x, case.kernels, mode)
                 ]
             )
-            found = ks.apply(lambda w, k: np.max(w * k), x, ks.kernel(field), mode=mode)
-            assert_within_bound(found, products.max(0), bound, np.dtype(np.float64), f"maximum, mode={mode!r}")
+            assert_within_bound(largest, products.max(0), bound, np.dtype(np.float64), f"maximum, mode={mode!r}")
 
 
 # -- numbers that are none ---------------------------------------------------------------------------------------------
@@ -193,11 +203,11 @@ def test_apply_to_windows_and_kernels(name):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_nan_in_the_image_reaches_the_windows_that_have_it(name, form):
-    case = field_case(name, (9, 11), (5, 3), seed=5)
+    case = field_case(name, (9, 11), (3, 4), seed=5)
     x = image(9, 11, seed=8)
     x[1, 2] = x[5, 6] = np.nan
-    for dtype, mode in itertools.product((np.float32, np.float64), ("reflect", "shrink")):
-        assert_as_defined(case, x, dtype, convolve=False, form=form, mode=mode)
+    for mode in ("reflect", "shrink"):
+        assert_as_defined(case, x, np.float64, convolve=False, form=form, mode=mode)
 
 
 def test_a_nan_outside_of_a_pixels_own_window_does_not_reach_it():

@@ -13,12 +13,12 @@ import pytest
 
 import kernelscape as ks
 from kernelscape import execute
-from tests.conformance.field_cases import FIELDS, field_case
+from tests.conformance.field_cases import FIELDS, POSITIVE, field_case
 
 MODES = ("reflect", "mirror", "nearest", "wrap", "constant", "shrink")
 WORKERS = (1, 2, 4, 8, 16)
-EXTENTS = {1: (301,), 2: (41, 67), 3: (9, 14, 17)}
-SIZES = {1: (6,), 2: (5, 4), 3: (3, 2, 3)}
+EXTENTS = {1: (10,), 2: (41, 67), 3: (3, 4, 5)}
+SIZES = {1: (4,), 2: (3, 4), 3: (2, 3, 3)}
 
 
 @pytest.fixture(autouse=True)
@@ -53,20 +53,18 @@ def test_scatter_is_the_adjoint_of_gather(name, ndim):
     field = case.make()
     x, y = pair(ndim, is_complex="complex" in name)
     modes = MODES if ndim == 2 else ("reflect", "shrink")
-    for workers, mode in zip(itertools.cycle(WORKERS), [*modes, ("wrap", "mirror", "shrink")[:ndim]], strict=False):
+    pairs = [(ks.correlate, ks.convolve), (ks.convolve, ks.correlate)]
+    for workers, mode in zip(itertools.cycle(WORKERS), [*modes, ("wrap", "mirror", "nearest")[:ndim]], strict=False):
         words = {"mode": mode if ndim > 1 or isinstance(mode, str) else mode[0], "workers": workers}
-        for forward, back in [(ks.correlate, ks.convolve), (ks.convolve, ks.correlate)]:
+        for forward, back in pairs if ndim < 3 else pairs[:1]:
             assert_adjoint(forward(x, field, **words), x, back(y, field, form="scatter", **words), y)
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", [*POSITIVE, "dense, complex", "grid, complex"])
 def test_normalised_sources_keep_the_adjoint(name):
-    case = kept_case(name, 2)
-    if (case.kernels.real < 0).any():
-        kernels = abs(case.kernels) + 1
-        field = ks.kernels.Dense(kernels)
-    else:
-        field = case.make()
+    field = kept_case(name, 2).make()
+    if name not in POSITIVE:  # so that no sum is noise
+        field = ks.kernels.Dense(field.dense(EXTENTS[2]) + 3)
     x, y = pair(2, is_complex=False)
     for mode in ("shrink", "nearest"):
         words = {"mode": mode, "normalize": True, "workers": 4}
@@ -74,10 +72,9 @@ def test_normalised_sources_keep_the_adjoint(name):
             assert_adjoint(forward(x, field, **words), x, back(y, field, form="scatter", **words), y)
 
 
-@pytest.mark.parametrize("mode", ["reflect", "nearest", "shrink"])
 @pytest.mark.parametrize("name", FIELDS)
-def test_threads_change_no_bit(name, mode):
-    field = kept_case(name, 2).make()
+def test_threads_change_no_bit(name):
+    field, mode = kept_case(name, 2).make(), MODES[list(FIELDS).index(name) % len(MODES)]
     x, _ = pair(2, is_complex=False)
     for call, form in itertools.product((ks.correlate, ks.convolve), ("gather", "scatter")):
         wanted = call(x, field, form=form, mode=mode, workers=1).tobytes()
@@ -92,21 +89,21 @@ def test_threads_change_no_bit(name, mode):
 @pytest.mark.parametrize("form", ["gather", "scatter"])
 @pytest.mark.parametrize("name", FIELDS)
 def test_linear_operators(name, form):
-    case = field_case(name, (6, 7), (3, 4), seed=1)
+    case = field_case(name, (7, 5), (3, 4), seed=1)
     field = case.make()
     rng = np.random.default_rng(1)
-    x, y = rng.normal(size=(2, 6, 7))
-    for mode in ("reflect", "shrink"):
-        operator = ks.linear_operator((6, 7), field, form=form, mode=mode)
-        assert operator.shape == (42, 42)
-        assert operator.dtype == (np.complex128 if "complex" in name else np.float64)
-        forward, back = operator.matvec(x.ravel()), operator.rmatvec(y.ravel())
-        assert forward.shape == back.shape == (42,)
-        assert_adjoint(forward, x.ravel(), back, y.ravel())
-        wanted = ks.correlate(x, field, form=form, mode=mode)
-        np.testing.assert_array_equal(forward.reshape(6, 7), wanted)
-        matrix = operator @ np.eye(42)
-        np.testing.assert_allclose(operator.H @ np.eye(42), matrix.conj().T, rtol=1e-13, atol=1e-15)
+    x, y = rng.normal(size=(2, 7, 5))
+    mode = "reflect" if form == "gather" else "shrink"
+    operator = ks.linear_operator((7, 5), field, form=form, mode=mode)
+    assert operator.shape == (35, 35)
+    assert operator.dtype == (np.complex128 if "complex" in name else np.float64)
+    forward, back = operator.matvec(x.ravel()), operator.rmatvec(y.ravel())
+    assert forward.shape == back.shape == (35,)
+    assert_adjoint(forward, x.ravel(), back, y.ravel())
+    wanted = ks.correlate(x, field, form=form, mode=mode)
+    np.testing.assert_array_equal(forward.reshape(7, 5), wanted)
+    matrix = operator @ np.eye(35)
+    np.testing.assert_allclose(operator.H @ np.eye(35), matrix.conj().T, rtol=1e-13, atol=1e-15)
 
 
 def test_linear_operators_of_arrays():

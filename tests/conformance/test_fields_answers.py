@@ -38,7 +38,7 @@ def constant_fields(kernel, extents):
         yield ks.kernels.Scattered(np.stack([kernel] * 3), corners)
 
 
-@pytest.mark.parametrize("size", [(3, 3), (4, 2), (5,), (2, 3, 4)])
+@pytest.mark.parametrize("size", [(3, 4), (4,), (2, 3, 3)])
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=["correlate", "convolve"])
 def test_a_constant_field_is_scipy(ours, theirs, size):
     rng = np.random.default_rng(0)
@@ -105,7 +105,7 @@ def test_fields_show_their_kernels(name):
 def test_impulses_show_the_kernels(name):
     """Also at the edges, where the rest of the kernel has nowhere to go, or comes in on the other side."""
     extents = (11, 13)
-    case = field_case(name, extents, (4, 3), seed=7)
+    case = field_case(name, extents, (3, 4), seed=7)
     field, kernels = case.make(), case.kernels
     height, width = case.size
     for p in [(5, 6), (0, 0), (10, 12), (1, 11), (6, 0)]:
@@ -137,7 +137,7 @@ def test_a_field_that_is_too_large_is_not_written_out():
 
 @pytest.mark.parametrize("name", NORMALISED)
 def test_unit_sums_keep_constants_and_flux(name):
-    case = field_case(name, (24, 26), (5, 7), seed=8)
+    case = field_case(name, (24, 26), (3, 4), seed=8)
     field, reach = case.make(), list(case.size)
     constant = np.full((24, 26), 3.7)
     for mode in ("reflect", "mirror", "nearest", "wrap"):
