@@ -386,10 +386,13 @@ def computed(job: Job, design: LogSigma | ProductConvolution | LowRank) -> Array
             return blurring.scatter(job.array)
         return blurring.gather(job.array, job.middle if field.normalize else 0.0)
     if isinstance(design, ProductConvolution):
-        job_words = (job.around, job.way.flipped, job.inner, design.dtype, job.workers)
-        transforming = Transforming(design, *job_words)
-        return transforming.scatter(job.array) if job.way.scattered else transforming.gather(job.array, job.middle)
+        return transforming(job, design, job.inner, design.dtype).run(job.array, job.middle)
     return _directly(job, design)
+
+
+def transforming(job: Job, design: ProductConvolution, dtype: DType, precision: DType) -> Transforming:
+    """A design with transforms of some precision, and a result of some dtype."""
+    return Transforming(design, job.around, job.way.flipped, job.way.scattered, dtype, precision, job.workers)
 
 
 def _directly(job: Job, field: LowRank) -> Array:

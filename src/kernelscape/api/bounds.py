@@ -6,13 +6,12 @@ import math
 
 import numpy as np
 
-from kernelscape.api.approximate import Job
+from kernelscape.api.approximate import Job, transforming
 from kernelscape.api.arguments import Array
 from kernelscape.api.linear import convolve, correlate
-from kernelscape.api.transforms import Transforming
 from kernelscape.expression import DType
 from kernelscape.methods.log_sigma import LogSigma
-from kernelscape.methods.product_convolution import ProductConvolution, designed
+from kernelscape.methods.product_convolution import ProductConvolution
 
 Bounded = tuple[float, str]
 """A bound and where it comes from."""
@@ -66,12 +65,18 @@ def local(job: Job, design: LogSigma) -> Bounded:
     return total, "roots of sums of squares of the differences between kernels, and of what windows hold"
 
 
+def by_patches(job: Job, design: ProductConvolution) -> Bounded:
+    """By what each patch holds, and where it reaches."""
+    own = transforming(job, design, job.inner, design.dtype)
+    words = "rounding of Fourier transforms (Higham 2002, section 24.1) of what each patch holds"
+    return own.certified(job.array, job.middle, job.magnitude), words
+
+
 def in_wider_numbers(job: Job, design: ProductConvolution, dtype: DType, result: Array) -> Bounded:
     """By comparing with the same method in wider numbers, whose rounding is bounded."""
-    terms = design.terms
-    wider = designed(terms, job.around.dilation, job.images, dtype, dtype, job.folds)
-    transforming = Transforming(wider, job.around, job.way.flipped, dtype, dtype, job.workers)
-    found = transforming.scatter(job.array) if job.way.scattered else transforming.gather(job.array, job.middle)
+    wider = transforming(job, design, dtype, dtype)
     axes = job.operands.axes
-    distance = largest_difference(result, np.moveaxis(found, range(-len(axes), 0), axes))
-    return distance + wider.bound * job.magnitude, f"a comparison with transforms in {dtype}"
+    found = np.moveaxis(wider.run(job.array, job.middle), range(-len(axes), 0), axes)
+    bound = wider.certified(job.array, job.middle, job.magnitude)
+    words = "double" if dtype == np.float64 else "extended"
+    return largest_difference(result, found) + bound, f"a comparison with transforms in {words} precision"

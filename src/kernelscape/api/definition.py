@@ -1,14 +1,14 @@
-"""`correlate` and `convolve` at single outputs, straight from their definition, in float64: plans are checked with it.
+"""`correlate` and `convolve` at single outputs, straight from their definition: what plans are checked with.
 
-No engine, no plan and no method takes part: kernels come from `Field.at`'s evaluation, samples from `boundary.locate`.
-Everything is written for one output at a time, and slow.
+No engine, no plan and no method takes part: kernels come from the functions of their field, as those of `Field.at`,
+and samples from `boundary.locate`. Everything is written for one output at a time, and slow; numbers are in extended
+precision where NumPy has it, since float64 itself is what some results are compared in.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from kernelscape.api.fields import NOISE
 from kernelscape.boundary import MODES, Outside, locate
 from kernelscape.expression import Shape
 from kernelscape.kernels.field import Blend, Bound, Coordinate, Elements, Map, Table, offsets_of
-from kernelscape.kernels.materialize import evaluated
+from kernelscape.kernels.materialize import formed
+
+REAL, COMPLEX = np.longdouble, np.clongdouble
 
 _CHUNK = 1 << 22
 """Weights that are looked at together, where sums over the kernels of many sources are needed."""
@@ -46,17 +48,8 @@ class Definition:
     scattered: bool
     normalize: bool
 
-    @staticmethod
-    def of(
-        array: Array, kernels: Sequence[Bound | Blend], around: Surroundings, *, flipped: bool, scattered: bool,
-        normalize: bool,
-    ) -> Definition:  # fmt: skip
-        """With kernels in float64, whatever dtype they are in."""
-        wide = tuple(replace(kernel, dtype=np.dtype(np.float64)) for kernel in kernels)
-        return Definition(array, wide, around, flipped, scattered, normalize)
-
-    def at(self, batch: tuple[int, ...], output: tuple[int, ...]) -> complex:
-        """The output at an index of the batch axes and one of the window axes."""
+    def at(self, batch: tuple[int, ...], output: tuple[int, ...]) -> Any:
+        """The output at an index of the batch axes and one of the window axes: a number of `REAL` or `COMPLEX`."""
         image = self.array[batch]
         anchor = tuple(a.first + a.stride * o for a, o in zip(self.around.grid, output, strict=True))
         with np.errstate(all="ignore"):
@@ -64,25 +57,24 @@ class Definition:
 
     # -- gather ------------------------------------------------------------------------------------------------------
 
-    def _gathered(self, image: Array, anchor: Shape) -> complex:
+    def _gathered(self, image: Array, anchor: Shape) -> Any:
         """The sum of the anchor's kernel times what lies around the anchor; NaN where nothing does."""
         around = self.around
         pixel = tuple(min(max(p, 0), n - 1) for p, n in zip(anchor, around.extents, strict=True))
         kernel = self._kernel(pixel)
         samples, there = self._seen(image, anchor)
         if not there.any():
-            return math.nan
-        total = complex((kernel * samples)[there].sum())
+            return REAL(math.nan)
+        total = (kernel * samples)[there].sum()
         if not self.normalize:
             return total
-        sums, sizes = complex(kernel[there].sum()), float(np.abs(kernel[there]).sum())
-        noise = abs(sums) <= NOISE * np.finfo(np.float64).eps * sizes
-        return math.nan if noise else total / sums
+        sums = kernel[there].sum()
+        noise = abs(sums) <= NOISE * np.finfo(np.float64).eps * np.abs(kernel[there]).sum()
+        return REAL(math.nan) if noise else total / sums
 
     def _kernel(self, pixel: Shape) -> Array:
         """The kernel as it is multiplied with samples: conjugated in a correlation."""
-        region = tuple(slice(p, p + 1) for p in pixel)
-        parts = [evaluated(kernel, region).reshape(kernel.size) for kernel in self.kernels]
+        parts = [_kernel_at(kernel, pixel) for kernel in self.kernels]
         return parts[0] if len(parts) == 1 else parts[0] + (1j if self.flipped else -1j) * parts[1]
 
     def _steps(self, axis: int) -> Array:
@@ -102,7 +94,7 @@ class Definition:
             for axis, (mode, p, n) in enumerate(zip(around.modes, anchor, around.extents, strict=True))
         ]
         samples = image[np.ix_(*(index for index, _ in found))]
-        samples = samples.astype(np.complex128 if samples.dtype.kind == "c" else np.float64)
+        samples = _wide(samples)
         there = np.ones(samples.shape, bool)
         for axis, (mode, (_, inside)) in enumerate(zip(around.modes, found, strict=True)):
             outside = ~inside.reshape([-1 if a == axis else 1 for a in range(samples.ndim)])
@@ -114,9 +106,9 @@ class Definition:
 
     # -- scatter -----------------------------------------------------------------------------------------------------
 
-    def _scattered(self, image: Array, output: Shape) -> complex:
+    def _scattered(self, image: Array, output: Shape) -> Any:
         """The sum over the sources whose kernels fall on the output, also by being folded back."""
-        total: complex = 0.0
+        total: Any = REAL(0)
         places = self._folded(output)
         for place in np.ndindex(*map(len, places)):
             at = tuple(int(p[i]) for p, i in zip(places, place, strict=True))
@@ -127,7 +119,7 @@ class Definition:
                 inside = inside & line.reshape([-1 if a == axis else 1 for a in range(len(sources))])
             index = np.ix_(*(np.clip(p, 0, n - 1) for p, n in zip(sources, self.around.extents, strict=True)))
             weights = self._weights(index)
-            total += complex((weights * image[index].astype(weights.dtype))[inside].sum())
+            total = total + (weights * _wide(image[index]))[inside].sum()
         return total
 
     def _folded(self, output: Shape) -> list[Array]:
@@ -148,13 +140,42 @@ class Definition:
     def _weights_of(self, kernel: Bound | Blend, index: tuple[Array, ...]) -> Array:
         if isinstance(kernel, Blend):
             return _blended(kernel, index)
-        offsets = offsets_of(kernel.size, tuple(k // 2 for k in kernel.size))
+        offsets = _offsets(kernel.size)
         taps = np.ix_(*(np.arange(k) for k in kernel.size))
         values = [_at_sources(part, index, taps) for part in kernel.parts]
         found = np.broadcast_to(kernel.weights(offsets, *values), kernel.size)
         if kernel.takes_part is not None:
-            found = np.where(kernel.takes_part(offsets, *values), found, 0.0)
+            found = np.where(kernel.takes_part(offsets, *values), found, REAL(0))
         return found if kernel.scale is None else found * _scales(kernel, index)
+
+
+def _kernel_at(kernel: Bound | Blend, pixel: Shape) -> Array:
+    """The kernel of a pixel."""
+    if isinstance(kernel, Blend):
+        nodes, weights = kernel.coefficients(tuple(slice(p, p + 1) for p in pixel))
+        total = np.zeros(kernel.size, REAL)
+        for node, share in zip(nodes.ravel().tolist(), weights.ravel().tolist(), strict=True):
+            # What takes no part may hold anything.
+            total += REAL(share) * _wide(kernel.kernels[node]) if share else REAL(0)
+        return total
+    values = [_at_places(part, tuple(np.array([p]) for p in pixel)) for part in kernel.parts]
+    found: Array = formed(kernel, _offsets(kernel.size), values, (1,))[0]
+    return found
+
+
+def _offsets(size: Shape) -> tuple[Array, ...]:
+    return offsets_of(size, tuple(k // 2 for k in size), REAL)
+
+
+def _at_places(part: Any, places: tuple[Array, ...]) -> Array:
+    """What a part is at some pixels, before an axis for each axis of the window; of elements the whole array."""
+    ones = (1,) * len(places)
+    if isinstance(part, Table):
+        return _wide(part.array)
+    if isinstance(part, Coordinate):
+        return places[part.axis].reshape(-1, *ones)
+    block = _wide(part.array[places])
+    return block if isinstance(part, Elements) else block.reshape(-1, *ones)
 
 
 def _at_sources(part: Any, index: tuple[Array, ...], taps: tuple[Array, ...]) -> Array:
@@ -174,22 +195,13 @@ def _at_sources(part: Any, index: tuple[Array, ...], taps: tuple[Array, ...]) ->
 def _scales(kernel: Bound, index: tuple[Array, ...]) -> Array:
     """For each source what all weights of its kernel share."""
     assert kernel.scale is not None
-    offsets = offsets_of(kernel.size, tuple(k // 2 for k in kernel.size))
-    shape, ones = np.broadcast_shapes(*(i.shape for i in index)), (1,) * len(index)
+    offsets, shape = _offsets(kernel.size), np.broadcast_shapes(*(i.shape for i in index))
     flat = [np.broadcast_to(i, shape).ravel() for i in index]
     step = max(1, _CHUNK // math.prod(kernel.size))
     found = []
     for first in range(0, len(flat[0]), step):
         some = tuple(f[first : first + step] for f in flat)
-        values = []
-        for part in kernel.parts:
-            if isinstance(part, Table):
-                values.append(_wide(part.array))
-            elif isinstance(part, Coordinate):
-                values.append(some[part.axis].reshape(-1, *ones))
-            else:
-                block = _wide(part.array[some])
-                values.append(block if isinstance(part, Elements) else block.reshape(-1, *ones))
+        values = [_at_places(part, some) for part in kernel.parts]
         found.append(np.broadcast_to(np.asarray(kernel.scale(offsets, *values)).reshape(-1), len(some[0])))
     return np.concatenate(found).reshape(shape)
 
@@ -201,12 +213,14 @@ def _blended(kernel: Blend, index: tuple[Array, ...]) -> Array:
     here = tuple(i - low for i, low in zip(index, lows, strict=True))
     nodes, weights = nodes[here], weights[here]
     taps = np.ix_(*(np.arange(k) for k in kernel.size))
-    total = np.zeros(kernel.size)
+    total = np.zeros(kernel.size, REAL)
     for term in range(nodes.shape[-1]):
         share = weights[..., term]
-        total += np.where(share != 0, share * _wide(kernel.kernels[(nodes[..., term], *taps)]), 0.0)
+        total += np.where(share != 0, _wide(share) * _wide(kernel.kernels[(nodes[..., term], *taps)]), REAL(0))
     return total
 
 
 def _wide(array: Array) -> Array:
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
+    if array.dtype.kind == "c":
+        return array.astype(COMPLEX)
+    return array.astype(REAL) if array.dtype.kind in "biuf" else array

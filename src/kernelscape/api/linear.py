@@ -79,7 +79,12 @@ def correlate(
         As in `apply`; the size of the windows is the shape of the weights.
     dtype : dtype, optional
         To which the input is converted as it is loaded; what is said below of the input's dtype holds for this one.
-    output, method, tol, workers, progress
+    tol : float, optional
+        The largest error of any output, as a fraction of the largest output that there can be: of the largest magnitude
+        of the image (and of `cval`, where it is seen) times the largest sum of magnitudes of a kernel. With it a kernel
+        field may be applied by a method that is not exact, where that is faster: see Notes. Without it nothing inexact
+        ever runs.
+    output, method, workers, progress
         As in `apply`.
 
     Returns
@@ -96,7 +101,23 @@ def correlate(
 
     See Also
     --------
+    plan : which method runs, what error it promises, and a check of that.
     scipy.ndimage.correlate : the same, without `stride`, `dilation`, `padding` and `normalize`.
+
+    Notes
+    -----
+    Under `tol` the cheapest of these methods runs that keeps the tolerance for certain, rounding in the dtype of the
+    computation included; and the exact one where none does, or where it is no slower:
+
+    * Gaussians along the axes: blurs of the whole image with few sigmas, blended at each pixel by its own (`log_sigma`).
+    * Interpolated grids, scattered kernels, combinations: patches of the image through Fourier transforms
+      (`product_convolution`).
+    * Gathered stacks of many images: few basis kernels in place of the field, by `kernels.compress` (`low_rank`).
+
+    The choice depends on shapes, the field and `tol`, and not on the image; but where the image or the field holds NaN
+    or infinities the exact method runs, since only that one says which outputs they touch. Complex results, `normalize`
+    and `min_count` are for the exact method, too. Rounding of the exact method is no error here, and neither is the
+    conversion of the result to `output`.
 
     Examples
     --------

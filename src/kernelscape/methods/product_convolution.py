@@ -10,11 +10,12 @@ patch, so that errors are relative to the largest ones, not to what a window hol
 [2]_: with u half the distance of 1 to the next number, a transform of N samples differs from the exact one by at most
 ``8 u log2(N)`` of its norm (in the sum of squares), whence for a filter, with x the patch and k the kernel,
 
-    |error| <= |x|_2 (f (2 |k|_2 + |k|_1) + 4 u |k|_1),    f = 8 u log2(N).
+    |error| <= |x|_2 (f (2 |k|_2 + |K|) + 4 u |K|),    f = 8 u log2(N),
 
-That is a worst case for the constant 8, which covers transforms of radix 2 to 11, and for all errors adding up at one
-sample; what is found is some hundred times less. In float32 it allows for tolerances of 1e-3 and more, in float64 for
-1e-10; where the first is not enough for an image in float32, transforms are in float64.
+|K| being the largest magnitude of the kernel's transform, which is at most |k|_1. That is a worst case for the constant
+8, which covers transforms of radix 2 to 11, and for all errors adding up at one sample; what is found is some hundred
+times less. In float32 it allows for tolerances of 1e-3 and more, in float64 for 1e-10; where the first is not enough
+for an image in float32, transforms are in float64.
 
 Measured on 2 cores of a Zen 4 (see `costs`): ...
 
@@ -31,6 +32,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -263,16 +265,15 @@ def product_convolution(
     """
     dtypes: list[DType] = [np.dtype(np.float32)] if inner.itemsize < 8 else []
     for dtype in (*dtypes, np.dtype(np.float64)):
-        found = designed(terms, dilation, images, inner, dtype, folds)
+        found = _designed(terms, dilation, images, inner, dtype, folds)
         if found.bound <= allowed:
             return found
     return None
 
 
-def designed(
+def _designed(
     terms: Terms, dilation: Shape, images: int, inner: DType, dtype: DType, folds: tuple[str, ...] | None
 ) -> ProductConvolution:
-    """The method with transforms of some dtype, added up in another one."""
     reach = tuple(d * (k - 1) for d, k in zip(dilation, terms.kernels.shape[1:], strict=True))
     lengths = tuple(fast(n + r) for n, r in zip(terms.largest, reach, strict=True))
     # A scatter transforms what is sent, a gather what is seen.
@@ -283,7 +284,7 @@ def designed(
     if folds is not None:
         factors = {"none": 1, "twice": 2}
         meet = terms.met(reach) * math.prod(factors.get(f, r + 1) for f, r in zip(folds, reach, strict=True))
-    adding = (meet * terms.adds + 6) * float(np.finfo(inner).eps) / 2
+    adding = (meet * terms.adds + 8) * float(np.finfo(inner).eps) / 2
     bound = meet * terms.summed(error + adding * sums)
     area = terms.area * math.prod(length / n for length, n in zip(lengths, terms.largest, strict=True))
     return ProductConvolution(terms, lengths, dtype, bound, _cost(terms, area, images, dtype))
@@ -300,9 +301,14 @@ def errors(kernels: Array, lengths: Shape, unit: float) -> Array:
     """For each kernel the bound on the error of a filter, for a patch whose sum of squares is 1."""
     lines = kernels.reshape(len(kernels), -1).astype(np.float64)
     sums, roots = np.abs(lines).sum(1), np.sqrt((lines * lines).sum(1))
-    transform = 8 * unit * max(1.0, math.log2(math.prod(lengths)))
-    found: Array = 1.01 * (transform * (2 * roots + sums) + 4 * unit * sums)
+    found: Array = error_of(roots, sums, lengths, unit)
     return found
+
+
+def error_of(root: Any, gain: Any, lengths: Shape, unit: float) -> Any:
+    """The same from the root of a kernel's sum of squares, and the largest magnitude of its transform or more."""
+    transform = 8 * unit * max(1.0, math.log2(math.prod(lengths)))
+    return 1.01 * (transform * (2 * root + gain) + 4 * unit * gain)
 
 
 def _cost(terms: Terms, area: float, images: int, dtype: DType) -> float:
