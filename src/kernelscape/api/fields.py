@@ -66,16 +66,18 @@ def _argument(part: Any, axes: Sequence[int], way: Way, dtype: DType) -> Argumen
     if isinstance(part, Table):
         # Converted once, and not by every output.
         return KernelArgument(part.array.astype(dtype) if part.array.dtype.kind == "f" else part.array)
+    # Arrays have their axes in the order of the image's, whatever the order in which these are named.
+    array = part.array.transpose(*np.argsort(axes), *range(ndim, part.array.ndim))
     if isinstance(part, Cells):
         if way.scattered:
             raise ArgumentTypeError("Kernels that are shared by cells cannot be read at the samples of a window.")
-        return PixelArgument(part.array, "input", part.array.ndim - ndim, part.axes)
+        return PixelArgument(array, "input", array.ndim - ndim, part.axes)
     if not way.scattered:
-        return PixelArgument(part.array, "input", ndim if isinstance(part, Elements) else 0)
+        return PixelArgument(array, "input", ndim if isinstance(part, Elements) else 0)
     if isinstance(part, Map):
-        return WindowArgument(part.array, mode="nearest")
+        return WindowArgument(array, mode="nearest")
     # The window's sample at +i is the source that sees the anchor at -i: its element is the flipped kernel's.
-    own = np.flip(part.array, tuple(range(part.array.ndim - ndim, part.array.ndim))) if way.flipped else part.array
+    own = np.flip(array, tuple(range(array.ndim - ndim, array.ndim))) if way.flipped else array
     return WindowArgument(own, mode="nearest", elements=ndim)
 
 

@@ -13,10 +13,9 @@ from kernelscape.api.classes import LEAST, Blocks, Reaches, occurring, with_radi
 from kernelscape.api.fields import Described, Way, arguments_of, arrays_of, gathered, gathered_complex, kept_function
 from kernelscape.api.operands import Operands, flipped_origin, run_parts
 from kernelscape.api.options import Options, changed
-from kernelscape.api.results import is_writable
+from kernelscape.api.results import Result, allocate, is_writable
 from kernelscape.api.strips import BLEND_BYTES, in_strips, output_grid
 from kernelscape.boundary import MODES, Outside, canonical_modes
-from kernelscape.expression import DType, Shape
 from kernelscape.geometry import anchors as anchors_along
 from kernelscape.geometry import canonical_centre
 from kernelscape.kernels.blend import lowered, rows_at_once
@@ -32,38 +31,49 @@ def run_gather(
     Blends of kernels are made for some rows at a time; so are those of other fields if they are to be `written` out.
     """
     assert operands.field is not None
-    extents, inner = operands.extents, operands.inner
     fields = [operands.field.real] if operands.field.imag is None else [operands.field.real, operands.field.imag]
-    bounds = [field.bound(extents) for field in fields]
+    bounds = [field.bound(operands.extents) for field in fields]
     size = bounds[0].size
     if way.flipped:
         options = changed(options, origin=flipped_origin(options.origin, size))
     options = changed(options, size=size, axes=operands.axes)
 
+    first = bounds[0]
+    if isinstance(first, Blend) or written:
+        return _run_rows(operands, options, way, bounds, output, workers)
+    if len(bounds) == 1 and operands.result.kind != "c" and _has_classes(first, options):
+        return _run_classes(operands, options, way, first, output, workers)
+    return _run(operands, options, way, [b for b in bounds if isinstance(b, Bound)], output, workers)
+
+
+def _run_rows(
+    operands: Operands, options: Options, way: Way, bounds: Sequence[Bound | Blend], output: Any, workers: int | None
+) -> Array:
+    """Some rows at a time, with kernels that are made for these."""
+    extents, inner, first = operands.extents, operands.inner, bounds[0]
+    at_once = (
+        rows_at_once(first, extents, inner.itemsize, BLEND_BYTES)
+        if isinstance(first, Blend)
+        else written_at_once(first, extents, inner.itemsize, BLEND_BYTES)
+    )
+    grid = output_grid(options, extents, first.size)
+    if isinstance(output, np.ndarray):  # refused as a whole if it does not fit
+        counts = dict(zip(operands.axes, (axis.count for axis in grid), strict=True))
+        shape = tuple(counts.get(axis, n) for axis, n in enumerate(operands.array.shape))
+        allocate([Result(shape, operands.result, False, options.invalid)], output)
+
     def run(part: Options, low: int, high: int, target: Any) -> Array:
-        made = [_made(bound, extents, low, high, inner, written) for bound in bounds]
+        made = [
+            lowered(b, extents, low, high, inner)
+            if isinstance(b, Blend)
+            else written_rows(b, extents, low, high, inner)
+            for b in bounds
+        ]
         return _run(operands, part, way, made, target, workers)
 
-    first = bounds[0]
-    at_once = extents[0]
-    if isinstance(first, Blend):
-        at_once = rows_at_once(first, extents, inner.itemsize, BLEND_BYTES)
-    elif written:
-        at_once = written_at_once(first, extents, inner.itemsize, BLEND_BYTES)
-    elif len(bounds) == 1 and operands.result.kind != "c" and _has_classes(first, options):
-        return _run_classes(operands, options, way, first, output, workers)
-    else:
-        return run(options, 0, extents[0], output)
-    grid = output_grid(options, extents, size)
     read = [operands.array, *(array for bound in bounds for array in arrays_of(bound))]
     found: Array = in_strips(run, options, grid, extents, at_once, axis=operands.axes[0], output=output, read=read)
     return found
-
-
-def _made(bound: Bound | Blend, extents: Shape, low: int, high: int, dtype: DType, written: bool) -> Bound:
-    if isinstance(bound, Blend):
-        return lowered(bound, extents, low, high, dtype)
-    return written_rows(bound, extents, low, high, dtype) if written else bound
 
 
 def _run(
