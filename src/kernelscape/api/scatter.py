@@ -6,7 +6,8 @@ all places that a kernel reaches; what lies outside the array is then folded bac
 places. So scatter-convolve is the adjoint of gather-correlate with the same field and mode, and scatter-correlate that
 of gather-convolve.
 
-What all weights of one kernel share (the division by their sum) is multiplied into the sources beforehand.
+What all weights of one kernel share (the division by their sum) is multiplied into the sources beforehand: for some
+rows of outputs at a time where the sources are many.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from kernelscape.api.fields import (
     scattered,
 )
 from kernelscape.api.operands import Operands, run_function
-from kernelscape.api.options import Options, options_of
+from kernelscape.api.options import Options, changed, options_of
 from kernelscape.api.reach import Reach, Region, at_region, inside, selection
 from kernelscape.api.results import Result, allocate, store
 from kernelscape.api.scattered_blends import scatter_blend
@@ -41,12 +42,15 @@ from kernelscape.errors import ArgumentError
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import OutputAxis
 from kernelscape.kernels.blend import lowered, rows_at_once
+from kernelscape.kernels.box import bound_at
 from kernelscape.kernels.field import Blend, Bound, Offsets, Table
 from kernelscape.kernels.materialize import written_out
 from kernelscape.reference.samples import load
 
 TOGETHER_BYTES = 1 << 26
 """Up to this size an image is computed with the margins around it, and cut out of that."""
+SOURCE_BYTES = 1 << 25
+"""Memory for sources that are balanced beforehand: those of all outputs, or of some rows of outputs at a time."""
 
 
 def run_scatter(
@@ -74,9 +78,9 @@ def run_scatter(
     job = _Scatter(reach, way, operands.normalize, operands.inner, options.method, workers)
     whole = job.of_parts(array, real, imag)
     chosen = np.moveaxis(inside(whole, kept), range(-ndim, 0), axes)
-    (target,) = allocate([Result(chosen.shape, operands.result, False, math.nan)], output)
-    if target.dtype == chosen.dtype and output is None and chosen.flags.c_contiguous:
+    if output is None and chosen.dtype == operands.result and chosen.flags.c_contiguous:
         return chosen
+    (target,) = allocate([Result(chosen.shape, operands.result, False, math.nan)], output)
     if target.dtype.kind in "biu":
         store(chosen, target, options.invalid)
     else:
@@ -114,6 +118,16 @@ def _kernels_of(operands: Operands, written: bool) -> tuple[Kernels, Kernels | N
 def _table_of(kernel: Array) -> Bound:
     """One kernel for all pixels as a field."""
     return Bound(kernel.shape, kernel.dtype, (Table(kernel),), _itself)
+
+
+def _sources_of(reach: Reach, region: Region) -> Region:
+    """The samples of the array that reach a region."""
+    found = []
+    for axis, (n, (first, count)) in enumerate(zip(reach.extents, region, strict=True)):
+        before, behind = reach.margins(axis)
+        start, stop = max(first - behind, 0), min(first + count + before, n)
+        found.append((start, stop - start))
+    return tuple(found)
 
 
 def _itself(offsets: Offsets, table: Any) -> Any:
@@ -154,32 +168,66 @@ class _Scatter:
 
     def of_bound(self, array: Array, bound: Bound) -> Array:
         """Each output from the window of sources that reach it."""
-        reach, way, axes = self.reach, self.way, self.axes_of(array)
         if bound.scale is not None or self.normalize:
+            if array.size * self.inner.itemsize > SOURCE_BYTES:
+                return self.spread(array, lambda region: self.strips(array, bound, region))
             array = self.balanced(array, bound)
-        field = Described.of(bound, self.inner)
-        function = kept_function(scattered, field=field, way=way, displacements=reach.displacements())
-        return self.spread(function, [array, *arguments_of(bound, axes, way, self.inner)])
+        arguments = [array, *arguments_of(bound, self.axes_of(array), self.way, self.inner)]
+        return self.spread(array, self.windows(self.scattering(bound), arguments))
 
     def of_kernel(self, array: Array, kernel: Array) -> Array:
         """The same with one kernel for all sources: what a gather runs, too."""
         if self.normalize:
             array = self.balanced(array, _table_of(kernel))
         own = np.flip(kernel) if self.way.flipped else kernel
-        return self.spread(product_sum, [array, KernelArgument(np.ascontiguousarray(own))])
+        return self.spread(array, self.windows(product_sum, [array, KernelArgument(np.ascontiguousarray(own))]))
 
-    def spread(self, function: Callable[..., Any], arguments: list[Any]) -> Array:
-        """All places that the sources reach, folded; `function` is one of a window of sources."""
-        reach, array = self.reach, arguments[0]
-        axes = self.axes_of(array)
+    def scattering(self, bound: Bound) -> Callable[..., Any]:
+        """The function of a window of sources."""
+        field = Described.of(bound, self.inner)
+        return kept_function(scattered, field=field, way=self.way, displacements=self.reach.displacements())
 
-        def part(region: Region) -> Array:
+    def windows(self, function: Callable[..., Any], arguments: list[Any]) -> Callable[..., Array]:
+        """What arrives at a region, from a function of the window of sources; it can be written to an output."""
+        reach, axes = self.reach, self.axes_of(arguments[0])
+
+        def part(region: Region, output: Any = None) -> Array:
             options = self.options(reach.size, "shrink", reach.origin(self.way.flipped), axes, region)
-            found: Array = run_function(function, options, arguments, None, self.workers)
+            found: Array = run_function(function, options, arguments, output, self.workers)
             return found
 
-        everything = reach.everything()
+        return part
+
+    def strips(self, array: Array, bound: Bound, region: Region) -> Array:
+        """What arrives at a region, as many rows at once as the balanced sources have memory for.
+
+        To the outputs of a strip it makes no difference that there are no other sources than those that reach them.
+        """
+        reach, axes = self.reach, self.axes_of(array)
         batch = array.shape[: array.ndim - len(axes)]
+
+        def run(options: Options, low: int, high: int, target: Any) -> Any:
+            strip: Region = options.anchors
+            box = _sources_of(reach, strip)
+            own = bound_at(bound, [np.arange(first, first + count) for first, count in box])
+            sources = self.balanced(array, bound, box)
+            arguments = [sources, *arguments_of(own, axes, self.way, self.inner)]
+            seen = tuple((first - start, count) for (first, count), (start, _) in zip(strip, box, strict=True))
+            return self.windows(self.scattering(own), arguments)(seen, target)
+
+        row = math.prod([*batch, *(count for _, count in _sources_of(reach, region)[1:])]) * self.inner.itemsize
+        at_once = max(1, SOURCE_BYTES // row, sum(reach.margins(0)))
+        options = self.options(reach.size, "shrink", reach.origin(self.way.flipped), axes, region)
+        grid = [OutputAxis(first, 1, count) for first, count in region]
+        output = np.empty((*batch, *(count for _, count in region)), self.inner)
+        found: Array = in_strips(run, options, grid, reach.extents, at_once, axis=len(batch), output=output, read=())
+        return found
+
+    def spread(self, array: Array, part: Callable[[Region], Array]) -> Array:
+        """All places that the sources reach, folded; `part` gives what arrives at a region."""
+        reach = self.reach
+        everything = reach.everything()
+        batch = array.shape[: array.ndim - len(reach.size)]
         if math.prod([*batch, *(n for _, n in everything)]) * self.inner.itemsize > TOGETHER_BYTES:
             return reach.all_folded(part)
         whole = part(everything)
@@ -196,10 +244,11 @@ class _Scatter:
             "input", self.inner, None, self.method, None, anchors,
         )  # fmt: skip
 
-    def balanced(self, array: Array, bound: Bound) -> Array:
-        """The sources times what all weights of their kernels share."""
+    def balanced(self, array: Array, bound: Bound, box: Region | None = None) -> Array:
+        """The sources, or those in a box, times what all weights of their kernels share."""
         axes = self.axes_of(array)
         gather, options, centre = self.gather_of_weights(axes)
+        options = options if box is None else changed(options, anchors=box)
         field = Described.of(bound, self.inner)
         function = kept_function(balanced, field=field, way=gather, centre=centre, normalize=self.normalize)
         arguments = [array, *arguments_of(bound, axes, gather, self.inner)]

@@ -1,7 +1,7 @@
 """A field on a box of positions that may reach out of the image, where each pixel has the kernel of the nearest edge.
 
 That is what outputs outside of the image gather with (``padding="full"``), and so what their adjoint has to scatter.
-Nothing is copied along axes where all positions have one kernel.
+Nothing is copied along axes where all positions have one kernel, or where each has that of its own pixel.
 """
 
 from __future__ import annotations
@@ -55,8 +55,13 @@ class Box(Field):
             axes = None if bound.axes is None else _lines_of(bound.axes, self.places)
             coefficients = functools.partial(_coefficients, bound.coefficients, self.places)
             return replace(bound, coefficients=coefficients, axes=axes)
-        reach = None if bound.reach is None else functools.partial(_reach, bound.reach, self.places)
-        return replace(bound, parts=tuple(_part(part, self.places) for part in bound.parts), reach=reach)
+        return bound_at(bound, self.places)
+
+
+def bound_at(bound: Bound, places: Sequence[Array]) -> Bound:
+    """What a field is on a box of its image: for each axis `places` says which pixel's kernel each position has."""
+    reach = None if bound.reach is None else functools.partial(_reach, bound.reach, tuple(places))
+    return replace(bound, parts=tuple(_part(part, places) for part in bound.parts), reach=reach)
 
 
 def _part(part: Part, places: Sequence[Array]) -> Part:
@@ -74,9 +79,14 @@ def _taken(array: Array, places: Sequence[Array]) -> Array:
     shape = (*map(len, places), *array.shape[len(places) :])
     array = array[tuple(slice(int(line.min()), int(line.max()) + 1) for line in places)]
     for axis, line in enumerate(places):
-        if array.shape[axis] > 1:
+        if array.shape[axis] > 1 and not _is_run(line):
             array = np.take(array, line - line.min(), axis)
     return np.broadcast_to(array, shape)
+
+
+def _is_run(line: Array) -> bool:
+    """Whether places follow one another, so that a slice has them all."""
+    return bool((np.diff(line) == 1).all())
 
 
 def _lines_of(axes: tuple[tuple[Array, Array], ...], places: Sequence[Array]) -> tuple[tuple[Array, Array], ...]:
