@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -28,17 +28,19 @@ from kernelscape.api.results import Result, allocate, store
 from kernelscape.api.transforms import Transforming
 from kernelscape.expression import DType
 from kernelscape.kernels.combination import LowRank
-from kernelscape.kernels.field import ArrayPart, Blend, Bound, Table
+from kernelscape.kernels.field import ArrayPart, Blend, Bound, Field, Table
 from kernelscape.kernels.gaussian import Gaussian
 from kernelscape.kernels.materialize import evaluated
 from kernelscape.methods import costs, low_rank
-from kernelscape.methods.gaussian_nodes import Family
+from kernelscape.methods.gaussian_nodes import Family, norm_of
 from kernelscape.methods.log_sigma import SPLITS, LogSigma, Task, along_axes, isotropic
 from kernelscape.methods.product_convolution import ProductConvolution, product_convolution, terms_of
 from kernelscape.reference.samples import load
 
 GAIN = 0.9
 """What an inexact method may cost at most, as a fraction of the exact one's cost."""
+LEAST = 4.0
+"""Milliseconds that the exact method may take without others being considered: that takes some itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,6 +199,8 @@ def _job_of(operands: Operands, options: Options, way: Way, workers: int | None)
         return "outputs outside of the image have no value, or are refused"
     if not all(_is_finite(part.array) for part in _parts(bound)):
         return "the field holds NaN or infinities, and which outputs these touch only the exact method says"
+    if costs.exact(bound, operands.array.size, operands.inner, scattered=way.scattered) < LEAST:
+        return "it takes no longer than choosing another method"
     array = np.moveaxis(operands.array, operands.axes, range(-len(operands.axes), 0))
     if operands.loaded != operands.inner:
         array = load(array, operands.loaded)
@@ -206,7 +210,7 @@ def _job_of(operands: Operands, options: Options, way: Way, workers: int | None)
     )
     if not math.isfinite(low) or not math.isfinite(high):
         return "the image holds NaN or infinities, and which outputs these touch only the exact method says"
-    return Job(operands, options, way, around, array, bound, low, high, _norm(bound, operands.extents), workers)
+    return Job(operands, options, way, around, array, bound, low, high, _norm(field, bound, operands.extents), workers)
 
 
 def _parts(bound: Bound | Blend) -> Iterator[ArrayPart]:
@@ -226,8 +230,11 @@ def _is_finite(array: Array) -> bool:
     return math.isfinite(float(own.min())) and math.isfinite(float(own.max()))
 
 
-def _norm(bound: Bound | Blend, extents: tuple[int, ...]) -> float:
+def _norm(field: Field, bound: Bound | Blend, extents: tuple[int, ...]) -> float:
     """The largest sum of magnitudes of the kernels of some pixels: on a coarse grid, and where maps are extreme."""
+    if _is_gaussian(field):
+        families, ranges = families_of(field, bound)
+        return math.prod(norm_of(family, high) for family, (_, high) in zip(families, ranges, strict=True))
     places = {
         tuple(round(i * (n - 1) / max(1, min(n, 5) - 1)) for i, n in zip(place, extents, strict=True))
         for place in np.ndindex(*(min(n, 5) for n in extents))
@@ -245,7 +252,7 @@ def _words(size: tuple[int, ...]) -> str:
 
 def _log_sigma(job: Job) -> Candidate:
     field, around = job.operands.field, job.around
-    if type(field) is not Gaussian or field.angle is not None:
+    if not _is_gaussian(field):
         return Candidate("log_sigma", None, "the field is not one of Gaussians along the axes")
     families, ranges = families_of(field, job.bound)
     splits = SPLITS if around.inside and not any(np.atleast_1d(job.options.origin)) else ()
@@ -265,6 +272,10 @@ def _log_sigma(job: Job) -> Candidate:
     if design.split is not None:
         why += f"; sigmas up to {design.split} exactly"
     return Candidate("log_sigma", design.cost, why, bound, source, design)
+
+
+def _is_gaussian(field: Field | None) -> TypeGuard[Gaussian]:
+    return type(field) is Gaussian and field.angle is None
 
 
 def families_of(field: Gaussian, bound: Bound | Blend) -> tuple[tuple[Family, ...], tuple[tuple[float, float], ...]]:
@@ -332,9 +343,9 @@ def _compressed(job: Job, few: LowRank) -> Candidate:
     assert terms is not None
     left = float(job.options.tol) * job.norm - error.l1
     taps = math.prod(job.bound.size)
-    sums = np.abs(terms.kernels).sum(axis=tuple(range(1, terms.kernels.ndim)), dtype=np.float64)
-    rounding = (taps + len(sums) + 8) * float(np.finfo(job.inner).eps) / 2 * terms.summed(sums)
-    why = f"{len(sums)} basis kernels with coefficient maps"
+    rank = len(terms.kernels)
+    rounding = (taps + rank + 8) * float(np.finfo(job.inner).eps) / 2 * terms.summed(terms.sums)
+    why = f"{rank} basis kernels with coefficient maps"
     if job.around.inside:
         design = product_convolution(terms, job.around.dilation, left, job.images, job.inner, None)
         if design is not None and (rounding > left or design.cost < price.run):

@@ -109,7 +109,7 @@ def correlate(
     Under `tol` the cheapest of these methods runs that keeps the tolerance for certain, rounding in the dtype of the
     computation included; and the exact one where none does, or where it is no slower:
 
-    * Gaussians along the axes: blurs of the whole image with few sigmas, blended at each pixel by its own (`log_sigma`).
+    * Gaussians along the axes: blurs of the image with few sigmas, blended at each pixel by its own (`log_sigma`).
     * Interpolated grids, scattered kernels, combinations: patches of the image through Fourier transforms
       (`product_convolution`).
     * Gathered stacks of many images: few basis kernels in place of the field, by `kernels.compress` (`low_rank`).

@@ -328,8 +328,7 @@ class FilterPlan:
         for kernel, part in zip(self._definition.kernels, _parts_of(self._operands), strict=True):
             terms = product_convolution.terms_of(kernel, around.extents)
             if terms is not None:
-                axes = tuple(range(1, terms.kernels.ndim))
-                total += terms.summed(np.abs(terms.kernels).sum(axis=axes, dtype=np.float64))
+                total += terms.summed(terms.sums)
             elif isinstance(part, Field):
                 image = np.broadcast_to(np.zeros((), np.float64), around.extents)
                 total += float(apply(_magnitude, image, FieldArgument(part), size=kernel.size).max(initial=0.0))

@@ -44,7 +44,7 @@ from kernelscape.methods import costs
 MOST_NODES = 32
 BETWEEN = 1 / math.cos(math.pi / 8)
 """How much larger than at m Chebyshev points a polynomial of degree m / 4 can be between them."""
-BLEND = 0.45
+BLEND = 0.3
 """Milliseconds for combining one blurred image of a million samples with the others."""
 _LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """Radii of the blurs: few different ones, because machine code is made for each."""

@@ -9,6 +9,7 @@ Gathered on 2 cores of a Zen 4, 1024x1024 in float32, ``tol=1e-3``: ...
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -92,6 +93,7 @@ class Task:
         return float(np.finfo(self.dtype).eps) / 2
 
 
+@functools.lru_cache(128)
 def isotropic(family: Family, lowest: float, highest: float, task: Task) -> LogSigma | None:
     """The cheapest way for Gaussians that have one sigma along all axes; None where none is exact enough."""
     best: LogSigma | None = None
@@ -115,7 +117,7 @@ def isotropic(family: Family, lowest: float, highest: float, task: Task) -> LogS
 def _split_cost(family: Family, split: float, radius: int | None, task: Task) -> float:
     """The cost of computing pixels with small sigmas exactly: their window is that of all pixels then."""
     taps = math.prod(2 * min(r, family.radius(split) if radius is None else radius) + 1 for r in family.reach)
-    return (costs.PASS + costs.FACTORED * taps) * task.outputs / costs.MILLION * costs.width(task.dtype)
+    return (costs.PASS + costs.WEIGHTS + costs.FACTORED * taps) * task.outputs / costs.MILLION * costs.width(task.dtype)
 
 
 def _designed(
@@ -214,7 +216,9 @@ def _assembled(
     more: float, highest: float, task: Task,
 ) -> LogSigma:  # fmt: skip
     norm = norm_of(family, highest)
-    cost = costs.CALL + sum(p.cost(task.outputs, task.dtype) for p in pieces)
+    cost = (
+        costs.CALL + costs.COPY * task.outputs / costs.MILLION + sum(p.cost(task.outputs, task.dtype) for p in pieces)
+    )
     rounding = max(p.rounding(task.unit) for p in pieces)
     if split is not None:
         cost += _split_cost(family, split, radius, task)
@@ -257,6 +261,7 @@ def _scattered(pieces: tuple[Piece, ...], folds: tuple[str, ...]) -> tuple[float
     return float((times * peak).sum()), float((times * envelope).sum()), float(most)
 
 
+@functools.lru_cache(128)
 def along_axes(families: tuple[Family, ...], ranges: tuple[tuple[float, float], ...], task: Task) -> LogSigma | None:
     """The same for Gaussians with a sigma for each axis; gathered only.
 
@@ -295,9 +300,13 @@ def _product(first: LogSigma, second: LogSigma, task: Task) -> LogSigma:
     rounding = (
         one.rounding(task.unit) * (h.norm + h.l1) + (g.norm + g.l1) * one.lebesgue * other.rounding(task.unit)
     ) * 1.01
-    cost = costs.CALL + sum(
-        costs.separable(len(line), task.outputs, task.dtype) + other.cost(task.outputs, task.dtype)
-        for (line,) in one.blurs
+    cost = (
+        costs.CALL
+        + costs.COPY * task.outputs / costs.MILLION
+        + sum(
+            costs.separable(len(line), task.outputs, task.dtype) + other.cost(task.outputs, task.dtype)
+            for (line,) in one.blurs
+        )
     )
     cost += BLEND * len(one.blurs) * task.outputs / costs.MILLION * costs.width(task.dtype)
     return LogSigma((first.pieces[0], second.pieces[0]), None, None, error, error.l1 + rounding, cost)

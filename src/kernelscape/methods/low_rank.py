@@ -20,9 +20,9 @@ from kernelscape.methods import costs
 
 SHARE = 0.8
 """How much of the tolerance the compression may take; the rest is for rounding and transforms."""
-PASSES = 2.5
+PASSES = 0.4
 """Milliseconds for one tap of a million kernels, in both passes together: evaluating them in float64."""
-PROJECTED = 0.3
+PROJECTED = 0.12
 """The same for each basis kernel: projecting, and subtracting again."""
 
 
