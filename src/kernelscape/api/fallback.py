@@ -68,7 +68,9 @@ def run_by_definition(prepared: Prepared, arguments: Sequence[Argument], output:
     frame, results, job = prepared.frame, prepared.shared.results, prepared.shared.job
     outputs = allocate(results, output)
     job = replace(job, output_dtypes=tuple(r.own_dtype for r in results))
-    computed = evaluate(job, frame.job_arrays(arguments), prepared.run_time_arguments(arguments))
+    read = prepared.run_time_arguments(arguments)
+    read = [array.reshape(shape) for array, (_, shape) in zip(read, prepared.shared.slots, strict=True)]
+    computed = evaluate(job, frame.job_arrays(arguments), read)
     for array, result, target in zip(computed, results, outputs, strict=True):
         store(frame.result_view(array), target, result.invalid)
     return tuple(outputs) if prepared.several else outputs[0]
