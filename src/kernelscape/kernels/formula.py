@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
-from kernelscape.expression import Shape
+from kernelscape.expression import Concatenate, Node, Reduce, Shape, Sort, walk
 from kernelscape.geometry import canonical_size
 from kernelscape.kernels import checks
 from kernelscape.kernels.field import Array, Bound, Coordinate, Field, Offsets, Part
 from kernelscape.kernels.words import described
+from kernelscape.trace import Parameter, Traced, trace
 
 _Argument: TypeAlias = Array | Coordinate
 
@@ -31,8 +32,8 @@ class Formula(Field):
         floating arrays that broadcast to the window's shape (in two dimensions `dy` of shape (kh, 1) and `dx` of shape
         (1, kw)), and of the value that each argument has at the pixel. It is written in NumPy, as functions of windows
         are, and works *element by element in all of its parameters*: the weight of a sample follows from its own
-        offset. Sums over the window, and ``if`` in place of ``numpy.where``, are not allowed. For unit sums ask the
-        filter to normalise.
+        offset. Sums over the window, and ``if`` in place of ``numpy.where``, are not allowed, and refused where they
+        are noticed: see Notes. For unit sums ask the filter to normalise.
     size : int or tuple of int
         The window of every pixel, even sizes too. The centre, where the offset is 0, is sample ``k // 2``.
     *arguments : array_like, number or ks.index(axis)
@@ -49,7 +50,14 @@ class Formula(Field):
         The maps have different shapes; or, when the field is used, the image has other extents, the size does not fit
         its number of axes, or the weights do not broadcast to the window.
     ArgumentError
-        The size is below 1; a coordinate is asked for along an axis that is not there.
+        The size is below 1; a coordinate is asked for along an axis that is not there; or, when the field is used, the
+        function reduces or sorts over the window, or asks for the truth of an array.
+
+    Notes
+    -----
+    A reduction or a sort is noticed where the function is traced, and by `dense`; it may run over an axis of the
+    function's own, which it has beside those of the window: ``numpy.min(numpy.stack([a, b]), axis=0)``. Where all
+    arguments are numbers, it is a number too, and does no harm.
 
     Examples
     --------
@@ -153,7 +161,13 @@ def _part(argument: _Argument, extents: Shape) -> Part:
 def _weights(function: Callable[..., Any], offsets: Offsets, *values: Any) -> Any:
     dtype = offsets[0].dtype
     numbers = [value.astype(dtype) if value.dtype.kind in "iu" else value for value in values]
-    weights = function(*offsets, *numbers)
+    size = tuple(max(d.shape[axis - len(offsets)] for d in offsets) for axis in range(len(offsets)))
+    known = _nodes(numbers)
+    if not known and any(value.size > 1 for value in numbers):
+        _try_traced(function, offsets, size, numbers)
+    weights = _called(function, offsets, numbers)
+    if known:
+        _refuse_reductions(function, weights, known, size)
     if isinstance(weights, (bool, int, float)):
         weights = dtype.type(weights)
     kind = getattr(getattr(weights, "dtype", None), "kind", None)
@@ -161,7 +175,6 @@ def _weights(function: Callable[..., Any], offsets: Offsets, *values: Any) -> An
         raise ArgumentTypeError(
             f"The function of a Formula must give real weights, as an array or a number; got {weights!r}."
         )
-    size = tuple(max(d.shape[axis - len(offsets)] for d in offsets) for axis in range(len(offsets)))
     window = weights.shape[-len(size) :] if weights.ndim >= len(size) else weights.shape
     if any(have not in {1, wanted} for have, wanted in zip(reversed(window), reversed(size), strict=False)):
         raise ShapeError(
@@ -169,3 +182,88 @@ def _weights(function: Callable[..., Any], offsets: Offsets, *values: Any) -> An
             f"{weights.shape}."
         )
     return weights.astype(dtype) if kind != "f" else weights
+
+
+# -- element by element ------------------------------------------------------------------------------------------------
+
+
+def _called(function: Callable[..., Any], offsets: Offsets, numbers: Sequence[Any]) -> Any:
+    try:
+        return function(*offsets, *numbers)
+    except ValueError as error:
+        if "truth value" not in str(error):
+            raise
+        # Not "from None": the line of the function is in the error's own traceback.
+        raise ArgumentError(
+            f"{_name(function)}, the function of a Formula, asks whether an array is true, as `if`, `and`, `or`, "
+            "`not`, min() and max() of Python do; it must work element by element. Write np.where(condition, a, b) in "
+            "place of `if`, & and | in place of `and` and `or`, np.minimum and np.maximum in place of min and max."
+        ) from error
+
+
+def _nodes(values: Sequence[Any]) -> set[Node]:
+    """What traced values are made of; nothing of arrays."""
+    return set(walk(value._node for value in values if isinstance(value, Traced)))
+
+
+def _refuse_reductions(function: Callable[..., Any], weights: Any, known: set[Node], size: Shape) -> None:
+    """Refuses weights that are not made element by element: in a scatter, samples have the values of other pixels."""
+    if not isinstance(weights, Traced):
+        return
+    for node in walk([weights._node]):
+        if isinstance(node, (Reduce, Sort)) and node not in known and not _is_beside_window(node, size):
+            raise ArgumentError(
+                f"{_name(function)}, the function of a Formula, {_deed(node)} the window; weights must be made element "
+                "by element, each from its own offset. For unit sums leave the division away and ask the filter for "
+                "it: normalize=True divides by the sum of the weights."
+            )
+
+
+def _deed(node: Reduce | Sort) -> str:
+    return "sorts along" if isinstance(node, Sort) else f"reduces over (numpy.{node.operation})"
+
+
+def _is_beside_window(node: Reduce | Sort, size: Shape) -> bool:
+    """Whether it runs over axes that the function has added to those of the window."""
+    axes = (node.axis,) if isinstance(node, Sort) else node.axes
+    body = node.body
+    if body.ndim <= len(size):
+        # Numbers of the pixel have none of the window's axes; put together, they have one of their own.
+        return body.ndim == 1 and isinstance(body, Concatenate) and len(body.parts) == body.size
+    rest = [n for axis, n in enumerate(body.shape) if axis not in axes]
+    return len(rest) >= len(size) and all(n in {1, k} for n, k in zip(rest[-len(size) :], size, strict=True))
+
+
+def _try_traced(function: Callable[..., Any], offsets: Offsets, size: Shape, numbers: Sequence[Array]) -> None:
+    """Refuses what a trace would refuse, before NumPy sums over the positions too; what cannot be traced is not known.
+
+    Values come for many positions at once here.
+    """
+    parameters = [
+        Parameter.window(n, size, np.dtype(np.bool_ if value.dtype.kind == "b" else np.float64))
+        if value.ndim
+        else Parameter.scalar(value.item())
+        for n, value in enumerate(numbers)
+    ]
+    floats = tuple(offset.astype(np.float64) for offset in offsets)
+    try:
+        trace(lambda *values: _traced(function, floats, values, size), parameters)
+    except ArgumentError:
+        raise
+    except Exception:  # noqa: BLE001  # whatever the function raises on traced values; NumPy calls it next
+        return
+
+
+def _traced(function: Callable[..., Any], offsets: Offsets, values: Sequence[Any], size: Shape) -> Any:
+    weights = _called(function, offsets, values)
+    _refuse_reductions(function, weights, _nodes(values), size)
+    return weights
+
+
+def _name(function: Callable[..., Any]) -> str:
+    """The name of a function, with the place where it begins."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    code = getattr(function, "__code__", None)
+    name = str(getattr(function, "__name__", type(function).__name__))
+    return name if code is None else f"{name} ({code.co_filename}:{code.co_firstlineno})"

@@ -1,0 +1,133 @@
+"""Mistakes with kernel fields: the type of the error, and that its words say what to do.
+
+What is not compared: refusals of shapes and values that `test_kernels_kinds.py` and the conformance suite have already.
+"""
+
+import numpy as np
+import pytest
+
+import kernelscape as ks
+from kernelscape.errors import ArgumentError, KernelscapeError
+
+IMAGE = np.random.default_rng(5).random((7, 8))
+WIDTH = np.linspace(1.0, 2.0, 56).reshape(7, 8)
+
+
+def assert_refused(error, words, call):
+    """The call raises this error, with all of these words in its message."""
+    with pytest.raises(KernelscapeError) as caught:
+        call()
+    message = str(caught.value)
+    assert type(caught.value) is error, message
+    for word in words:
+        assert word in message
+
+
+def test_assert_refused_fails():
+    def call():
+        raise ArgumentError("one")
+
+    with pytest.raises(AssertionError):
+        assert_refused(ArgumentError, ["two"], call)
+    with pytest.raises(AssertionError):
+        assert_refused(KernelscapeError, ["one"], call)
+
+
+# -- functions of a Formula --------------------------------------------------------------------------------------------
+
+
+def hill(dy, dx, s):
+    return np.exp(-(dy**2 + dx**2) / s)
+
+
+def of_unit_sum(dy, dx, s):
+    weights = hill(dy, dx, s)
+    return weights / weights.sum()
+
+
+def of_unit_peak(dy, dx, s):
+    return hill(dy, dx, s) / np.max(hill(dy, dx, s))
+
+
+def of_place_of_peak(dy, dx, s):
+    return hill(dy, dx, s) * np.argmax(hill(dy, dx, s))
+
+
+def sorted_weights(dy, dx, s):
+    return np.sort(hill(dy, dx, s), axis=0)
+
+
+def flat(dy, dx, s):
+    return hill(dy, dx, s) / np.sum(hill(dy, dx, s).ravel())
+
+
+USES = {
+    "gather": lambda field: ks.correlate(IMAGE, field),
+    "scatter": lambda field: ks.correlate(IMAGE, field, form="scatter"),
+    "normalize": lambda field: ks.convolve(IMAGE, field, normalize=True),
+    "kernel": lambda field: ks.apply(lambda w, k: np.sum(w * k), IMAGE, ks.kernel(field)),
+    "dense": lambda field: field.dense(),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("function", [of_unit_sum, of_unit_peak, of_place_of_peak, sorted_weights, flat])
+def test_reduction_over_the_window_is_refused(function, use):
+    field = ks.kernels.Formula(function, 3, WIDTH)
+    words = [function.__name__, "element by element", "normalize=True divides by the sum"]
+    assert_refused(ArgumentError, words, lambda: USES[use](field))
+
+
+def least_of_two(dy, dx, s):
+    return np.min(np.stack([hill(dy, dx, s), hill(dy, dx, 2 * s) / 2]), axis=0)
+
+
+def steps(dy, dx, s):
+    return np.sum(hill(dy, dx, s)[..., np.newaxis] > np.array([0.1, 0.2, 0.4]), axis=-1)
+
+
+def of_two_numbers(dy, dx, s):
+    return hill(dy, dx, 1.0) * np.max(np.stack([s, 2 * s]), axis=0)
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("function", [least_of_two, steps, of_two_numbers])
+def test_reduction_over_another_axis_is_allowed(function, use):
+    USES[use](ks.kernels.Formula(function, 3, WIDTH))
+
+
+def test_sum_of_a_kernel_for_all_pixels_is_right():
+    kernel = hill(*np.ogrid[-1:2, -1:2], 1.5)
+    field = ks.kernels.Formula(of_unit_sum, 3, 1.5)
+    np.testing.assert_allclose(ks.correlate(IMAGE, field), ks.correlate(IMAGE, kernel / kernel.sum()), rtol=1e-12)
+
+
+def test_reductions_in_the_values_of_arguments_do_not_count():
+    field = ks.kernels.Formula(hill, 3, WIDTH)
+    ks.apply(lambda w, k: np.sum(w * k) / np.sum(k), IMAGE, ks.kernel(field))
+
+
+def chosen_with_if(dy, dx, s):
+    if s > 1.5:
+        return hill(dy, dx, s)
+    return hill(dy, dx, 1.0)
+
+
+def cut_with_if(dy, dx, s):
+    return hill(dy, dx, s) if dy**2 + dx**2 < 2 else 0.0
+
+
+@pytest.mark.parametrize(
+    ("function", "use"), [(chosen_with_if, "scatter"), (chosen_with_if, "dense"), *((cut_with_if, use) for use in USES)]
+)
+def test_if_in_a_formula(function, use):
+    field = ks.kernels.Formula(function, 3, WIDTH)
+    assert_refused(ArgumentError, [function.__name__, "np.where(condition, a, b)"], lambda: USES[use](field))
+
+
+def test_other_errors_of_a_function_are_its_own():
+    def broken(dy, dx, s):
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match=r"^mine$"):
+        ks.correlate(IMAGE, ks.kernels.Formula(broken, 3, WIDTH))
