@@ -13,12 +13,12 @@ import threading
 import numpy as np
 import pytest
 
-from kernelscape import execute, loops
 from kernelscape import expression as ex
+from kernelscape import loops
 from kernelscape.backends import cpu
 from kernelscape.backends.words import Call, Segment, Sweep
 from kernelscape.errors import BoundsError
-from kernelscape.execute import Executable
+from kernelscape.execute import Executable, segments
 from kernelscape.machine import describe_host
 from kernelscape.reference import evaluate
 from tests.oracle.engine import TARGETS, assert_as_defined, plan_of, results_for, run, whole_numbers
@@ -81,9 +81,9 @@ def test_the_way_of_cutting_changes_no_bit(limit, monkeypatch):
     array = np.random.default_rng(3).normal(size=(37, 1203)).astype(np.float32)
     job = make_job(lambda w: (total(w), total(binary("multiply", w, w))), [array], [WindowWords(size=5)])
     whole = run(job, [array])
-    monkeypatch.setattr(execute, "SEGMENT_LIMIT", limit)
-    monkeypatch.setattr(execute, "COLUMN_BYTES", 1)
-    monkeypatch.setattr(execute, "INLINE_SECONDS", 0.0)
+    monkeypatch.setattr(segments, "SEGMENT_LIMIT", limit)
+    monkeypatch.setattr(segments, "COLUMN_BYTES", 1)
+    monkeypatch.setattr("kernelscape.execute.executable.INLINE_SECONDS", 0.0)
     executable = Executable(plan_of(job, [array]), checked=False)
     assert len(segments_of(executable)) > 1
     for workers in (1, 4):
@@ -93,9 +93,9 @@ def test_the_way_of_cutting_changes_no_bit(limit, monkeypatch):
 
 def test_rows_longer_than_the_longest_segment():
     assert_as_defined(
-        several, [whole_numbers(execute.SEGMENT_LIMIT * 2 + 77, np.int16)], [WindowWords(size=4, mode="wrap")]
+        several, [whole_numbers(segments.SEGMENT_LIMIT * 2 + 77, np.int16)], [WindowWords(size=4, mode="wrap")]
     )
-    assert_as_defined(total, [whole_numbers((3, execute.SEGMENT_LIMIT + 5))[:, ::-1]])
+    assert_as_defined(total, [whole_numbers((3, segments.SEGMENT_LIMIT + 5))[:, ::-1]])
 
 
 def test_ten_million_samples_in_one_row():
@@ -302,7 +302,7 @@ def test_scratch_memory_is_used_again_and_its_leftovers_do_not_show():
 
 
 def test_one_executable_serves_many_threads(monkeypatch):
-    monkeypatch.setattr(execute, "INLINE_SECONDS", 0.0)
+    monkeypatch.setattr("kernelscape.execute.executable.INLINE_SECONDS", 0.0)
     arrays = [whole_numbers((120, 200), seed=s) for s in range(4)]
     job = make_job(several, [arrays[0]], [WindowWords(size=5)])
     executable = Executable(plan_of(job, [arrays[0]]), checked=False)
@@ -359,7 +359,7 @@ def test_the_checked_build_finds_an_access_outside():
 def test_small_work_stays_in_the_calling_thread(monkeypatch):
     array = whole_numbers((8, 8))
     job, executable = executable_of(total, array)
-    monkeypatch.setattr(execute.pool, "run", lambda *_: pytest.fail("threads were woken"))
+    monkeypatch.setattr("kernelscape.execute.executable.pool.run", lambda *_: pytest.fail("threads were woken"))
     assert executable.serial
     run(job, [array], executable=executable, workers=8)
 

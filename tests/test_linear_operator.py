@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator, cg, lsmr, lsqr, svds
 
 import kernelscape as ks
-from kernelscape import execute
 from kernelscape.api import linear_operators
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError, UnknownNameError
 from kernelscape.kernels.box import box_of
@@ -275,7 +274,7 @@ def test_single_kernels(form, operation):
 
 @pytest.mark.parametrize("name", ["constant", "dense", "gaussian", "grid", "scattered", "grid, complex"])
 def test_workers_change_no_bit(name, monkeypatch):
-    monkeypatch.setattr(execute, "INLINE_SECONDS", 0.0)
+    monkeypatch.setattr("kernelscape.execute.executable.INLINE_SECONDS", 0.0)
     shape, rng = (41, 67), np.random.default_rng(1)
     field = field_case(name, shape, (5, 4)).make()
     for form, operation in FORMS:

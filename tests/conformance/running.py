@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from kernelscape import execute
 from kernelscape.api.arguments import canonical_argument
 from kernelscape.api.results import allocate
 from kernelscape.backends.words import Sweep
 from kernelscape.config import settings
-from kernelscape.execute import Executable
+from kernelscape.execute import Executable, executable, segments
+from kernelscape.execute.tables import Tables
 from tests.conformance.check import Prepared
 
 
@@ -27,26 +27,25 @@ def run(prepared: Prepared, workers=1, own=lambda array: array):
 
 def cut_otherwise(monkeypatch, *, strip=None, chunks=None, direct=True, threads=True):
     """Strips of `strip` register tiles, segments of `chunks` chunks, and rows copied instead of read in place."""
-    tables = execute._Tables
     if threads:
-        monkeypatch.setattr(execute, "INLINE_SECONDS", 0.0)
+        monkeypatch.setattr(executable, "INLINE_SECONDS", 0.0)
     if chunks is not None:
-        monkeypatch.setattr(tables, "_block", lambda self: chunks * self.stage.chunk)
+        monkeypatch.setattr(segments, "block", lambda work: chunks * work.stage.chunk)
     if not direct:
-        monkeypatch.setattr(tables, "_is_readable", lambda self, number: False)
+        monkeypatch.setattr(segments, "is_readable", lambda work, number: False)
     if strip is None:
         return
-    usual = tables._cut
+    usual = Tables._cut
 
-    def cut(self, sweep, segments):
-        usual(self, sweep, segments)
+    def cut(self, sweep, pieces):
+        usual(self, sweep, pieces)
         height = strip * self.stage.rows
-        slabs = math.prod(self.outer)
-        strips = math.ceil(self.y_count / height)
+        slabs = self.work.slabs
+        strips = math.ceil(self.work.y_count / height)
         sweep[Sweep.STRIP], sweep[Sweep.STRIPS], sweep[Sweep.SLABS_PER_TILE] = height, strips, 1
-        sweep[Sweep.TILES] = strips * len(segments) * slabs
+        sweep[Sweep.TILES] = strips * len(pieces) * slabs
 
-    monkeypatch.setattr(tables, "_cut", cut)
+    monkeypatch.setattr(Tables, "_cut", cut)
 
 
 def bits(array: np.ndarray) -> bytes:

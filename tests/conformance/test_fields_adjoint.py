@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import kernelscape as ks
-from kernelscape import execute
 from tests.conformance.field_cases import FIELDS, POSITIVE, field_case
 
 MODES = ("reflect", "mirror", "nearest", "wrap", "constant", "shrink")
@@ -23,7 +22,7 @@ SIZES = {1: (4,), 2: (3, 4), 3: (2, 3, 3)}
 
 @pytest.fixture(autouse=True)
 def no_work_is_too_small_for_threads(monkeypatch):
-    monkeypatch.setattr(execute, "INLINE_SECONDS", 0.0)
+    monkeypatch.setattr("kernelscape.execute.executable.INLINE_SECONDS", 0.0)
 
 
 @functools.lru_cache

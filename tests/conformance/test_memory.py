@@ -1,5 +1,6 @@
 """Generated code touches the arrays that it was given and nothing else."""
 
+import ctypes
 import signal
 import subprocess
 import sys
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 
 import kernelscape as ks
-from kernelscape import execute
-from kernelscape.backends.words import Plane, SegmentInput
+from kernelscape.backends.words import Phase, Plane, SegmentInput
 from kernelscape.errors import BoundsError
+from kernelscape.execute import segments
+from kernelscape.execute.tables import Tables
 from tests.conformance.cases import Case, Recipe
 from tests.conformance.check import prepare
 from tests.conformance.running import run
@@ -40,7 +42,7 @@ def prepared_case(name="sum", options=None):
 
 
 def test_a_broken_row_table_raises(monkeypatch):
-    usual = execute._Tables.axis_map
+    usual = Tables.axis_map
 
     def broken(self, number, axis):
         found = usual(self, number, axis)
@@ -48,54 +50,55 @@ def test_a_broken_row_table_raises(monkeypatch):
             found[len(found) // 2] += 10**6
         return found
 
-    monkeypatch.setattr(execute._Tables, "axis_map", broken)
+    monkeypatch.setattr(Tables, "axis_map", broken)
     with ks.configure(checked=True), pytest.raises(BoundsError, match="outside its buffers"):
         run(prepared_case())
 
 
 def test_a_broken_row_of_a_copied_segment_raises(monkeypatch):
-    usual = execute._Tables._places
+    usual = segments.places
 
-    def broken(self, number, phase, x0, length):
-        places, affine = usual(self, number, phase, x0, length)
+    def broken(work, number, phase, x0, length):
+        places, affine = usual(work, number, phase, x0, length)
         places[0] += 10**6
         return places, affine
 
-    monkeypatch.setattr(execute._Tables, "_places", broken)
+    monkeypatch.setattr(segments, "places", broken)
     with ks.configure(checked=True), pytest.raises(BoundsError):
         run(prepared_case(options={"mode": "wrap"}))
 
 
 def test_a_broken_span_raises(monkeypatch):
-    usual = execute._Tables._segment_input
+    usual = segments.write_input
 
-    def broken(self, row, *arguments):
-        missing = usual(self, row, *arguments)
-        row[SegmentInput.OFFSET] += 4 * 200 * 30
+    def broken(row, *arguments):
+        missing = usual(row, *arguments)
+        phase = ctypes.cast(int(row[SegmentInput.PHASE_TABLE]), ctypes.POINTER(ctypes.c_int64))
+        phase[Phase.START] += 4 * 200 * 30
         return missing
 
-    monkeypatch.setattr(execute._Tables, "_segment_input", broken)
+    monkeypatch.setattr(segments, "write_input", broken)
     with ks.configure(checked=True), pytest.raises(BoundsError):
         run(prepared_case())
 
 
 def test_a_broken_output_step_raises(monkeypatch):
-    usual = execute._Tables._planes
+    usual = Tables._planes
 
     def broken(self, longest):
         table = usual(self, longest)
         table[0, Plane.Y_STEP] += 4
         return table
 
-    monkeypatch.setattr(execute._Tables, "_planes", broken)
+    monkeypatch.setattr(Tables, "_planes", broken)
     with ks.configure(checked=True), pytest.raises(BoundsError):
         run(prepared_case())
 
 
 def test_the_checked_build_goes_on_after_an_error(monkeypatch):
     with monkeypatch.context() as patch:
-        usual = execute._Tables.axis_map
-        patch.setattr(execute._Tables, "axis_map", lambda self, n, axis: usual(self, n, axis) + 10**7 * (axis == 0))
+        usual = Tables.axis_map
+        patch.setattr(Tables, "axis_map", lambda self, n, axis: usual(self, n, axis) + 10**7 * (axis == 0))
         with ks.configure(checked=True), pytest.raises(BoundsError):
             run(prepared_case())
     with ks.configure(checked=True):

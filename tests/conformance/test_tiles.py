@@ -6,7 +6,7 @@ that borders, tails and the masked code fall on other outputs.
 
 import pytest
 
-from kernelscape import execute
+from kernelscape.execute import Executable
 from tests.conformance.cases import Case, Recipe
 from tests.conformance.check import prepare
 from tests.conformance.functions import FUNCTIONS
@@ -76,13 +76,13 @@ def test_volumes_and_grids(name, options, monkeypatch):
 def test_the_cuts_are_cuts(monkeypatch):
     """The patches of these tests reach the executor: each of them makes another number of tiles."""
     made = []
-    usual = execute.Executable.__init__
+    usual = Executable.__init__
 
     def remember(self, *arguments, **options):
         usual(self, *arguments, **options)
         made.append(self.tiles)
 
-    monkeypatch.setattr(execute.Executable, "__init__", remember)
+    monkeypatch.setattr(Executable, "__init__", remember)
     prepared = prepare(case_of("mean", "reflect", (50, 150)))
     for cut in CUTS:
         with monkeypatch.context() as patch:

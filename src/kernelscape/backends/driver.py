@@ -1,7 +1,7 @@
 """The native worker: pulls tiles from a shared counter, prepares tables of row pointers and calls the kernel.
 
 It is the same code for every stage (compiled once, kept on disk), so it is driven by tables of 64-bit words that
-``execute.py`` builds with NumPy; ``words.py`` has the names of the words. One call of ``worker`` is one thread's share
+``execute/`` builds with NumPy; ``words.py`` has the names of the words. One call of ``worker`` is one thread's share
 of a sweep; nothing here knows a mode: a table of byte offsets says where the rows of an axis come from, and the entry
 `OUTSIDE` that a row is the constant row (or missing).
 

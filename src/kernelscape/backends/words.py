@@ -1,4 +1,4 @@
-"""The words of the tables by which `execute.py` tells the native worker (``driver.py``) what to do.
+"""The words of the tables by which ``execute/`` tells the native worker (``driver.py``) what to do.
 
 A table is a record of 64-bit integers, or several of them one behind the other; the name of a word is its place in the
 record. Names that end in AT are byte offsets in the scratch memory of a worker; those that end in TABLE, MAP, MAPS,

@@ -1,0 +1,222 @@
+"""The tables of one executable: the words of ``backends/words.py`` by which the worker is driven.
+
+Everything here is done once, when an executable is made. For each axis but x there is a table of byte offsets, one for
+each padded place; x is cut into segments (`segments.py`), and the rest into strips and slabs.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kernelscape.backends import compiled
+from kernelscape.backends.words import AxisWord, InputWord, Plane, Segment, Sweep
+from kernelscape.boundary import locate
+from kernelscape.execute import segments as along_x
+from kernelscape.execute.memory import LINE, Memory, Words, rounded
+from kernelscape.execute.work import Work
+from kernelscape.loops import MISSING, X, Y
+from kernelscape.semantics import register_dtype
+
+TILE_SECONDS = 60e-6
+"""Work of one strip, about."""
+
+
+class Tables:
+    """What the worker is told for some work: `sweep`, and what it points to."""
+
+    def __init__(self, work: Work, *, checked: bool) -> None:
+        self.work, self.checked = work, checked
+        self.plan, self.stage, self.job = work.plan, work.stage, work.job
+        self.memory = Memory()
+        most = max((math.prod(i.window_shape) for i in self.job.inputs), default=0)
+        self.too_few = self.job.min_count > most
+        self.missing = self.too_few
+        self.sweep = self.memory.words(len(Sweep))
+        self.plane_offsets = self._plane_offsets()
+        if work.positions:
+            self._build()
+
+    # -- the sweep ---------------------------------------------------------------------------------------------------
+
+    def segments(self) -> list[tuple[int, int]]:
+        """(start, positions) of the pieces of a row."""
+        return along_x.pieces(self.work)
+
+    def _build(self) -> None:
+        stage, sweep, memory, work = self.stage, self.sweep, self.memory, self.work
+        segments = self.segments()
+        longest = max(rounded(n, stage.chunk) for _, n in segments)
+        rows, planes = stage.row_base[-1], stage.plane_count
+        inputs = self._inputs(longest)
+        table = self._segments(segments)
+        self._compile()
+        self._cut(sweep, segments)
+        sweep[Sweep.INPUTS], sweep[Sweep.PLANES], sweep[Sweep.OUTER] = len(stage.inputs), planes, len(work.outer)
+        sweep[Sweep.ROWS], sweep[Sweep.Y_COUNT] = stage.rows, work.y_count
+        sweep[Sweep.SEGMENT_TABLE] = table.ctypes.data
+        sweep[Sweep.INPUT_TABLE] = inputs.ctypes.data
+        sweep[Sweep.PLANE_TABLE] = self._planes(longest).ctypes.data
+        sweep[Sweep.OUTER_EXTENTS] = memory.address(work.outer)
+        sweep[Sweep.AXES], sweep[Sweep.AXIS_TABLE] = len(stage.roles), self._axes().ctypes.data
+        sweep[Sweep.TOTAL_ROWS] = rows
+        if stage.columns:
+            widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
+            sweep[Sweep.COLUMN_BYTES] = rounded((longest + max(stage.column_taps)) * widest, LINE)
+            sweep[Sweep.COLUMNS_AT] = memory.room(stage.column_rows[-1] * stage.rows * int(sweep[Sweep.COLUMN_BYTES]))
+        sizes = {
+            Sweep.ROWS_AT: rows,
+            Sweep.FLAGS_AT: rows,
+            Sweep.OUTPUTS_AT: planes * stage.rows,
+            Sweep.LIMITS_AT: 2 * (rows + planes * stage.rows),
+            Sweep.COORDINATES_AT: len(stage.roles) + 3,
+            Sweep.OUTER_AT: len(work.outer) + 1,
+            Sweep.PLANE_BASE_AT: planes,
+        }
+        for name, count in sizes.items():
+            sweep[name] = memory.room(8 * count)
+
+    def _segments(self, segments: list[tuple[int, int]]) -> Words:
+        table = self.memory.words(len(segments), len(Segment))
+        for row, (x0, positions) in zip(table, segments, strict=True):
+            along_x.write_segment(row, self.work, self.memory, x0, positions)
+        table[:, Segment.MISSING] |= self.too_few
+        self.missing |= bool(table[:, Segment.MISSING].any())
+        return table
+
+    def _compile(self) -> None:
+        plan, checked = self.plan, self.checked
+        code = compiled.kernel(plan.stage, plan.target, masked=False, checked=checked)
+        self.memory.kept.append(code)
+        self.sweep[Sweep.KERNEL] = code.addresses["kernel"]
+        if self.missing:
+            masked = compiled.kernel(plan.masked_stage, plan.target, masked=True, checked=checked)
+            self.memory.kept.append(masked)
+            self.sweep[Sweep.MASKED_KERNEL] = masked.addresses["kernel"]
+
+    def _cut(self, sweep: Words, segments: list[tuple[int, int]]) -> None:
+        """Strips and slabs: enough tiles for all workers, few enough that filling rings stays cheap."""
+        slabs, y_count, blocks = self.work.slabs, self.work.y_count, self.work.blocks
+        rows = self.stage.rows
+        reach = max((max(i.y_taps) for i in self.stage.inputs), default=0)
+        # Never less than what the ring of a strip costs to fill.
+        lines = max(1, y_count * slabs * len(segments))
+        wanted = math.ceil(TILE_SECONDS / max(self.work.seconds / lines, 1e-12) / max(1, len(segments)))
+        strip = max(rows, min(max(wanted, 2 * reach, 8), math.ceil(y_count / 16) if slabs == 1 else y_count))
+        strip = min(rounded(strip, rows), rounded(y_count, rows))
+        if blocks is not None:
+            strip = rounded(blocks[0], rows)
+        strips = math.ceil(y_count / strip)
+        per_tile = max(1, min(slabs, math.ceil(wanted / max(1, y_count)))) if strips == 1 else 1
+        if blocks is not None:
+            per_tile = 1
+        sweep[Sweep.STRIP], sweep[Sweep.STRIPS], sweep[Sweep.SEGMENTS] = strip, strips, len(segments)
+        sweep[Sweep.SLABS], sweep[Sweep.SLABS_PER_TILE] = slabs, per_tile
+        sweep[Sweep.TILES] = strips * len(segments) * math.ceil(slabs / per_tile)
+
+    # -- axes --------------------------------------------------------------------------------------------------------
+
+    def _axes(self) -> Words:
+        table = self.memory.words(len(self.stage.roles), len(AxisWord))
+        for number, (role, axis) in enumerate(zip(self.stage.roles, self.job.grid, strict=True)):
+            kind = {X: -1, Y: -2}.get(role, role)
+            table[number, [AxisWord.KIND, AxisWord.FIRST, AxisWord.STRIDE]] = kind, axis.first, axis.stride
+        return table
+
+    def axis_map(self, number: int, axis: int | None) -> Words:
+        """Byte offset (or OUTSIDE, or MISSING) of every padded place along an axis."""
+        if axis is None:
+            return np.zeros(1, np.int64)
+        layout, batch = self.plan.layouts[number], self.work.batch
+        if axis < batch:
+            return np.arange(self.job.batch[axis], dtype=np.int64) * layout.strides[axis]
+        grid, window = self.work.along(number, axis)
+        last = grid.stride * (grid.count - 1) + window.dilation * (window.size - 1)
+        places = np.arange(last + 1, dtype=np.int64) + (grid.first - window.dilation * window.centre)
+        index, inside = locate(window.mode, places, window.extent)
+        held = self.job.inputs[number].held_index(axis - batch, index)
+        return np.where(inside, held * layout.strides[axis], along_x.outside_word(window.mode))
+
+    # -- outputs -----------------------------------------------------------------------------------------------------
+
+    def _plane_offsets(self) -> list[tuple[int, int]]:
+        """(output, byte offset of its first position) of each plane."""
+        ndim = len(self.plan.counts)
+        found = []
+        for number, index in self.stage.planes():
+            strides = self.plan.output_layouts[number].strides[ndim:]
+            found.append((number, sum(i * s for i, s in zip(index, strides, strict=True))))
+        return found
+
+    def _planes(self, longest: int) -> Words:
+        arrangement, stage, memory = self.plan.arrangement, self.stage, self.memory
+        table = memory.words(stage.plane_count, len(Plane))
+        for row, (number, _) in zip(table, stage.planes(), strict=True):
+            layout = self.plan.output_layouts[number]
+            item = layout.dtype.itemsize
+            x_axis = arrangement.x if arrangement.flat is None else arrangement.flat
+            row[Plane.OUTER_STRIDES] = memory.address([layout.strides[a] for a in arrangement.outer])
+            row[Plane.Y_STEP] = 0 if arrangement.y is None else layout.strides[arrangement.y]
+            row[Plane.X_STEP], row[Plane.ITEM] = layout.strides[x_axis], item
+            row[Plane.ROW_BYTES] = rounded(longest * item, LINE)
+            row[Plane.ROWS_AT] = memory.room(stage.rows * int(row[Plane.ROW_BYTES]))
+        return table
+
+    # -- inputs ------------------------------------------------------------------------------------------------------
+
+    def _inputs(self, longest: int) -> Words:
+        table = self.memory.words(len(self.stage.inputs), len(InputWord))
+        for number, row in enumerate(table):
+            self._rows_of_input(row, number)
+            self._code_of_input(row, number)
+            self._room_of_input(row, number, longest)
+        return table
+
+    def _rows_of_input(self, row: Words, number: int) -> None:
+        """Where the rows of an input come from."""
+        stage, arrangement, spec = self.stage, self.plan.arrangement, self.stage.inputs[number]
+        address, offsets = self.memory.address, stage.y_offsets[number]
+        y_map = self.axis_map(number, arrangement.y)
+        maps = [self.axis_map(number, axis) for axis in arrangement.outer]
+        row[InputWord.COMBINATIONS], row[InputWord.PHASES] = len(spec.outer), spec.rows_each
+        row[InputWord.Y_OFFSETS], row[InputWord.Y_OFFSET_TABLE] = len(offsets), address(offsets)
+        row[InputWord.Y_STRIDE] = spec.y_stride
+        row[InputWord.Y_MAP], row[InputWord.Y_LAST] = address(y_map), len(y_map) - 1
+        row[InputWord.COMBINATION_TABLE] = address(np.array(spec.outer, np.int64).reshape(len(spec.outer), -1))
+        row[InputWord.OUTER_MAPS] = address([address(m) for m in maps])
+        row[InputWord.OUTER_STRIDES] = address([self.work.stride_along(a) for a in arrangement.outer])
+        row[InputWord.FIRST_ROW] = stage.row_base[number]
+        self.missing |= any((m == MISSING).any() for m in (y_map, *maps))
+
+    def _code_of_input(self, row: Words, number: int) -> None:
+        """What fills the worker's own rows."""
+        spec, seen, layout = self.stage.inputs[number], self.job.inputs[number], self.plan.layouts[number]
+        native, swapped = layout.dtype.newbyteorder("="), not layout.dtype.isnative
+        code = compiled.fill(self.plan.target, native, swapped, seen.dtype, spec.dtype, checked=self.checked)
+        self.memory.kept.append(code)
+        row[InputWord.FILL] = code.addresses["fill"]
+        if along_x.is_block(self.work, number):
+            size, target = layout.dtype.itemsize, self.plan.target
+            blocks = compiled.planes(target, size, spec.planes, checked=self.checked)
+            self.memory.kept.append(blocks)
+            row[InputWord.FILL_PLANES] = blocks.addresses["planes"]
+
+    def _room_of_input(self, row: Words, number: int, longest: int) -> None:
+        """Rows of the worker's own, and those that stand for what lies outside."""
+        spec, seen, memory = self.stage.inputs[number], self.job.inputs[number], self.memory
+        offsets = self.stage.y_offsets[number]
+        ring_rows = offsets[-1] - offsets[0] + 1
+        ring = ring_rows <= 4 * len(offsets) + 16
+        slots = ring_rows if ring else len(offsets)
+        length, rows = (longest + spec.span) * spec.unit, len(spec.outer) * slots
+        row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, slots
+        row[InputWord.ROW_BYTES] = rounded(length * spec.dtype.itemsize, LINE)
+        row[InputWord.RING_AT] = memory.room(
+            0 if spec.is_uniform else rows * spec.rows_each * int(row[InputWord.ROW_BYTES])
+        )
+        fixed = np.full(length, seen.cval, seen.dtype).astype(spec.dtype)
+        row[InputWord.CONSTANT_ROW], row[InputWord.CONSTANT_BYTES] = memory.address(fixed, spec.dtype), fixed.nbytes
+        row[InputWord.NO_FLAGS] = memory.address(np.zeros(length), np.uint8)
+        row[InputWord.BASES_AT] = memory.room(8 * len(spec.outer))
+        row[InputWord.HELD_AT] = memory.room(8 * rows)
