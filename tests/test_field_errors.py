@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import kernelscape as ks
-from kernelscape.errors import ArgumentError, KernelscapeError
+from kernelscape.errors import ArgumentError, ArgumentTypeError, KernelscapeError, ShapeError
 
 IMAGE = np.random.default_rng(5).random((7, 8))
 WIDTH = np.linspace(1.0, 2.0, 56).reshape(7, 8)
@@ -131,3 +131,90 @@ def test_other_errors_of_a_function_are_its_own():
 
     with pytest.raises(ValueError, match=r"^mine$"):
         ks.correlate(IMAGE, ks.kernels.Formula(broken, 3, WIDTH))
+
+
+# -- arguments that are something else ---------------------------------------------------------------------------------
+
+FIELD = ks.kernels.Gaussian(WIDTH)
+LARGE = np.arange(5000.0).reshape(50, 100)
+
+ARGUMENTS = {
+    "window axes first": (
+        ShapeError,
+        ["(3, 5, 7, 8)", "numpy.moveaxis(weights, (2, 3), (0, 1))"],
+        lambda: ks.correlate(IMAGE, ks.kernels.Dense(np.ones((3, 5, 7, 8)))),
+    ),
+    "image for its shape": (
+        ArgumentTypeError,
+        ["shape of the images", "<float64 7x8>", "image.shape"],
+        lambda: ks.linear_operator(IMAGE, FIELD),
+    ),
+    "image of integers for its shape": (
+        ArgumentTypeError,
+        ["<uint8 7x8>", "image.shape"],
+        lambda: ks.linear_operator(IMAGE.astype(np.uint8), FIELD),
+    ),
+    "line of floats for a shape": (
+        ArgumentTypeError,
+        ["<float64 8>", "image.shape"],
+        lambda: ks.linear_operator(IMAGE[0], FIELD),
+    ),
+    "rows of an image for its shape": (
+        ArgumentTypeError,
+        ["integer", "image.shape"],
+        lambda: ks.linear_operator([[1, 2], [3, 4]], FIELD),
+    ),
+    "pixel in a formula": (
+        ArgumentTypeError,
+        ["PixelArgument(<float64 50x100>)", "Hand over the map itself"],
+        lambda: ks.kernels.Formula(hill, 5, ks.pixel(LARGE)),
+    ),
+    "array for the function of a formula": (
+        ArgumentTypeError,
+        ["must be callable", "<float64 50x100>"],
+        lambda: ks.kernels.Formula(LARGE, 5),
+    ),
+    "complex weights": (
+        ArgumentTypeError,
+        ["real weights", "<complex128 5x5>"],
+        lambda: ks.kernels.Formula(lambda dy, dx: 1j * (dy + dx), 5).at(0, 0),
+    ),
+    "plan without its operation": (
+        ArgumentError,
+        ["<float64 7x8>", "ks.plan(ks.correlate, image, field)"],
+        lambda: ks.plan(IMAGE, FIELD),
+    ),
+    "image for the function": (ArgumentTypeError, ["callable", "<float64 7x8>"], lambda: ks.apply(IMAGE, FIELD)),
+    "one line of positions": (
+        ShapeError,
+        ["2 axes", "(ys, xs)", "2 numbers"],
+        lambda: ks.kernels.Grid(np.ones((2, 2, 3, 3)), [0, 9]),
+    ),
+    "one array of positions": (
+        ShapeError,
+        ["(ys, xs)"],
+        lambda: ks.kernels.Grid(np.ones((2, 2, 3, 3)), np.array([0, 9])),
+    ),
+    "class for a field": (
+        ArgumentTypeError,
+        ["the class Gaussian", "Make an object of it", "ks.kernels.Gaussian(...)"],
+        lambda: ks.correlate(IMAGE, ks.kernels.Gaussian),
+    ),
+    "class for a kernel": (ArgumentTypeError, ["Disc(...)"], lambda: ks.kernel(ks.kernels.Disc)),
+    "class for an operator": (ArgumentTypeError, ["Disc(...)"], lambda: ks.linear_operator((7, 8), ks.kernels.Disc)),
+}
+
+
+@pytest.mark.parametrize("case", ARGUMENTS)
+def test_argument_is_something_else(case):
+    assert_refused(*ARGUMENTS[case])
+
+
+@pytest.mark.parametrize("make", [ks.window, ks.pixel, ks.kernel])
+def test_marked_arrays_are_not_printed(make):
+    assert repr(make(LARGE)).endswith("Argument(<float64 50x100>)")
+
+
+def test_dense_of_another_shape_has_no_advice():
+    with pytest.raises(ShapeError, match=r"got one of shape \(3, 5, 7, 9\)\.$"):
+        ks.correlate(IMAGE, ks.kernels.Dense(np.ones((3, 5, 7, 9))))

@@ -18,12 +18,13 @@ from kernelscape.api.options import not_yet
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError
 from kernelscape.geometry import CellAxis
 from kernelscape.kernels.field import Field
+from kernelscape.kernels.words import in_words
 
 Array: TypeAlias = NDArray[Any]
 NUMBERS = (bool, int, float, complex, np.bool_, np.number)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WindowArgument:
     """An array seen through a window of its own; None means: as the call says."""
 
@@ -37,6 +38,9 @@ class WindowArgument:
     elements: int = 0
     """How many of the last axes hold what belongs to one position (see `geometry.Input`); of kernel fields only."""
 
+    def __repr__(self) -> str:
+        return in_words(self)
+
     def words(self) -> Hashable:
         """What was said beside the array, to find it again."""
         footprint = self.footprint
@@ -45,7 +49,7 @@ class WindowArgument:
         return ("window", shown, repr(said))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PixelArgument:
     """A map, of which the function gets the value at the anchor."""
 
@@ -55,16 +59,22 @@ class PixelArgument:
     cells: tuple[CellAxis | None, ...] | None = None
     """Of kernel fields only, as in `geometry.Input`."""
 
+    def __repr__(self) -> str:
+        return in_words(self)
+
     def words(self) -> Hashable:
         """What was said beside the array, to find it again."""
         return ("pixel", self.on, self.elements, self.cells)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class KernelArgument:
     """An array that every call of the function sees whole."""
 
     array: Array
+
+    def __repr__(self) -> str:
+        return in_words(self)
 
     def words(self) -> Hashable:
         """What was said beside the array, to find it again."""
@@ -271,13 +281,18 @@ def _plain_array(value: Any) -> Array:
             f"Arrays of type {kind} are not supported yet, since what they carry beyond their numbers would be lost; "
             "expected a NumPy array. Convert it: numpy.asarray(array)."
         )
+    if isinstance(value, type) and issubclass(value, Field):
+        raise ArgumentTypeError(
+            f"Expected an array or a kernel field; got the class {value.__name__}. Make an object of it: "
+            f"ks.kernels.{value.__name__}(...)."
+        )
     if isinstance(value, Field):
         raise ArgumentTypeError(
             f"Expected an array; got the kernel field {value!r}. A function of windows gets it as ks.kernel(field), "
             "correlate and convolve as their second argument; field.dense(shape) is the array of its kernels."
         )
     raise ArgumentTypeError(
-        f"Expected an array, a number, or what ks.window, ks.pixel, ks.kernel and ks.index give; got {value!r}."
+        f"Expected an array, a number, or what ks.window, ks.pixel, ks.kernel and ks.index give; got {in_words(value)}."
     )
 
 

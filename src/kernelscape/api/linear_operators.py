@@ -32,6 +32,7 @@ from kernelscape.expression import DType, Shape
 from kernelscape.geometry import OutputAxis, anchors
 from kernelscape.kernels.box import box_of
 from kernelscape.kernels.field import Field
+from kernelscape.kernels.words import in_words
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -171,9 +172,14 @@ def linear_operator(
 
 
 def _image_shape(given: Any) -> Shape:
+    if getattr(given, "ndim", 0) > 1 or (isinstance(given, np.ndarray) and given.dtype.kind not in "iu"):
+        raise ArgumentTypeError(
+            f"shape must be an integer or a tuple of integers, the shape of the images; got {in_words(given)}. Of an "
+            "image hand over its shape: linear_operator(image.shape, weights)."
+        )
     entries = tuple(given) if isinstance(given, Sequence | np.ndarray) else (given,)
     if any(isinstance(n, bool | np.bool_) or not hasattr(n, "__index__") for n in entries):
-        raise ArgumentTypeError(f"shape must be an integer or a tuple of integers; got {given!r}.")
+        raise ArgumentTypeError(f"shape must be an integer or a tuple of integers, as image.shape; got {given!r}.")
     found = tuple(int(n.__index__()) for n in entries)
     if not found or min(found) < 1:
         raise ShapeError(f"shape must have at least one axis, and at least 1 along each; got {given!r}.")

@@ -30,6 +30,7 @@ from kernelscape.api.signatures import apply, stencil
 from kernelscape.errors import ArgumentError, ArgumentTypeError
 from kernelscape.expression import DType, Shape
 from kernelscape.kernels.field import Blend, Bound, Field, Table
+from kernelscape.kernels.words import in_words
 from kernelscape.methods import product_convolution
 from kernelscape.methods.log_sigma import LogSigma
 from kernelscape.methods.product_convolution import ProductConvolution
@@ -105,7 +106,9 @@ def plan(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> FilterPlan
     if operation is apply:
         return _plan_of_apply(*args, **kwargs)
     if operation is not correlate and operation is not convolve:
-        raise ArgumentError(f"plan() is for correlate, convolve and apply; got {operation!r}.")
+        given: Any = operation
+        advice = "" if callable(given) else " The operation comes first: ks.plan(ks.correlate, image, field)."
+        raise ArgumentError(f"plan() is for correlate, convolve and apply; got {in_words(given)}.{advice}")
     words = _bound_arguments(operation, args, kwargs)
     if words["progress"] is not None:
         raise not_yet("progress")

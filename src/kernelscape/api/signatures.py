@@ -90,7 +90,8 @@ def apply(
     method : {"auto", "traced", "numpy"}
         ``traced`` makes it an error when the function cannot be traced; ``numpy`` never compiles.
     tol : float, optional
-        A tolerated error. Every method of this version is exact.
+        A tolerated error, as in `correlate`. It changes nothing here: functions of windows are computed exactly, up to
+        rounding, whatever is tolerated.
     workers : int, optional
         Number of threads; -1 uses all. Results do not depend on it.
     where, at, otherwise, progress

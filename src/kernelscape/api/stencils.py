@@ -27,6 +27,7 @@ from kernelscape.api.options import Options, nan_found, not_yet
 from kernelscape.api.prepared import Prepared, prepare
 from kernelscape.api.results import allocate, written
 from kernelscape.errors import ArgumentError, ArgumentTypeError, PerformanceWarning, TracingError
+from kernelscape.kernels.words import in_words
 from kernelscape.plan import Plan
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -46,7 +47,7 @@ class Stencil:
 
     def __init__(self, function: Callable[..., Any], options: Options) -> None:
         if not callable(function):
-            raise ArgumentTypeError(f"The function must be callable; got {function!r}.")
+            raise ArgumentTypeError(f"The function must be callable; got {in_words(function)}.")
         self.function, self.options = function, options
         self._prepared: Kept[Prepared] = Kept(64)
         functools.update_wrapper(self, function, updated=())

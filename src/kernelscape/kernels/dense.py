@@ -86,9 +86,13 @@ class Dense(Field):
     def bound(self, extents: Shape) -> Bound:
         shape, ndim = self.weights.shape, len(extents)
         if shape[:ndim] != tuple(extents) or len(shape) != 2 * ndim:
+            advice = ""
+            if len(shape) == 2 * ndim and shape[ndim:] == tuple(extents):
+                window, image = tuple(range(ndim)), tuple(range(ndim, 2 * ndim))
+                advice = f" Its last axes are the image's: give numpy.moveaxis(weights, {image}, {window})."
             raise ShapeError(
                 f"Dense needs an array of shape {tuple(extents)} + (size of the window along each of these axes), for "
-                f"an image with {tuple(extents)}; got one of shape {shape}."
+                f"an image with {tuple(extents)}; got one of shape {shape}.{advice}"
             )
         return Bound(shape[ndim:], own_dtype(self.weights), (Elements(self.weights),), given_weights)
 

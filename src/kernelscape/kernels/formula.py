@@ -15,7 +15,7 @@ from kernelscape.expression import Concatenate, Node, Reduce, Shape, Sort, walk
 from kernelscape.geometry import canonical_size
 from kernelscape.kernels import checks
 from kernelscape.kernels.field import Array, Bound, Coordinate, Field, Offsets, Part
-from kernelscape.kernels.words import described
+from kernelscape.kernels.words import described, in_words
 from kernelscape.trace import Parameter, Traced, trace
 
 _Argument: TypeAlias = Array | Coordinate
@@ -80,7 +80,7 @@ class Formula(Field):
     def __init__(self, function: Callable[..., Any], size: Any, *arguments: Any) -> None:
         if not callable(function):
             raise ArgumentTypeError(
-                f"function must be callable, as lambda dy, dx: np.exp(-dy**2 - dx**2); got {function!r}."
+                f"function must be callable, as lambda dy, dx: np.exp(-dy**2 - dx**2); got {in_words(function)}."
             )
         found = tuple(_argument(number, given) for number, given in enumerate(arguments))
         checks.common_extents(_named_maps(found))
@@ -142,6 +142,11 @@ def _argument(number: int, given: Any) -> _Argument:
         if isinstance(given.axis, (bool, np.bool_)) or not hasattr(given.axis, "__index__"):
             raise ArgumentTypeError(f"{name} must name an axis by an integer; got {given!r}.")
         return Coordinate(given.axis.__index__())
+    if not isinstance(given, np.ndarray) and isinstance(getattr(given, "array", None), np.ndarray):
+        raise ArgumentTypeError(
+            f"{name} must be a number or an array; got {in_words(given)}. Hand over the map itself: "
+            "Formula(function, size, map). Each pixel has its own value of it."
+        )
     return checks.as_numbers(name, given)
 
 
@@ -173,7 +178,7 @@ def _weights(function: Callable[..., Any], offsets: Offsets, *values: Any) -> An
     kind = getattr(getattr(weights, "dtype", None), "kind", None)
     if kind is None or kind not in "biuf":
         raise ArgumentTypeError(
-            f"The function of a Formula must give real weights, as an array or a number; got {weights!r}."
+            f"The function of a Formula must give real weights, as an array or a number; got {in_words(weights)}."
         )
     window = weights.shape[-len(size) :] if weights.ndim >= len(size) else weights.shape
     if any(have not in {1, wanted} for have, wanted in zip(reversed(window), reversed(size), strict=False)):

@@ -177,6 +177,11 @@ def _checked_positions(given: Any, nodes: Shape) -> tuple[Array, ...]:
         raise ArgumentTypeError(
             f"positions must be a sequence of arrays, one for each axis, as (ys, xs); got {given!r}."
         )
+    if len(nodes) > 1 and len(given) > 0 and _is_line(given):
+        raise ShapeError(
+            f"positions must be one array for each of the {len(nodes)} axes of the grid, as (ys, xs); got a single "
+            f"line of {len(given)} numbers. Where the positions along all axes are these: (line,) * {len(nodes)}."
+        )
     if len(given) != len(nodes):
         raise ShapeError(
             f"positions must be one array for each of the {len(nodes)} axes of the grid, as (ys, xs); got {len(given)} "

@@ -14,5 +14,13 @@ def described(array: np.ndarray[Any, Any]) -> str:
     return repr(array.item()) if not array.ndim else f"<{array.dtype} {shown(array.shape)}>"
 
 
+def in_words(value: Any) -> str:
+    """Anything that was given, as `repr` has it; arrays, and objects that hold one, by what they are."""
+    if isinstance(value, np.ndarray):
+        return described(value)
+    held = getattr(value, "array", None)
+    return f"{type(value).__name__}({described(held)})" if isinstance(held, np.ndarray) else repr(value)
+
+
 def shown(shape: Shape) -> str:
     return "x".join(map(str, shape))
