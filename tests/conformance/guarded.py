@@ -1,6 +1,7 @@
 """Drawn calls on memory that ends where the arrays end: the pages before and behind are forbidden.
 
 ``python -m tests.conformance.guarded seed count`` runs unchecked code; a step outside ends the process with SIGSEGV.
+``python -m tests.conformance.guarded fields`` does so with kernel fields, whose arrays are read in ways of their own.
 """
 
 import ctypes
@@ -11,6 +12,7 @@ import warnings
 
 import numpy as np
 
+import kernelscape as ks
 from tests.conformance.cases import draw
 from tests.conformance.check import RefusedError, prepare
 from tests.conformance.running import run
@@ -62,7 +64,42 @@ def main(seed: int, count: int) -> None:
     sys.stdout.write(f"{ran} calls\n")
 
 
+def fields() -> None:
+    """Dense kernels in both memory orders and reversed, maps and coefficients, gathered and scattered."""
+    rng, ran = np.random.default_rng(3), 0
+    for shape in ((7, 40), (33, 70), (1, 1), (3, 129)):
+        image = rng.normal(size=shape).astype(np.float32)
+        for size, dtype in (
+            ((3, 3), "f4"),
+            ((5, 4), "f8"),
+            ((9, 9), "f2"),
+            ((1, 2), "f4"),
+            ((17, 17), "f4"),
+            ((4, 4), "i2"),
+        ):
+            weights = (3 * rng.normal(size=(*shape, *size))).astype(dtype)
+            planes = np.moveaxis(np.ascontiguousarray(np.moveaxis(weights, (2, 3), (0, 1))), (0, 1), (2, 3))
+            bound = 2e-6 * np.abs(weights.astype(np.float64)).sum(axis=(2, 3)).max() * np.abs(image).max() + 1e-6
+            for call, form in ((ks.correlate, "gather"), (ks.convolve, "scatter")):
+                wanted = call(image, ks.kernels.Dense(weights), form=form)
+                for array, at_end in ((weights, True), (weights, False), (planes, True), (planes, False)):
+                    found = call(guarded(image, at_end), ks.kernels.Dense(guarded(array, at_end)), form=form)
+                    assert np.abs(found.astype(np.float64) - wanted).max() <= bound
+                    ran += 1
+        for at_end in (True, False):
+            own, sigma = guarded(image, at_end), guarded(rng.uniform(0, 4, shape).astype(np.float32), at_end)
+            basis, maps = guarded(rng.normal(size=(3, 5, 5)), at_end), guarded(rng.normal(size=(3, *shape)), at_end)
+            for field in (ks.kernels.Gaussian(sigma), ks.kernels.Disc(sigma), ks.kernels.Combination(basis, maps)):
+                ks.correlate(own, field, mode="shrink")
+                ks.convolve(own, field, form="scatter")
+                ran += 2
+    sys.stdout.write(f"{ran} calls\n")
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "forbidden":
         forbidden_step()
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    elif sys.argv[1] == "fields":
+        fields()
+    else:
+        main(int(sys.argv[1]), int(sys.argv[2]))

@@ -33,6 +33,12 @@ def test_arrays_between_forbidden_pages():
     assert int(ended.stdout.split()[0]) > 50
 
 
+def test_kernel_fields_between_forbidden_pages():
+    ended = guarded("fields")
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert int(ended.stdout.split()[0]) > 200
+
+
 def test_a_step_onto_a_forbidden_page_ends_the_process():
     assert guarded("forbidden").returncode == -signal.SIGSEGV
 
