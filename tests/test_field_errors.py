@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 import kernelscape as ks
-from kernelscape.errors import ArgumentError, ArgumentTypeError, KernelscapeError, ShapeError
+from kernelscape.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    KernelscapeError,
+    PerformanceWarning,
+    ShapeError,
+    TracingError,
+)
 
 IMAGE = np.random.default_rng(5).random((7, 8))
 WIDTH = np.linspace(1.0, 2.0, 56).reshape(7, 8)
@@ -218,3 +225,89 @@ def test_marked_arrays_are_not_printed(make):
 def test_dense_of_another_shape_has_no_advice():
     with pytest.raises(ShapeError, match=r"got one of shape \(3, 5, 7, 9\)\.$"):
         ks.correlate(IMAGE, ks.kernels.Dense(np.ones((3, 5, 7, 9))))
+
+
+# -- functions of windows and kernels ----------------------------------------------------------------------------------
+
+NARROW = ks.kernels.Gaussian(WIDTH, size=5)
+GRID = ks.kernels.Grid(np.ones((2, 2, 5, 5)), ([0, 6], [0, 7]))
+
+
+def products(w, k):
+    return np.sum(w * k)
+
+
+def products_in_python(w, k):
+    return float(np.sum(w * k))
+
+
+@pytest.mark.parametrize("field", [NARROW, GRID, ks.kernels.Gaussian(1.0, size=5)])
+def test_windows_of_another_size_than_the_kernels(field):
+    words = ["windows of size (3, 3)", "kernels of size (5, 5)", "without size= they have it"]
+    assert_refused(ShapeError, words, lambda: ks.apply(products, IMAGE, ks.kernel(field), size=3))
+    small = ks.window(IMAGE, size=(3, 3))
+    assert_refused(ShapeError, words, lambda: ks.apply(products, small, ks.kernel(field)))
+
+
+def test_windows_of_another_size_that_only_numpy_calls():
+    words = ["windows of size (3, 3)", "kernels of size (5, 5)"]
+    call = lambda: ks.apply(products_in_python, IMAGE, ks.kernel(NARROW), size=3, method="numpy")  # noqa: E731
+    assert_refused(ShapeError, words, call)
+
+
+def test_kernels_of_different_sizes():
+    def both(w, a, b):
+        return np.sum(w * a * b)
+
+    fields = ks.kernel(NARROW), ks.kernel(ks.kernels.Gaussian(WIDTH, size=3))
+    words = ["windows of size (5, 5)", "kernels of size (5, 5) and (3, 3)"]
+    assert_refused(ShapeError, words, lambda: ks.apply(both, IMAGE, *fields))
+
+
+def test_sizes_may_differ_where_the_function_does_not_combine_them():
+    found = ks.apply(lambda w, k: np.max(w) * np.sum(k), IMAGE, ks.kernel(NARROW), size=3)
+    np.testing.assert_allclose(found, ks.apply(lambda w: np.max(w), IMAGE, size=3), rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_other_errors_of_a_function_of_kernels_are_its_own(size):
+    def broken(w, k):
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match=r"^mine$"):
+        ks.apply(broken, IMAGE, ks.kernel(NARROW), size=size)
+
+
+def test_misfits_that_sizes_do_not_explain_are_numpys():
+    with pytest.raises(ValueError, match="could not be broadcast") as caught:
+        ks.apply(lambda w, k: np.sum(w * k[:2]), IMAGE, ks.kernel(NARROW))
+    assert type(caught.value) is ValueError
+
+
+def test_footprints_choose_from_kernels_too():
+    with pytest.raises(ValueError, match="could not be broadcast") as caught:
+        ks.apply(lambda w, k: np.sum(w * k[:2]), IMAGE, ks.kernel(NARROW), footprint=np.eye(5))
+    assert type(caught.value) is ValueError
+
+
+def of_no_number(w, k):
+    return {"sum": np.sum(w * k)}
+
+
+@pytest.mark.parametrize("function", [of_no_number, products_in_python])
+@pytest.mark.parametrize("field", [NARROW, GRID])
+def test_tracing_errors_name_the_users_function(function, field):
+    with pytest.raises(TracingError) as caught:
+        ks.apply(function, IMAGE, ks.kernel(field), method="traced")
+    assert "test_field_errors.py" in str(caught.value)
+    assert f" in {function.__name__}" in str(caught.value)
+    assert "expansion.py" not in str(caught.value)
+
+
+def test_warning_names_the_users_function():
+    with pytest.warns(PerformanceWarning) as caught:
+        ks.apply(products_in_python, IMAGE, ks.kernel(NARROW))
+    (warning,) = caught
+    assert warning.filename == __file__
+    assert "test_field_errors.py" in str(warning.message)
+    assert "expansion.py" not in str(warning.message)

@@ -36,8 +36,9 @@ from kernelscape.api.frame import make_frame
 from kernelscape.api.options import Options, changed
 from kernelscape.api.prepared import takes
 from kernelscape.api.strips import BLEND_BYTES, in_strips, output_grid
-from kernelscape.errors import ArgumentTypeError, ShapeError
+from kernelscape.errors import ArgumentTypeError, KernelscapeError, ShapeError
 from kernelscape.expression import DType, Shape
+from kernelscape.geometry import canonical_size
 from kernelscape.kernels.blend import lowered, rows_at_once
 from kernelscape.kernels.field import Blend, Bound, Table
 from kernelscape.kernels.materialize import constant_kernel, formed
@@ -111,8 +112,10 @@ def run_with_fields(
     _refuse_complex(bounds)
     options = _sized(changed(options, axes=axes, nan_policy="propagate"), next(b.size for b in bounds if b is not None))
     dtypes = [None if b is None else _dtype_of(b, options, main) for b in bounds]
+    bounds_given = [b for b in bounds if b is not None]
     arguments, bounds = _with_constants(arguments, bounds, dtypes, options)
     blends = [(b, t) for b, t in zip(bounds, dtypes, strict=True) if isinstance(b, Blend) and t is not None]
+    call = _with_sizes_named(call, arguments, [b.size for b in bounds_given], tuple(main.shape[a] for a in axes))
     if not blends:
         return call(_expanded(function, options, arguments, bounds, dtypes, axes), options, output)
     extents = tuple(main.shape[a] for a in axes)
@@ -161,6 +164,51 @@ def _sized(options: Options, size: Shape) -> Options:
             )
         return options
     return options if options.size is not None else changed(options, size=size)
+
+
+def _with_sizes_named(call: Call, arguments: Sequence[Argument], kernels: Sequence[Shape], extents: Shape) -> Call:
+    """The call; where windows and kernels of different sizes do not fit in the function, the error says the sizes."""
+
+    def named(given: Expanded, options: Options, output: Any) -> Any:
+        try:
+            return call(given, options, output)
+        except ValueError as error:
+            if isinstance(error, KernelscapeError) or not any(word in str(error) for word in _WORDS_OF_MISFIT):
+                raise
+            windows = _window_sizes(options, arguments, extents)
+            # The samples of a footprint are chosen from the kernels too.
+            seen = kernels if options.footprint is None else [(int(np.count_nonzero(options.footprint)),)]
+            if len({*windows, *seen}) == 1:
+                raise
+            raise ShapeError(
+                f"The function failed on windows of size {_listed(windows)} and kernels of size {_listed(seen)}: "
+                f"{error}. Expected windows of the size of the field's kernels, where the function combines them; "
+                f"without size= they have it."
+            ) from error
+
+    return named
+
+
+_WORDS_OF_MISFIT = ("broadcast", "shape", "align", "dimension")
+
+
+def _window_sizes(options: Options, arguments: Sequence[Argument], extents: Shape) -> list[Shape]:
+    """The shapes in which the function sees the windows."""
+    words = [
+        a if isinstance(a, WindowArgument) and (a.size is not None or a.footprint is not None) else options
+        for a in arguments
+        if isinstance(a, np.ndarray | WindowArgument)
+    ]
+    return [
+        (int(np.count_nonzero(w.footprint)),)
+        if w.footprint is not None
+        else canonical_size(w.size, len(extents), extents)
+        for w in words
+    ]
+
+
+def _listed(sizes: Sequence[Shape]) -> str:
+    return " and ".join(dict.fromkeys(map(str, sizes)))
 
 
 def _dtype_of(bound: Bound | Blend, options: Options, main: Array) -> DType:

@@ -179,8 +179,9 @@ def _checked_positions(given: Any, nodes: Shape) -> tuple[Array, ...]:
         )
     if len(nodes) > 1 and len(given) > 0 and _is_line(given):
         raise ShapeError(
-            f"positions must be one array for each of the {len(nodes)} axes of the grid, as (ys, xs); got a single "
-            f"line of {len(given)} numbers. Where the positions along all axes are these: (line,) * {len(nodes)}."
+            f"positions[0] must be one-dimensional, as positions are one array for each of the {len(nodes)} axes of "
+            f"the grid, (ys, xs); got a single line of {len(given)} numbers, each of shape (). Where the positions "
+            f"along all axes are these: (line,) * {len(nodes)}."
         )
     if len(given) != len(nodes):
         raise ShapeError(

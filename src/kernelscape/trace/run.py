@@ -197,8 +197,11 @@ def _takes_axis(function: Callable[..., Any], count: int) -> bool:
 
 
 def _place(function: Callable[..., Any]) -> str:
+    """Where a function begins; of a partial of the library's whose first argument is the user's, where that does."""
     while isinstance(function, functools.partial):
-        function = function.func
+        is_own = str(getattr(function.func, "__module__", "")).startswith(__name__.partition(".")[0] + ".")
+        held = function.args[0] if is_own and function.args and callable(function.args[0]) else None
+        function = function.func if held is None else held
     code = getattr(function, "__code__", None)
     name = getattr(function, "__qualname__", type(function).__name__)
     return f"{code.co_filename}:{code.co_firstlineno} in {name}" if code else name
