@@ -179,7 +179,9 @@ def _image_shape(given: Any) -> Shape:
         )
     entries = tuple(given) if isinstance(given, Sequence | np.ndarray) else (given,)
     if any(isinstance(n, bool | np.bool_) or not hasattr(n, "__index__") for n in entries):
-        raise ArgumentTypeError(f"shape must be an integer or a tuple of integers, as image.shape; got {given!r}.")
+        raise ArgumentTypeError(
+            f"shape must be an integer or a tuple of integers; got {given!r}. Of an image hand over image.shape."
+        )
     found = tuple(int(n.__index__()) for n in entries)
     if not found or min(found) < 1:
         raise ShapeError(f"shape must have at least one axis, and at least 1 along each; got {given!r}.")
