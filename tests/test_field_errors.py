@@ -311,3 +311,13 @@ def test_warning_names_the_users_function():
     assert warning.filename == __file__
     assert "test_field_errors.py" in str(warning.message)
     assert "expansion.py" not in str(warning.message)
+
+
+# -- tol of functions of windows ---------------------------------------------------------------------------------------
+
+
+def test_tol_changes_nothing_for_functions_of_windows():
+    exact = ks.apply(products, IMAGE, ks.kernel(NARROW))
+    np.testing.assert_array_equal(ks.apply(products, IMAGE, ks.kernel(NARROW), tol=0.5), exact)
+    assert "Every method of this version is exact" not in (ks.apply.__doc__ or "")
+    assert "tolerated" in (ks.apply.__doc__ or "")
