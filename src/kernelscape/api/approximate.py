@@ -26,6 +26,7 @@ from kernelscape.api.operands import Operands
 from kernelscape.api.options import Options
 from kernelscape.api.results import Result, allocate, store
 from kernelscape.api.transforms import Transforming
+from kernelscape.errors import ArgumentError, MemoryBudgetError
 from kernelscape.expression import DType
 from kernelscape.kernels.combination import LowRank
 from kernelscape.kernels.field import ArrayPart, Blend, Bound, Field, Table
@@ -197,6 +198,9 @@ def _job_of(operands: Operands, options: Options, way: Way, workers: int | None)
         return "there is nothing to compute"
     if not around.inside and (way.scattered or "shrink" in around.modes):
         return "outputs outside of the image have no value, or are refused"
+    own = isinstance(bound, Bound) and bound.takes_part is not None
+    if "shrink" in around.modes and own and any(np.atleast_1d(options.origin)):
+        return "windows that are moved off their pixels may hold no sample at all"
     if not all(_is_finite(part.array) for part in _parts(bound)):
         return "the field holds NaN or infinities, and which outputs these touch only the exact method says"
     if costs.exact(bound, operands.array.size, operands.inner, scattered=way.scattered) < LEAST:
@@ -324,10 +328,13 @@ def _low_rank(job: Job, exact: float) -> Candidate:
     if most < 1:
         return Candidate("low_rank", None, f"looking at every kernel costs more than filtering {job.images} image(s)")
     tol = low_rank.SHARE * float(job.options.tol)
-    rank = rank_of_samples(field, tol, job.around.extents)
-    if rank > most:
-        return Candidate("low_rank", None, f"about {rank} basis kernels are needed, and at most {most} pay")
-    few = compressed(field, tol, job.around.extents, most, job.workers)
+    try:
+        rank = rank_of_samples(field, tol, job.around.extents)
+        if rank > most:
+            return Candidate("low_rank", None, f"about {rank} basis kernels are needed, and at most {most} pay")
+        few = compressed(field, tol, job.around.extents, most, job.workers)
+    except (ArgumentError, MemoryBudgetError) as error:  # kernels that are not finite; a tolerance below rounding
+        return Candidate("low_rank", None, str(error))
     if few is None:
         return Candidate("low_rank", None, f"more than {most} basis kernels are needed")
     return _compressed(job, few)

@@ -252,13 +252,13 @@ def _shaped(family: Family, peak: Array, blurs: list[tuple[Array, ...]]) -> tupl
 def _single(family: Family, sigma: float, radius: int | None, tol: float) -> Piece | None:
     """One node is enough where there is one sigma."""
     lines = _blur(family, sigma, tol)
-    left = family.kernels(np.array([sigma])) - _embedded(family, [lines])
+    left = family.kernels(np.array([sigma]))[0] - _embedded(family, [lines])[0]
     times, norm = family.every(), norm_of(family, sigma)
     sums = float(np.abs(left) @ times), math.sqrt(float(left**2 @ times)), abs(float(left @ times))
     l1, l2, mean = (found + ROUNDING * norm for found in sums)
     error = Certificate(l1, l2, mean, norm)
     nothing = np.zeros(1)
-    largest = _shaped(family, np.abs(left[0]), [lines])
+    largest = _shaped(family, np.abs(left), [lines])
     return Piece(sigma, sigma, radius, nothing, nothing + 1, (lines,), error, family, *largest, 0.0)
 
 

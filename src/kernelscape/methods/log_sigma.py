@@ -155,7 +155,8 @@ def _attempt(
     if not by_radius and low < high:
         low, high = _down(low) if split is None else low, _up(high)
     pieces = []
-    for own, start, stop, reach in _intervals(family, low, high, by_radius):
+    first = family.radius(lowest if split is None else split)
+    for own, start, stop, reach in _intervals(family, low, high, first, by_radius):
         made = piece(own, start, stop, reach, _rounded(left))
         if made is None:
             return None
@@ -164,14 +165,17 @@ def _attempt(
 
 
 def _intervals(
-    family: Family, low: float, high: float, by_radius: bool
+    family: Family, low: float, high: float, first: int, by_radius: bool
 ) -> Iterator[tuple[Family, float, float, int | None]]:
-    """(family, lowest sigma, highest sigma, radius) of the pieces; the identity, of radius 0, among them."""
+    """(family, lowest sigma, highest sigma, radius) of the pieces, from a first radius on, which may be 0.
+
+    Where sigmas are clipped, all windows of a radius may belong to smaller ones: these count as the largest of theirs.
+    """
     if not by_radius:
         yield family.cut(family.radius(high)), low, high, None
         return
     assert family.truncate is not None
-    for radius in range(family.radius(low), family.radius(high) + 1):
+    for radius in range(first, family.radius(high) + 1):
         # A little more than the interval: sigmas are compared in the map's own dtype.
         start = max((radius - 0.5) / max(family.truncate, 1e-9) * (1 - 1e-6), low)
         stop = min((radius + 0.5) / max(family.truncate, 1e-9) * (1 + 1e-6), high)
