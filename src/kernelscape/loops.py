@@ -148,6 +148,8 @@ class Stage:
         neighbours read: they are stored in rows of the worker's own, where ``Column`` nodes find them.
     column_taps : tuple of int
         Where they are read: padded offset of each tap along x, in elements.
+    at
+        As in `geometry.Job`.
     """
 
     outputs: tuple[Node, ...]
@@ -164,6 +166,7 @@ class Stage:
     invalid: float | int
     columns: tuple[Node, ...] = ()
     column_taps: tuple[int, ...] = ()
+    at: int | None = None
 
     @property
     def chunk(self) -> int:
@@ -227,4 +230,5 @@ class Stage:
             (self.flatten, self.rows, self.vectors, self.lanes, self.min_count, repr(self.invalid)),
             structure(self.columns),
             self.column_taps,
+            self.at,
         )

@@ -119,6 +119,7 @@ def make_plan(
         invalid=job.invalid,
         columns=columns.columns,
         column_taps=_column_taps(job, arrangement, flatten) if columns.columns else (),
+        at=job.at,
     )
     return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
 
@@ -238,7 +239,7 @@ def _stride(job: Job, axis: int | None) -> int:
 
 def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int) -> RowInput:
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
-    x_stride = _stride(job, arrangement.x)
+    y_stride, x_stride = (1 if spec.on_grid else _stride(job, axis) for axis in (arrangement.y, arrangement.x))
     packed = _is_packed(spec, layout, job, arrangement)
     return RowInput(
         # Rows that are taken apart as they lie hold what the array does.
@@ -247,7 +248,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         outer=tuple(product(*outer_taps)),
         y_taps=_tap_offsets(spec, arrangement.y, job),
         x_taps=_tap_offsets(spec, arrangement.x, job),
-        y_stride=_stride(job, arrangement.y),
+        y_stride=y_stride,
         phases=x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1,
         x_unit=flatten,
         taps=spec.taps,

@@ -61,21 +61,16 @@ class View:
         Its axes in order.
     shape : tuple of int or None
         What it is broadcast to.
-    repeat : tuple of int or None
-        How often each element stands along each axis, for maps on the output grid.
     """
 
     argument: int
     axes: tuple[int, ...] | None
     shape: Shape | None
-    repeat: tuple[int, ...] | None = None
 
     def of(self, array: Array) -> Array:
         """The array as the job sees it."""
         if self.axes is not None:
             array = array.transpose(self.axes)
-        for axis, times in enumerate(self.repeat or ()):
-            array = np.repeat(array, times, axis)
         return array if self.shape is None else np.broadcast_to(array, self.shape)
 
 
@@ -116,6 +111,11 @@ class Frame:
     def result_shape(self) -> Shape:
         """The same in the order of the result."""
         return tuple(self.counts[a] for a in self.order)
+
+    @cached_property
+    def windowed(self) -> tuple[bool, ...]:
+        """Which axes of the result are window axes."""
+        return tuple(a >= len(self.batch) for a in self.order)
 
     @cached_property
     def may_miss(self) -> bool:
@@ -224,7 +224,7 @@ class _Framer:
             elif isinstance(argument, PixelArgument):
                 inputs.append(self._pixel(argument))
                 parameters.append(Parameter.pixel(len(views), inputs[-1].dtype, inputs[-1].elements))
-                views.append(self._view(number, argument, self._repeats(argument)))
+                views.append(self._view(number, argument))
             elif isinstance(argument, KernelArgument):
                 dtype = native(argument.array.dtype)
                 parameters.append(Parameter.kernel(len(kernels), argument.array.shape, dtype))
@@ -466,28 +466,16 @@ class _Framer:
         counts = tuple(axis.count for axis in self.grid)
         if own != counts:
             raise ShapeError(f"A map on the output grid must have its extents {counts}; got {own}.")
-        # Output o is anchored at first + stride * o; a centre of `first` makes that element stride * o of the repeats.
-        repeated = (
-            WindowAxis(n * axis.stride, 1, 1, axis.first, "nearest") for n, axis in zip(own, self.grid, strict=True)
-        )
-        return Input(dtype, tuple(repeated))
+        return Input(dtype, tuple(WindowAxis(n, 1, 1, 0, "nearest") for n in own), on_grid=True)
 
-    def _repeats(self, argument: PixelArgument) -> tuple[int, ...] | None:
-        strides = [axis.stride for axis in self.grid]
-        if argument.on == "input" or set(strides) == {1}:
-            return None
-        return (*(1,) * (argument.array.ndim - self.ndim), *strides)
-
-    def _view(
-        self, number: int, argument: WindowArgument | PixelArgument, repeat: tuple[int, ...] | None = None
-    ) -> View:
+    def _view(self, number: int, argument: WindowArgument | PixelArgument) -> View:
         array, elements = argument.array, argument.elements
         axes, lead = self._axes_of(array, elements), array.ndim - elements
         order = (*(i for i in range(lead) if i not in axes), *axes, *range(lead, array.ndim))
-        moved = tuple(array.shape[a] * (1 if repeat is None else repeat[i]) for i, a in enumerate(order))
+        moved = tuple(array.shape[a] for a in order)
         shape = (*self.batch, *moved[lead - self.ndim :])
         view_shape = None if moved == shape else shape
-        return View(number, None if order == tuple(range(array.ndim)) else order, view_shape, repeat)
+        return View(number, None if order == tuple(range(array.ndim)) else order, view_shape)
 
 
 def _lead(array: Array, elements: int) -> Array:

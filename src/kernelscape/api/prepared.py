@@ -22,7 +22,7 @@ from kernelscape.api.results import Result
 from kernelscape.config import settings
 from kernelscape.errors import MemoryBudgetError, TracingError
 from kernelscape.expression import DType, Node, Shape, structure, verify
-from kernelscape.geometry import Job
+from kernelscape.geometry import Input, Job, WindowAxis
 from kernelscape.machine import named_target
 from kernelscape.plan import Layout, Plan, make_plan
 from kernelscape.reference import can_be_invalid
@@ -42,6 +42,17 @@ class Shared:
     slots: Slots
     results: tuple[Result, ...]
     executables: Kept[Executable] = field(default_factory=lambda: Kept(16))
+    choosing: dict[DType, Shared] = field(default_factory=dict)
+
+    def selected(self, dtype: DType) -> Shared:
+        """The same where a map of this dtype, the job's last input, says which outputs are wanted."""
+        found = self.choosing.get(dtype)
+        if found is None:
+            axes = tuple(WindowAxis(axis.count, 1, 1, 0, "nearest") for axis in self.job.grid)
+            inputs = (*self.job.inputs, Input(dtype, axes, on_grid=True))
+            job = replace(self.job, inputs=inputs, at=len(self.job.inputs))
+            found = self.choosing[dtype] = Shared(job, self.slots, self.results)
+        return found
 
     def plan(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Plan:
         """What runs for arrays and outputs of these layouts."""
@@ -56,9 +67,10 @@ class Shared:
     def executable(
         self, arrays: Sequence[Array], outputs: Sequence[Array], blocks: Callable[[Plan], tuple[int, int]] | None = None
     ) -> Executable:
-        """The machine code and tables for these layouts; the arrays' are the same at every call."""
+        """The machine code and tables for these layouts; the windows' and maps' are the same at every call."""
         state = settings()
-        key = (*((o.dtype, o.strides) for o in outputs), state.checked, state.target, blocks is None)
+        at = None if self.job.at is None else arrays[self.job.at].strides
+        key = (*((o.dtype, o.strides) for o in outputs), state.checked, state.target, blocks is None, at)
         found = self.executables.get(key)
         if found is None:
             from kernelscape.execute import Executable

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Never, overload
 
 from kernelscape.api.options import options_of, refuse_unknown, with_known_keywords
+from kernelscape.api.selection import selection_of
 from kernelscape.api.stencils import Stencil, stencil_of
 
 _Size = int | Sequence[int | None] | None
@@ -134,11 +135,12 @@ def apply(
     """
     if unknown:
         refuse_unknown(apply, unknown)
+    selection = selection_of(at, otherwise)
     options = options_of(
-        size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at,
-        otherwise, dtype, kwargs, method, tol,
+        size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid,
+        None, "input", dtype, kwargs, method, tol,
     )  # fmt: skip
-    return stencil_of(function, options)(*arrays, output=output, workers=workers, progress=progress)
+    return stencil_of(function, options).called(arrays, output, workers, progress, selection)
 
 
 @overload
@@ -199,8 +201,11 @@ def stencil(
     """
     if unknown:
         refuse_unknown(stencil, unknown)
+    selection = selection_of(at, otherwise)
     options = options_of(
-        size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at,
-        otherwise, dtype, kwargs, method, tol,
+        size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid,
+        None, "input", dtype, kwargs, method, tol,
     )  # fmt: skip
-    return functools.partial(Stencil, options=options) if function is None else Stencil(function, options)
+    kept = None if selection is None else selection.own_copy()
+    made = functools.partial(Stencil, options=options, selection=kept)
+    return made if function is None else made(function)

@@ -26,6 +26,8 @@ from kernelscape.api.kept import Kept
 from kernelscape.api.options import Options, nan_found, not_yet
 from kernelscape.api.prepared import Prepared, prepare
 from kernelscape.api.results import allocate, written
+from kernelscape.api.selected import run_selected
+from kernelscape.api.selection import Selection
 from kernelscape.errors import ArgumentError, ArgumentTypeError, PerformanceWarning, TracingError
 from kernelscape.kernels.words import in_words
 from kernelscape.plan import Plan
@@ -43,12 +45,14 @@ class Stencil:
     ----------
     function : callable
     options : Options
+    selection : Selection or None
+        Which outputs are wanted, if not all are.
     """
 
-    def __init__(self, function: Callable[..., Any], options: Options) -> None:
+    def __init__(self, function: Callable[..., Any], options: Options, selection: Selection | None = None) -> None:
         if not callable(function):
             raise ArgumentTypeError(f"The function must be callable; got {in_words(function)}.")
-        self.function, self.options = function, options
+        self.function, self.options, self.selection = function, options, selection
         self._prepared: Kept[Prepared] = Kept(64)
         functools.update_wrapper(self, function, updated=())
 
@@ -58,7 +62,7 @@ class Stencil:
         name = getattr(self, "__qualname__", "")
         for part in name.split("."):
             found = getattr(found, part, None)
-        return name if found is self else (Stencil, (self.function, self.options))
+        return name if found is self else (Stencil, (self.function, self.options, self.selection))
 
     def __repr__(self) -> str:
         return f"<kernelscape.Stencil of {getattr(self.function, '__qualname__', self.function)!s}>"
@@ -89,6 +93,12 @@ class Stencil:
         >>> ks.stencil(lambda w: np.sum(w), size=3)(np.array([1, 2, 3]), output=np.float32)
         array([4., 6., 8.], dtype=float32)
         """
+        return self.called(arrays, output, workers, progress, self.selection)
+
+    def called(
+        self, arrays: Sequence[Any], output: Any, workers: int | None, progress: Any, selection: Selection | None
+    ) -> Any:
+        """The result for arguments as they were given."""
         if progress is not None:
             raise not_yet("progress")
         if workers is not None:
@@ -96,13 +106,14 @@ class Stencil:
         arguments = [a if type(a) is np.ndarray and a.dtype.kind in "fiub" else canonical_argument(a) for a in arrays]
         if has_fields(arguments):
 
-            def call(given: Expanded, options: Options, target: Any) -> Any:
-                return stencil_of(given.function, options).computed(given.arguments, target, workers, expanded=given)
+            def call(given: Expanded, options: Options, target: Any, chosen: Selection | None) -> Any:
+                made = stencil_of(given.function, options)
+                return made.computed(given.arguments, target, workers, expanded=given, selection=chosen)
 
             if self.options.nan_policy == "raise":
                 _refuse_nan(arguments)
-            return run_with_fields(self.function, self.options, arguments, output, call)
-        return self.computed(arguments, output, workers)
+            return run_with_fields(self.function, self.options, arguments, output, call, selection)
+        return self.computed(arguments, output, workers, selection=selection)
 
     def plan(self, *arrays: Any, output: Any = None) -> Plan:
         """Say what a call on these arrays would run.
@@ -135,6 +146,9 @@ class Stencil:
         inputs = frame.job_arrays(arguments)
         read = [*inputs, *prepared.run_time_arguments(arguments)]
         targets = written(allocate(shared.results, output), shared.results, read)
+        if self.selection is not None:
+            at = frame.job_view(self.selection.wanted(frame.result_shape, frame.windowed))
+            shared, inputs = shared.selected(at.dtype), [*inputs, at]
         return shared.plan(inputs, [frame.job_view(t) for t in targets])
 
     def computed(
@@ -144,10 +158,12 @@ class Stencil:
         workers: int | None,
         blocks: Blocks | None = None,
         expanded: Expanded | None = None,
+        selection: Selection | None = None,
     ) -> Any:
         """The result for canonical arguments among which is no field.
 
-        Where `blocks` says which, only these are written; `expanded` says which arguments were a field.
+        Where `blocks` says which, only these are written; `expanded` says which arguments were a field; `selection`
+        says which outputs are wanted.
         """
         if workers is not None:
             pool.resolve_workers(workers)
@@ -161,17 +177,21 @@ class Stencil:
                     raise
                 warn_of_numpy(error)
             else:
+                if selection is not None:
+                    handed = run_selected(prepared, arguments, output, workers, blocks, selection)
+                    return tuple(handed) if prepared.several else handed[0]
                 return _run(prepared, arguments, output, workers, blocks)
         from kernelscape.api.fallback import run_with_numpy
 
         function, layout = (self.function, None) if expanded is None else (expanded.user, expanded.layout)
-        return run_with_numpy(function, make_frame(self.options, arguments), arguments, self.options, output, layout)
+        frame = make_frame(self.options, arguments)
+        return run_with_numpy(function, frame, arguments, self.options, output, layout, selection)
 
     def _plan_with_fields(self, arguments: Sequence[Argument], output: Any) -> Plan:
         """The plan of the first rows that are computed together."""
         plans: list[Plan] = []
 
-        def planned(given: Expanded, options: Options, target: Any) -> Any:
+        def planned(given: Expanded, options: Options, target: Any, chosen: Selection | None) -> Any:
             plans.append(stencil_of(given.function, options).plan(*given.arguments, output=target))
             raise _Planned
 

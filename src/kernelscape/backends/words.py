@@ -19,7 +19,7 @@ class Words(IntEnum):
 
 
 class Sweep(Words):
-    """What is the same for all calls of one executable."""
+    """What is the same for all calls of one executable; KEEPS: outputs are read before they are written."""
 
     KERNEL = auto()
     MASKED_KERNEL = auto()
@@ -50,6 +50,7 @@ class Sweep(Words):
     PLANE_BASE_AT = auto()
     COLUMNS_AT = auto()
     COLUMN_BYTES = auto()
+    KEEPS = auto()
 
 
 class Call(Words):

@@ -133,7 +133,7 @@ def is_readable(work: Work, number: int) -> bool:
     if spec.is_packed:
         return True
     arrangement, size = work.plan.arrangement, layout.dtype.itemsize
-    if work.stride_along(arrangement.x) != 1:
+    if work.stride_along(number, arrangement.x) != 1:
         return False
     if arrangement.flat is None:
         return layout.strides[arrangement.x] == size
