@@ -150,8 +150,6 @@ def test_bad_argument(case):
 
 PLANNED = {
     "where": {"where": A > 0},
-    "at": {"at": A > 0},
-    "otherwise": {"otherwise": 0},
     "nan_policy='omit'": {"nan_policy": "omit"},
     "progress": {"progress": print},
     **{f"method={name!r}": {"method": name} for name in PLANNED_METHODS},

@@ -132,8 +132,8 @@ def correlate(
     selection = selection_of(at, otherwise)
     operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype)
     options = options_of(
-        None, None, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, None,
-        "input", operands.loaded, None, method, tol,
+        None, None, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid,
+        operands.loaded, None, method, tol,
     )  # fmt: skip
     way = Way(flipped=False, scattered=form == "scatter")
     return run_linear(operands, options, way, output=output, workers=workers, progress=progress, selection=selection)
@@ -211,8 +211,8 @@ def convolve(
     selection = selection_of(at, otherwise)
     operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype)
     options = options_of(
-        None, None, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, None,
-        "input", operands.loaded, None, method, tol,
+        None, None, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid,
+        operands.loaded, None, method, tol,
     )  # fmt: skip
     way = Way(flipped=True, scattered=form == "scatter")
     return run_linear(operands, options, way, output=output, workers=workers, progress=progress, selection=selection)

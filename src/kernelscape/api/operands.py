@@ -227,7 +227,7 @@ def _without_imaginary_part(result: Array, selection: Selection | None, frame: F
         return
     weight = selection.wanted(frame.result_shape, frame.windowed)
     if weight.dtype.kind == "f":
-        result.imag *= 1 - weight
+        result.imag *= 1 - weight.astype(result.imag.dtype)
     np.copyto(result.imag, 0, where=weight == 1)
 
 

@@ -46,8 +46,6 @@ class Options:
     nan_policy: Any = "propagate"
     min_count: Any = 1
     invalid: Any = math.nan
-    at: Any = None
-    otherwise: Any = "input"
     dtype: Any = None
     kwargs: Any = None
     method: Any = "auto"
@@ -138,11 +136,9 @@ def _is_frozen(value: Any) -> bool:
 
 def _refuse_planned(options: Options) -> None:
     """Capabilities that are planned; an argument of one is an error, never ignored."""
-    policy, otherwise = options.nan_policy, options.otherwise
+    policy = options.nan_policy
     planned = {
         "where": options.where is not None,
-        "at": options.at is not None,
-        "otherwise": not (isinstance(otherwise, str) and otherwise == "input"),
         "nan_policy='omit'": isinstance(policy, str) and policy == "omit",
         f"method={options.method!r}": isinstance(options.method, str) and options.method in PLANNED_METHODS,
     }

@@ -155,7 +155,8 @@ def _region(at: Any) -> Region | None:
                 f"(min_row, min_col, max_row, max_col); got {at!r}. Slices are np.s_[10:50, 20:80]."
             )
         return tuple(int(e.__index__()) for e in at)
-    if at and all(isinstance(e, slice) or e is Ellipsis for e in at) and sum(e is Ellipsis for e in at) <= 1:
+    known = [isinstance(e, slice) or e is Ellipsis or whole for e, whole in zip(at, integers, strict=True)]
+    if at and all(known) and sum(e is Ellipsis for e in at) <= 1:
         return at
     raise ArgumentTypeError(
         "at must be an array of bool or of weights in [0, 1], a tuple of slices (np.s_[10:50, 20:80]), or a bounding "
@@ -210,8 +211,12 @@ def on_outputs(name: str, array: Array, shape: Shape, windowed: Sequence[bool]) 
 def _of_region(region: Region, shape: Shape, windowed: Sequence[bool]) -> Array:
     """Truth values for a region."""
     inner = tuple(n for n, is_window in zip(shape, windowed, strict=True) if is_window)
-    slices = _box(region, shape, inner) if isinstance(region[0], int) else _slices(region, shape, inner)
+    is_box = all(isinstance(entry, int) for entry in region)
+    slices = _box(region, shape, inner) if is_box else _slices(region, shape, inner)
     ours = inner if len(slices) == len(inner) else shape
+    for axis, (entry, extent) in enumerate(zip(slices, ours, strict=True)):
+        if not isinstance(entry, slice) and not -extent <= entry < extent:
+            raise ArgumentError(f"at names {entry} along axis {axis} of the outputs, which has {extent} there.")
     mask = np.zeros(ours, np.bool_)
     mask[slices] = True
     return on_outputs("at", mask, shape, windowed)
@@ -232,14 +237,15 @@ def _box(box: Region, shape: Shape, inner: Shape) -> tuple[slice, ...]:
     return tuple(map(slice, low, high))
 
 
-def _slices(region: Region, shape: Shape, inner: Shape) -> tuple[slice, ...]:
-    """One slice for each axis; missing ones are whole, where the Ellipsis is or at the end."""
+def _slices(region: Region, shape: Shape, inner: Shape) -> tuple[Any, ...]:
+    """One slice (or place) for each axis: for the window axes if as many, else as NumPy indexes outputs."""
+    if len(region) == len(inner) and Ellipsis not in region:
+        return region
     place = region.index(Ellipsis) if Ellipsis in region else len(region)
     given = [entry for entry in region if entry is not Ellipsis]
     if len(given) > len(shape):
         raise ShapeError(f"at has {len(given)} slices, and the outputs have {len(shape)} axes (shape {shape}).")
-    count = len(inner) if len(given) <= len(inner) else len(shape)
-    whole = [slice(None)] * (count - len(given))
+    whole = [slice(None)] * (len(shape) - len(given))
     return (*given[:place], *whole, *given[place:])
 
 

@@ -138,7 +138,7 @@ def apply(
     selection = selection_of(at, otherwise)
     options = options_of(
         size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid,
-        None, "input", dtype, kwargs, method, tol,
+        dtype, kwargs, method, tol,
     )  # fmt: skip
     return stencil_of(function, options).called(arrays, output, workers, progress, selection)
 
@@ -204,7 +204,7 @@ def stencil(
     selection = selection_of(at, otherwise)
     options = options_of(
         size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid,
-        None, "input", dtype, kwargs, method, tol,
+        dtype, kwargs, method, tol,
     )  # fmt: skip
     kept = None if selection is None else selection.own_copy()
     made = functools.partial(Stencil, options=options, selection=kept)

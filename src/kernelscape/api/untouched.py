@@ -171,4 +171,5 @@ def _along(array: Array, axis: int, output: OutputAxis, extent: int) -> Array:
         return array[(slice(None),) * axis + (slice(0, 0),)]
     if not extent:
         raise ArgumentError("An empty input has no sample for otherwise='input'; expected a number.")
-    return np.take(array, np.clip(anchors(output), 0, extent - 1), axis)
+    nearest: Array = np.take(array, np.clip(anchors(output), 0, extent - 1), axis)
+    return nearest
