@@ -183,7 +183,7 @@ def step_of(work: Work, number: int) -> int:
     if work.stage.inputs[number].is_packed:
         return 1
     if arrangement.flat is None:
-        step = layout.strides[arrangement.x] * work.stride_along(arrangement.x)
+        step = layout.strides[arrangement.x] * work.stride_along(number, arrangement.x)
     else:
         step = layout.strides[arrangement.flat]
     elements, rest = divmod(step, layout.dtype.itemsize)
