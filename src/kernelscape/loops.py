@@ -20,8 +20,12 @@ from typing import Any
 
 from kernelscape.expression import INT64, DType, Node, Shape, Window, cast, reduce, structure, valid
 
-X, Y = -1, -2
-"""Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes."""
+X, Y, POINT = -1, -2, -3
+"""Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes.
+
+The innermost axis may be no axis of the job, but points that lie anywhere: each tap of a window then has rows of its
+own, one element for each point, and the window axes have the role POINT.
+"""
 
 
 OUTSIDE = -(1 << 63)

@@ -69,8 +69,7 @@ class Plan:
     @property
     def masked_stage(self) -> Stage:
         """The stage of the tiles in which samples are missing."""
-        outputs = with_explicit_selections(_all_stored(self.job, self.job.outputs), missing=True)
-        return replace(self.stage, outputs=outputs, columns=(), column_taps=())
+        return replace(self.stage, outputs=masked_outputs(self.job), columns=(), column_taps=())
 
     @property
     def counts(self) -> Shape:
@@ -94,8 +93,7 @@ def make_plan(
     arrangement = _arrange(job, counts, layouts, output_layouts)
     roles = _roles(job, arrangement)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
-    interior = with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
-    columns = _columns(interior, job, arrangement, roles)
+    columns = _columns(interior_outputs(job), job, arrangement, roles)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
     inputs = tuple(
@@ -124,16 +122,38 @@ def make_plan(
     return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
 
 
+def interior_outputs(job: Job) -> tuple[ex.Node, ...]:
+    """The outputs where no sample is missing."""
+    return with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
+
+
+def masked_outputs(job: Job) -> tuple[ex.Node, ...]:
+    """The outputs where samples may be missing."""
+    return with_explicit_selections(_all_stored(job, job.outputs), missing=True)
+
+
 def _columns(outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...]) -> Columns:
-    """What positions along x share, where rows along x are window rows of stride 1 and all windows are the same."""
+    """What positions along x share."""
+    shape = column_window(outputs, job, arrangement, roles)
+    if shape is None:
+        return Columns(tuple(outputs), ())
+    return use_columns(outputs, shape, roles.index(X), keep_order=may_miss(job))
+
+
+def column_window(
+    outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...]
+) -> Shape | None:
+    """The windows whose columns are shared, where rows along x are window rows of stride 1 and all are the same."""
     windows = [i for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)]
     same = {(tuple((a.size, a.dilation, a.centre) for a in i.axes), i.taps) for i in windows}
     if X not in roles or len(same) != 1 or windows[0].taps is not None or any(i.elements for i in windows):
-        return Columns(tuple(outputs), ())
-    if _stride(job, arrangement.x) != 1:
-        return Columns(tuple(outputs), ())
-    missing = any(MODES[a.mode].outside is Outside.MISSING for i in job.inputs for a in i.axes)
-    return use_columns(outputs, windows[0].window_shape, roles.index(X), keep_order=missing)
+        return None
+    return windows[0].window_shape if _stride(job, arrangement.x) == 1 else None
+
+
+def may_miss(job: Job) -> bool:
+    """Whether some sample may not exist."""
+    return any(MODES[a.mode].outside is Outside.MISSING for i in job.inputs for a in i.axes)
 
 
 def _is_windowed(number: int, outputs: Sequence[ex.Node]) -> bool:

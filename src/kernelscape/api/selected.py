@@ -15,7 +15,7 @@ import numpy as np
 
 from kernelscape.api.arguments import Argument, Array
 from kernelscape.api.classes import Blocks
-from kernelscape.api.prepared import Prepared
+from kernelscape.api.prepared import Prepared, Shared
 from kernelscape.api.results import allocate, written
 from kernelscape.api.selection import Selection
 from kernelscape.api.untouched import Surrounds, fill
@@ -119,15 +119,42 @@ def run_selected(
         for given, computed in zip(handed, targets, strict=True):
             if computed is not given:
                 computed[...] = given
-    if at.size and at.any():
-        views = [frame.job_view(t) for t in targets]
-        wishes, chosen = Wishes(at, blocks), shared.selected(at.dtype)
-        executable = chosen.executable([*arrays, at], views, wishes.size)
-        executable.run([*arrays, at], read, views, workers, executable.tiles_in(wishes.wanted(executable.plan)))
+    if at.size:
+        _compute(shared, arrays, read, [frame.job_view(t) for t in targets], at, blocks, workers)
     for given, computed in zip(handed, targets, strict=True):
         if computed is not given:
             given[...] = computed
     return handed
+
+
+def _compute(
+    shared: Shared, arrays: Sequence[Array], read: Sequence[Array], views: Sequence[Array], at: Array,
+    blocks: Blocks | None, workers: int | None,
+) -> None:  # fmt: skip
+    """Writes what is wanted: block by block, or point by point, where that is less work."""
+    wishes, chosen = Wishes(at, blocks), shared.selected(at.dtype)
+    plan = chosen.kept_plan([*arrays, at], views)
+    wanted = wishes.wanted(plan)
+    visited = int(np.count_nonzero(wanted))
+    if not visited:
+        return
+    if blocks is None and (WAY == "points" if WAY else _is_sparse(plan, at, visited * math.prod(wishes.size(plan)))):
+        mask = np.ascontiguousarray(at if at.dtype == np.bool_ else at != 0)
+        own, given = (shared, list(arrays)) if at.dtype == np.bool_ else (chosen, [*arrays, at])
+        points = own.point_executable(given, views)
+        points.run_mask(given, read, views, mask, int(np.count_nonzero(mask)), workers)
+        return
+    executable = chosen.executable([*arrays, at], views, wishes.size)
+    executable.run([*arrays, at], read, views, workers, executable.tiles_in(wanted))
+
+
+WAY: str | None = None
+"""For tests: "points" or "blocks", whatever is less work."""
+
+
+def _is_sparse(plan: Plan, at: Array, positions: int) -> bool:
+    """Whether it is less work to gather the windows of the wanted outputs than to compute `positions` in blocks."""
+    return False
 
 
 def refuse_weights_of_truth(dtypes: Sequence[np.dtype[Any]]) -> None:

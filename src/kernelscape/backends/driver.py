@@ -38,8 +38,7 @@ def worker_text(target: Target, *, checked: bool) -> str:
     """The module with ``void worker(ptr sweep, ptr call, ptr scratch)``."""
     module = Module(function_attributes(target))
     builder = module.function("worker", [("sweep", PTR), ("call", PTR), ("scratch", PTR)])
-    is_x86 = target.cpu.startswith(("x86", "znver", "sky", "ice", "cascade")) or "+sse2" in target.features
-    control = _FloatingControl(module, builder) if is_x86 else None
+    control = FloatingControl.of(target, module, builder)
     _Worker(builder, checked).write()
     if control is not None:
         control.restore()
@@ -47,8 +46,14 @@ def worker_text(target: Target, *, checked: bool) -> str:
     return module.text()
 
 
-class _FloatingControl:
-    """The default control word of SSE arithmetic while the worker runs (round to nearest, denormals kept, no traps)."""
+class FloatingControl:
+    """The default control word of SSE arithmetic while a worker runs (round to nearest, denormals kept, no traps)."""
+
+    @classmethod
+    def of(cls, target: Target, module: Module, builder: Builder) -> FloatingControl | None:
+        """That of the machines that have one."""
+        is_x86 = target.cpu.startswith(("x86", "znver", "sky", "ice", "cascade")) or "+sse2" in target.features
+        return cls(module, builder) if is_x86 else None
 
     def __init__(self, module: Module, builder: Builder) -> None:
         self.builder = builder

@@ -125,9 +125,10 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: Lane) 
     builder, stage, node = emitter.builder, emitter.stage, emitter.stage.outputs[number]
     found, output = emitter.spread(node, index, lane), stage.output_dtypes[number]
     entry = plane * stage.rows + lane[0]
-    pointer, bounds = _output_pointer(emitter, entry, lane, output), _output_bounds(emitter, entry)
-    selected = None if stage.at is None else Selected(emitter, stage.at, lane)
-    old = None if selected is None else old_bits(emitter, output, pointer, bounds)
+    selected = old = None
+    if stage.at is not None:
+        selected = Selected(emitter, stage.at, lane)
+        old = old_bits(emitter, output, _output_pointer(emitter, entry, lane, output), _output_bounds(emitter, entry))
     checked, flag = found.value, found.flag
     if selected is not None and old is not None and selected.weight is not None:
         mixed = selected.blended(found.value, node.dtype, old, output)
@@ -147,7 +148,7 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: Lane) 
     if selected is not None and old is not None:
         stored = selected.kept(stored, old)
         nan = None if nan is None else builder.binary("and", nan, selected.wanted)
-    builder.store(stored, pointer, bounds)
+    builder.store(stored, _output_pointer(emitter, entry, lane, output), _output_bounds(emitter, entry))
     return nan
 
 

@@ -236,7 +236,7 @@ class Emitter:
         """The sample of an input at a position of its window box; of `elements`, the tap's own, or the one given."""
         spec = self.stage.inputs[number]
         if plane is None:
-            plane = self.flat(spec.elements, project(tap, spec.elements, spec.shape)) if spec.elements else 0
+            plane = self._plane(spec, tap)
         row, offset = self.place(number, tap, lane[0], plane)
         type_ = operators.memory_type(spec.dtype, self.stage.lanes)
         pointer = self.sample_pointer(row, type_, offset, lane[1])
@@ -259,8 +259,12 @@ class Emitter:
             flag = self.both(flag, own)
         return flag
 
+    def _plane(self, spec: RowInput, tap: Index) -> Position:
+        """Which of the elements at a position is that of a tap."""
+        return self.flat(spec.elements, project(tap, spec.elements, spec.shape)) if spec.elements else 0
+
     def _own_flag(self, number: int, tap: Index, lane: Lane) -> Value:
-        row, offset = self.place(number, tap, lane[0])
+        row, offset = self.place(number, tap, lane[0], self._plane(self.stage.inputs[number], tap))
         flags = self.table_pointer(self.frame.flags, row)
         type_ = Type("i8", self.stage.lanes)
         raw = self.builder.load_constant(type_, self._moved(flags, "i8", offset, lane[1]))
