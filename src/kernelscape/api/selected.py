@@ -21,7 +21,6 @@ from kernelscape.api.results import allocate, written
 from kernelscape.api.selection import Selection
 from kernelscape.api.untouched import Surrounds, elsewhere, fill
 from kernelscape.errors import ArgumentTypeError
-from kernelscape.execute.memory import rounded
 from kernelscape.plan import Plan
 
 if TYPE_CHECKING:
@@ -48,7 +47,8 @@ class Wishes:
         flat = plan.arrangement.flat
         unit = math.lcm(plan.stage.chunk, 1 if flat is None else plan.counts[flat], 8)
         reach = max((max(i.y_taps) for i in plan.stage.inputs), default=0)
-        return rounded(max(ROWS, reach), plan.stage.rows), rounded(POSITIONS, unit)
+        rows = plan.stage.rows
+        return -(-max(ROWS, reach) // rows) * rows, -(-POSITIONS // unit) * unit
 
     def wanted(self, plan: Plan) -> Array:
         """Which blocks these are, along the outer axes (uncut), y and x."""
