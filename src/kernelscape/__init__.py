@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         kernel,
         linear_operator,
         pixel,
+        sample,
         stencil,
         window,
     )
@@ -56,6 +57,7 @@ __all__ = [
     "linear_operator",
     "pixel",
     "plan",
+    "sample",
     "set_defaults",
     "settings",
     "stencil",

@@ -76,6 +76,8 @@ def _rows_of(value: Any, target: Array, frame: Frame) -> Array | None:
     return row if can_be_copied(row, view) else None
 
 
+MOST_BLOCKS = 0.6
+"""Up to this part of all blocks only those are computed in which something is wanted."""
 WAY: str | None = None
 """For tests: "points" or "blocks", whatever is less work."""
 
@@ -124,7 +126,11 @@ class _Work:
             return
         wishes, given = Wishes(self.at, blocks), [*self.arrays, self.at]
         wanted = wishes.wanted(self.chosen.kept_plan(given, self.views))
-        if wanted.any():
+        visited = np.count_nonzero(wanted)
+        if visited > MOST_BLOCKS * wanted.size:
+            # Long rows are faster than blocks.
+            self.chosen.executable(given, self.views).run(given, self.read, self.views, self.workers)
+        elif visited:
             executable = self.chosen.executable(given, self.views, wishes.size)
             executable.run(given, self.read, self.views, self.workers, executable.tiles_in(wanted))
 
