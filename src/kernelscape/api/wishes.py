@@ -39,7 +39,7 @@ class Wishes:
         flat = plan.arrangement.flat
         unit = math.lcm(plan.stage.chunk, 1 if flat is None else plan.counts[flat], 8)
         reach = max((max(i.y_taps) for i in plan.stage.inputs), default=0)
-        rows = plan.stage.rows
+        rows = plan.stage.rows * plan.stage.spacing
         return -(-max(ROWS, reach) // rows) * rows, -(-POSITIONS // unit) * unit
 
     def wanted(self, plan: Plan) -> Array:

@@ -272,6 +272,7 @@ class Groups(Tables):
             size,
             zero,
             zero,
+            zero,
             self.word(record, PointInput.CONSTANT_ROW, PTR),
             self.limits(PointCall.INPUT_LIMITS, number),
             self.error,

@@ -135,6 +135,7 @@ def point_plan(plan: Plan) -> PointPlan:
         lanes=tile.lanes,
         columns=(),
         column_taps=(),
+        spacing=1,
     )
     return PointPlan(plan, axes, stage, replace(stage, outputs=masked), tile)
 
@@ -157,6 +158,7 @@ def _plain_input(dtype: ex.DType, ndim: int) -> RowInput:
         y_taps=(0,),
         x_taps=(0,),
         y_stride=1,
+        y_step=1,
         phases=1,
         offsets=((0,),) * ndim,
     )

@@ -16,7 +16,7 @@ import numpy as np
 from kernelscape.backends.emit import LARGEST_STEP
 from kernelscape.backends.words import Phase, Segment, SegmentInput
 from kernelscape.boundary import MODES, Outside, locate
-from kernelscape.execute.memory import Array, Memory, Words, rounded
+from kernelscape.execute.memory import LINE, Array, Memory, Words, rounded
 from kernelscape.execute.work import Work
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE, RowInput
 from kernelscape.semantics import register_dtype
@@ -93,7 +93,7 @@ def block(work: Work) -> int:
         for o, i in zip(stage.y_offsets, stage.inputs, strict=True)
         if not i.is_uniform and not i.is_packed
     )
-    fitting = work.plan.target.cache_bytes // 2 // max(1, sum(sizes))
+    fitting = work.plan.target.cache_bytes // 2 // max(1, sum(sizes) * stage.spacing)
     if stage.columns:
         # Column rows are written and read at once: they should stay in the first-level cache.
         widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
@@ -224,6 +224,7 @@ def write_input(row: Words, work: Work, memory: Memory, number: int, x0: int, po
         _write_block(row, spec, run, positions + spec.span)
     used = range(spec.phases) if spec.planes > 1 else spec.used_phases
     tables = [_write_phase(phases[p], work, memory, number, p, x0, positions, run) for p in used]
+    row[SegmentInput.GAP] = -int(phases[used[0], Phase.LOW]) * spec.dtype.itemsize % LINE
     if spec.planes > 1:
         _write_other_planes(phases, work, memory, number, tables)
     return any(bool((table == MISSING).any()) for table in tables if table is not None)
