@@ -67,6 +67,10 @@ class RowInput:
     is_uniform : bool
         What the input holds is the same for all positions of a segment: its one row pointer for each output row points
         at the elements, which lie one behind the other.
+    masks : tuple of int
+        The numbers of inputs of bool with the same taps: a sample counts where all its masks are True.
+    omits_nan : bool
+        Whether samples that are NaN do not count.
     """
 
     dtype: DType
@@ -83,6 +87,13 @@ class RowInput:
     elements: Shape = ()
     is_packed: bool = False
     is_uniform: bool = False
+    masks: tuple[int, ...] = ()
+    omits_nan: bool = False
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether data says which samples count."""
+        return bool(self.masks) or self.omits_nan
 
     @property
     def planes(self) -> int:

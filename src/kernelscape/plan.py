@@ -67,8 +67,15 @@ class Plan:
     method: str = "direct"
 
     @property
+    def has_gaps(self) -> bool:
+        """Whether data says which samples count: then they may be missing in any tile."""
+        return _has_gaps(self.job)
+
+    @property
     def masked_stage(self) -> Stage:
         """The stage of the tiles in which samples are missing."""
+        if self.has_gaps:
+            return self.stage
         outputs = with_explicit_selections(_all_stored(self.job, self.job.outputs), missing=True)
         return replace(self.stage, outputs=outputs, columns=(), column_taps=())
 
@@ -94,8 +101,10 @@ def make_plan(
     arrangement = _arrange(job, counts, layouts, output_layouts)
     roles = _roles(job, arrangement)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
-    interior = with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
-    columns = _columns(interior, job, arrangement, roles)
+    gaps = _has_gaps(job)
+    interior = job.outputs if gaps else job.interior or job.outputs
+    interior = with_explicit_selections(_all_stored(job, interior), missing=gaps)
+    columns = Columns(interior, ()) if gaps else _columns(interior, job, arrangement, roles)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
     inputs = tuple(
@@ -123,6 +132,10 @@ def make_plan(
     return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
 
 
+def _has_gaps(job: Job) -> bool:
+    return any(i.has_gaps for i in job.inputs)
+
+
 def _columns(outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...]) -> Columns:
     """What positions along x share, where rows along x are window rows of stride 1 and all windows are the same."""
     windows = [i for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)]
@@ -148,6 +161,8 @@ def _has_anchors(job: Job) -> bool:
     """Whether every anchor is in the arrays and a sample of the largest window: then one sample at least is valid."""
     if not job.inputs:
         return True
+    if _has_gaps(job):
+        return False
     largest = max(job.inputs, key=lambda i: math.prod(i.window_shape))
     centre = tuple(axis.centre for axis in largest.axes)
     inside = all(
@@ -256,6 +271,8 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         elements=spec.elements,
         is_packed=packed,
         is_uniform=_has_cells(spec, arrangement.x - len(job.batch)),
+        masks=spec.masks,
+        omits_nan=spec.omits_nan,
     )
 
 

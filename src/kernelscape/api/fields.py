@@ -75,7 +75,7 @@ def _argument(part: Any, axes: Sequence[int], way: Way, dtype: DType) -> Argumen
     if not way.scattered:
         return PixelArgument(array, "input", ndim if isinstance(part, Elements) else 0)
     if isinstance(part, Map):
-        return WindowArgument(array, mode="nearest")
+        return WindowArgument(array, mode="nearest", omits_nan=False)
     # The window's sample at +i is the source that sees the anchor at -i: its element is the flipped kernel's.
     own = np.flip(array, tuple(range(array.ndim - ndim, array.ndim))) if way.flipped else array
     return WindowArgument(own, mode="nearest", elements=ndim)

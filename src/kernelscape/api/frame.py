@@ -10,7 +10,7 @@ array. Another array either has all its axes, seen from the last one (as NumPy b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -63,15 +63,26 @@ class View:
         What it is broadcast to.
     repeat : tuple of int or None
         How often each element stands along each axis, for maps on the output grid.
+    mask : int or None
+        Which of the argument's masks it is.
+    missing : tuple of int
+        Axes that a mask lacks, which it is the same along.
     """
 
     argument: int
     axes: tuple[int, ...] | None
     shape: Shape | None
     repeat: tuple[int, ...] | None = None
+    mask: int | None = None
+    missing: tuple[int, ...] = ()
 
-    def of(self, array: Array) -> Array:
+    def of(self, argument: Argument) -> Array:
         """The array as the job sees it."""
+        if self.mask is None:
+            array = array_of(argument)
+        else:
+            assert isinstance(argument, WindowArgument)
+            array = np.expand_dims(argument.masks[self.mask], self.missing)
         if self.axes is not None:
             array = array.transpose(self.axes)
         for axis, times in enumerate(self.repeat or ()):
@@ -118,9 +129,14 @@ class Frame:
         return tuple(self.counts[a] for a in self.order)
 
     @cached_property
+    def has_gaps(self) -> bool:
+        """Whether data says which samples count."""
+        return any(i.has_gaps for i in self.inputs)
+
+    @cached_property
     def may_miss(self) -> bool:
-        """Whether a window can have samples that do not exist."""
-        return any(MODES[a.mode].outside is Outside.MISSING for i in self.inputs for a in i.axes)
+        """Whether a window can have samples that do not count."""
+        return self.has_gaps or any(MODES[a.mode].outside is Outside.MISSING for i in self.inputs for a in i.axes)
 
     @cached_property
     def windows_alike(self) -> bool:
@@ -173,7 +189,7 @@ class Frame:
 
     def job_arrays(self, arguments: Sequence[Argument]) -> list[Array]:
         """The arrays of the job's inputs."""
-        return [view.of(array_of(arguments[view.argument])) for view in self.views]
+        return [view.of(arguments[view.argument]) for view in self.views]
 
 
 def make_frame(options: Options, arguments: Sequence[Argument]) -> Frame:
@@ -216,9 +232,11 @@ class _Framer:
         parameters: list[Parameter] = []
         kernels: list[int] = []
         boxes = iter(self.boxes)
+        masks = _Masks(self)
         for number, argument in enumerate(self.arguments):
             if isinstance(argument, WindowArgument):
-                inputs.append(self._window(argument, next(boxes)))
+                box = next(boxes)
+                inputs.append(self._window(argument, box, masks.numbers(number, argument, box)))
                 parameters.append(Parameter.window(len(views), inputs[-1].window_shape, inputs[-1].dtype))
                 views.append(self._view(number, argument))
             elif isinstance(argument, PixelArgument):
@@ -233,6 +251,8 @@ class _Framer:
                 parameters.append(Parameter.index(self._index_axis(argument.axis)))
             else:
                 parameters.append(Parameter.scalar(argument))  # type: ignore[arg-type]  # complex ones go to NumPy
+        inputs += masks.inputs
+        views += masks.views
         shapes = tuple(a.array.shape for a in self.windows)
         return Frame(
             tuple(inputs), self.batch, self.grid, tuple(views), tuple(parameters), tuple(kernels), self._order(), shapes
@@ -431,7 +451,7 @@ class _Framer:
             grid.append(output_axis(extent, own, strides[axis], paddings[axis]))
         return tuple(grid)
 
-    def _window(self, argument: WindowArgument, box: _Box) -> Input:
+    def _window(self, argument: WindowArgument, box: _Box, masks: tuple[int, ...]) -> Input:
         axes, taps = box
         dtype = native(argument.array.dtype) if self.options.dtype is None else self.options.dtype
         if argument.array.dtype.kind == "c" and dtype.kind != "c":
@@ -443,9 +463,11 @@ class _Framer:
         if argument.elements:
             # Of a kernel field: read where it lies, in its own dtype.
             return Input(native(argument.array.dtype), axes, 0, taps, elements)
-        if all(a.mode != "constant" for a in axes) or self._is_valid:
-            return Input(dtype, axes, 0, taps)
-        return Input(dtype, axes, _cval(self._word(argument, "cval"), dtype), taps)
+        said = argument.omits_nan
+        omits = dtype.kind in "fc" and (self.options.nan_policy == "omit" if said is None else said)
+        seen = any(a.mode == "constant" for a in axes) and not self._is_valid
+        cval = _cval(self._word(argument, "cval"), dtype) if seen else 0
+        return Input(dtype, axes, cval, taps, masks=masks, omits_nan=omits)
 
     # -- maps --------------------------------------------------------------------------------------------------------
 
@@ -481,13 +503,80 @@ class _Framer:
     def _view(
         self, number: int, argument: WindowArgument | PixelArgument, repeat: tuple[int, ...] | None = None
     ) -> View:
-        array, elements = argument.array, argument.elements
+        return self._arranged(number, argument.array, argument.elements, repeat)
+
+    def view_of(self, number: int, array: Array, what: str) -> View:
+        """How an array that belongs to an argument, and may be smaller, becomes one of the job.
+
+        Raises
+        ------
+        ShapeError
+            It has other extents than the windows' arrays.
+        """
+        full = f"{self.main.shape}, or that of the window axes only, {self.extents}"
+        if array.ndim not in (self.ndim, self.main.ndim):
+            raise ShapeError(f"{what} must have the shape of the arrays, {full}; got {array.shape}.")
+        axes = self._axes_of(array)
+        fits = all(
+            array.shape[a] in ((n, 1) if i in self.whole else (n,))
+            for i, (a, n) in enumerate(zip(axes, self.extents, strict=True))
+        )
+        rest = tuple(n for i, n in enumerate(array.shape) if i not in axes)
+        if not fits or any(n not in (1, m) for n, m in zip(rest[::-1], self.batch[::-1], strict=False)):
+            raise ShapeError(f"{what} must have the shape of the arrays, {full}; got {array.shape}.")
+        return self._arranged(number, array, 0, None)
+
+    def _arranged(self, number: int, array: Array, elements: int, repeat: tuple[int, ...] | None) -> View:
         axes, lead = self._axes_of(array, elements), array.ndim - elements
         order = (*(i for i in range(lead) if i not in axes), *axes, *range(lead, array.ndim))
         moved = tuple(array.shape[a] * (1 if repeat is None else repeat[i]) for i, a in enumerate(order))
-        shape = (*self.batch, *moved[lead - self.ndim :])
+        window = moved[lead - self.ndim :]
+        if repeat is None and not elements:
+            window = tuple(
+                m if a in self.whole else n for a, (m, n) in enumerate(zip(self.extents, window, strict=True))
+            )
+        shape = (*self.batch, *window)
         view_shape = None if moved == shape else shape
         return View(number, None if order == tuple(range(array.ndim)) else order, view_shape, repeat)
+
+
+class _Masks:
+    """The inputs that say which samples count; windows of one shape share the input of a mask that they share."""
+
+    def __init__(self, framer: _Framer) -> None:
+        self.framer = framer
+        self.first = sum(isinstance(a, WindowArgument | PixelArgument) for a in framer.arguments)
+        self.inputs: list[Input] = []
+        self.views: list[View] = []
+        self._known: dict[Any, int] = {}
+
+    def numbers(self, number: int, argument: WindowArgument, box: _Box) -> tuple[int, ...]:
+        """The inputs of an argument's masks."""
+        # A mask says nothing of samples outside the array that the mode makes up, and these count; where the mode has
+        # none, that is known without it.
+        axes = tuple(replace(a, mode="constant") if _misses(a) else a for a in box[0])
+        found = []
+        for place, mask in enumerate(argument.masks):
+            key = (id(mask), axes, box[1])
+            if key not in self._known:
+                self._known[key] = self.first + len(self.inputs)
+                self.inputs.append(Input(np.dtype(np.bool_), axes, True, box[1]))
+                self.views.append(self._view(number, place, mask))
+            found.append(self._known[key])
+        return tuple(found)
+
+    def _view(self, number: int, place: int, mask: Array) -> View:
+        framer = self.framer
+        missing: tuple[int, ...] = ()
+        if framer.whole and mask.ndim == framer.ndim - len(framer.whole):
+            order = sorted(range(framer.ndim), key=lambda a: framer.axes[a])
+            missing = tuple(i for i, a in enumerate(order) if a in framer.whole)
+        view = framer.view_of(number, np.expand_dims(mask, missing), "where")
+        return replace(view, mask=place, missing=missing)
+
+
+def _misses(axis: WindowAxis) -> bool:
+    return MODES[axis.mode].outside is Outside.MISSING
 
 
 def _lead(array: Array, elements: int) -> Array:

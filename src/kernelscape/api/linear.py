@@ -128,9 +128,9 @@ def correlate(
     """
     if unknown:
         refuse_unknown(correlate, unknown)
-    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype)
+    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where)
     options = options_of(
-        None, None, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at,
+        None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid, at,
         otherwise, operands.loaded, None, method, tol,
     )  # fmt: skip
     way = Way(flipped=False, scattered=form == "scatter")
@@ -206,9 +206,9 @@ def convolve(
     """
     if unknown:
         refuse_unknown(convolve, unknown)
-    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype)
+    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where)
     options = options_of(
-        None, None, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at,
+        None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid, at,
         otherwise, operands.loaded, None, method, tol,
     )  # fmt: skip
     way = Way(flipped=True, scattered=form == "scatter")

@@ -15,7 +15,9 @@ from numpy.typing import ArrayLike
 from kernelscape.api.arguments import (
     Array,
     WindowArgument,
+    array_with_masks,
     as_array,
+    as_mask,
     canonical_argument,
     refuse_kernel_per_pixel,
 )
@@ -39,6 +41,7 @@ FORMS = ("gather", "scatter")
 class Operands:
     """Checked operands; windows are loaded as `loaded`, real numbers computed in `inner`, and results have `result`.
 
+    Samples count where all `masks` are True; `masked` says that the input came as a masked array.
     Of `weights` and `field` one is None: a field that is the same for all pixels is its kernel. `axes` are the window
     axes of the array; of a single kernel that is gathered, frames find them.
     """
@@ -52,6 +55,13 @@ class Operands:
     inner: DType
     loaded: DType
     complex_weights: bool
+    masks: tuple[Array, ...] = ()
+    masked: bool = False
+
+    @property
+    def window(self) -> WindowArgument | Array:
+        """The input as an argument of a function of windows."""
+        return WindowArgument(self.array, masks=self.masks) if self.masks else self.array
 
     @property
     def complex_input(self) -> bool:
@@ -65,8 +75,9 @@ class Operands:
 
 
 def operands_of(
-    input: ArrayLike, weights: Any, axes: Any, words: tuple[Any, Any, Any], accumulate: Any, dtype: Any
-) -> Operands:
+    input: ArrayLike, weights: Any, axes: Any, words: tuple[Any, Any, Any], accumulate: Any, dtype: Any,
+    where: Any = None,
+) -> Operands:  # fmt: skip
     """Operands made canonical.
 
     Raises
@@ -75,7 +86,8 @@ def operands_of(
         What was expected, what was given, and what to do.
     """
     normalize = _checked_words(*words)
-    array = as_array(input)
+    given = array_with_masks(input)
+    array, masks = given.array, given.masks if where is None else (*given.masks, as_mask(where))
     if dtype is not None:
         array, dtype = _as_dtype(array, native(dtype_of("dtype", dtype)))
     kernel: Array | None
@@ -101,7 +113,8 @@ def operands_of(
         inner = np.result_type(inner, _accumulator(accumulate))
     loaded = inner if dtype is None else _real(dtype)
     field = weights if kernel is None else None
-    return Operands(array, kernel, field, along, normalize, result, inner, loaded, own.kind == "c")
+    words_of_kernel = (result, inner, loaded, own.kind == "c")
+    return Operands(array, kernel, field, along, normalize, *words_of_kernel, masks, given.masked)
 
 
 def _kernel_axes(kernel: Shape, shape: Shape, axes: Any) -> tuple[int, ...]:
@@ -193,7 +206,7 @@ def run_parts(
     if operands.result.kind != "c":
         if output is None and operands.inner != operands.result:
             output = operands.result
-        sums: Array = run_function(function, options, [operands.array, *parts], output, workers, blocks)
+        sums: Array = run_function(function, options, [operands.window, *parts], output, workers, blocks)
         return sums
     parts = [*input_parts(operands, options.cval), *parts]
     whole = replace(stencil_of(function, options).prepared_for(parts).shared.results[0], dtype=operands.result)
@@ -208,13 +221,16 @@ def run_parts(
 
 def input_parts(operands: Operands, cval: Any) -> list[Any]:
     """The windows of the input: of complex numbers those of the real and of the imaginary parts."""
-    array = operands.array
+    array, masks = operands.array, operands.masks
     if not operands.complex_input:
-        return [array]
+        return [operands.window]
     if isinstance(cval, str) or not np.isscalar(cval):
         raise ArgumentTypeError(f"cval must be a number; got {cval!r}.")
     outside = complex(cval)  # type: ignore[arg-type]  # a scalar that is no string is a number
-    return [WindowArgument(array.real, cval=outside.real), WindowArgument(array.imag, cval=outside.imag)]
+    return [
+        WindowArgument(array.real, cval=outside.real, masks=masks),
+        WindowArgument(array.imag, cval=outside.imag, masks=masks),
+    ]
 
 
 def flipped_origin(origin: Any, sizes: Shape) -> Any:

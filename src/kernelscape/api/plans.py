@@ -384,9 +384,10 @@ def _canonical(operation: Callable[..., Any], words: dict[str, Any]) -> tuple[Op
     """What the call itself makes of its arguments."""
     said = (words["form"], words["normalize"], words["min_weight"])
     operands = operands_of(
-        words["input"], words["weights"], words["axes"], said, words["accumulate"], words["dtype"]
+        words["input"], words["weights"], words["axes"], said, words["accumulate"], words["dtype"],
+        words["where"],
     )  # fmt: skip
-    names = ("mode", "cval", "origin", "stride", "dilation", "padding", "axes", "where", "nan_policy", "min_count")
+    names = ("mode", "cval", "origin", "stride", "dilation", "padding", "axes", "nan_policy", "min_count")
     options = options_of(
         None, None, *(words[name] for name in (*names, "invalid", "at", "otherwise")), operands.loaded, None,
         words["method"], words["tol"],

@@ -127,7 +127,7 @@ def prepare(function: Callable[..., Any], options: Options, frame: Frame, argume
         return trace(shown, parameters, options.kwargs, missing=missing, input_shapes=frame.shapes)
 
     whole = traced(frame.may_miss)
-    interior = traced(False) if frame.may_miss else None
+    interior = traced(False) if frame.may_miss and not frame.has_gaps else None
     if interior is not None and not _same_arguments(whole.arguments, interior.arguments):
         interior = None
     if settings().verify:

@@ -240,7 +240,7 @@ class _Scatter:
     def options(self, size: Any, mode: Any, origin: Any, axes: Any, anchors: Any = None) -> Options:
         """How windows are taken of sources; a place that nothing reaches is 0."""
         return options_of(
-            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, None, "propagate", 1, 0.0, None,
+            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, "propagate", 1, 0.0, None,
             "input", self.inner, None, self.method, None, anchors,
         )  # fmt: skip
 
@@ -305,7 +305,7 @@ class _Scatter:
             array = array * self.reciprocals(blend, None)
         axes, dilation = self.axes_of(array), self.reach.dilation
         options = options_of(
-            None, None, "constant", 0.0, 0, 1, dilation, "full", axes, None, "propagate", 1, math.nan, None, "input",
+            None, None, "constant", 0.0, 0, 1, dilation, "full", axes, "propagate", 1, math.nan, None, "input",
             None, None, self.method, None, None,
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Never, overload
 
+from kernelscape.api.arguments import as_mask
 from kernelscape.api.options import options_of, refuse_unknown, with_known_keywords
 from kernelscape.api.stencils import Stencil, stencil_of
 
@@ -73,8 +74,13 @@ def apply(
         How far windows reach outside the array. ``same`` has one output per sample (per `stride`).
     axes : int or tuple of int, optional
         The window axes; the others are batch axes. By default all.
-    nan_policy : {"propagate", "raise"}
-        What a NaN in an input does; ``propagate`` leaves it to the function.
+    where : array_like of bool, optional
+        Which samples count: True where they do. Of the arrays' shape, or of the shape of their window axes only; it is
+        read through `mode`, as they are. Reductions pass over samples that do not count, medians and ranks too; with
+        several windows, an offset from the anchor counts where it does in all windows that have it.
+    nan_policy : {"propagate", "omit", "raise"}
+        What a NaN in an input does; ``propagate`` leaves it to the function, under ``omit`` it is a sample that does
+        not count.
     min_count : int
         An output whose largest window has fewer valid samples is invalid.
     invalid : number
@@ -94,14 +100,15 @@ def apply(
         rounding, whatever is tolerated.
     workers : int, optional
         Number of threads; -1 uses all. Results do not depend on it.
-    where, at, otherwise, progress
+    at, otherwise, progress
         Not supported yet.
 
     Returns
     -------
     array or tuple of arrays
         With the dtype that NumPy gives for the function on windows of these dtypes. The axes of an array that the
-        function returns are appended.
+        function returns are appended. Of masked arrays, whose masks say which samples count, results are masked arrays;
+        what is invalid is masked.
 
     Raises
     ------
@@ -121,8 +128,8 @@ def apply(
 
     Notes
     -----
-    A function with a parameter `valid` gets a boolean array that says which samples exist (a tuple of them when
-    windows differ). Under ``mode="shrink"`` a function that cannot be traced must have it.
+    A function with a parameter `valid` gets a boolean array that says which samples count (a tuple of them when
+    windows differ). Where samples may be missing, a function that cannot be traced must have it.
 
     Examples
     --------
@@ -135,10 +142,11 @@ def apply(
     if unknown:
         refuse_unknown(apply, unknown)
     options = options_of(
-        size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at,
+        size, footprint, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid, at,
         otherwise, dtype, kwargs, method, tol,
     )  # fmt: skip
-    return stencil_of(function, options)(*arrays, output=output, workers=workers, progress=progress)
+    mask = None if where is None else as_mask(where)
+    return stencil_of(function, options).called(arrays, mask, output, workers, progress)
 
 
 @overload
@@ -200,7 +208,8 @@ def stencil(
     if unknown:
         refuse_unknown(stencil, unknown)
     options = options_of(
-        size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at,
+        size, footprint, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid, at,
         otherwise, dtype, kwargs, method, tol,
     )  # fmt: skip
-    return functools.partial(Stencil, options=options) if function is None else Stencil(function, options)
+    made = functools.partial(Stencil, options=options, where=where)
+    return made if function is None else made(function)

@@ -31,8 +31,9 @@ class Tables:
         self.plan, self.stage, self.job = work.plan, work.stage, work.job
         self.memory = Memory()
         most = max((math.prod(i.window_shape) for i in self.job.inputs), default=0)
-        self.too_few = self.job.min_count > most
-        self.missing = self.too_few
+        # In any tile samples may be missing, or there are too few of them.
+        self.always = self.plan.has_gaps or self.job.min_count > most
+        self.missing = self.always
         self.sweep = self.memory.words(len(Sweep))
         self.plane_offsets = self._plane_offsets()
         if work.positions:
@@ -81,15 +82,16 @@ class Tables:
         table = self.memory.words(len(segments), len(Segment))
         for row, (x0, positions) in zip(table, segments, strict=True):
             along_x.write_segment(row, self.work, self.memory, x0, positions)
-        table[:, Segment.MISSING] |= self.too_few
+        table[:, Segment.MISSING] |= self.always
         self.missing |= bool(table[:, Segment.MISSING].any())
         return table
 
     def _compile(self) -> None:
         plan, checked = self.plan, self.checked
-        code = compiled.kernel(plan.stage, plan.target, masked=False, checked=checked)
-        self.memory.kept.append(code)
-        self.sweep[Sweep.KERNEL] = code.addresses["kernel"]
+        if not plan.has_gaps:
+            code = compiled.kernel(plan.stage, plan.target, masked=False, checked=checked)
+            self.memory.kept.append(code)
+            self.sweep[Sweep.KERNEL] = code.addresses["kernel"]
         if self.missing:
             masked = compiled.kernel(plan.masked_stage, plan.target, masked=True, checked=checked)
             self.memory.kept.append(masked)

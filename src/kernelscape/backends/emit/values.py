@@ -234,6 +234,10 @@ class Emitter:
 
     def sample(self, number: int, tap: Index, lane: Lane, plane: Position | None = None) -> Element:
         """The sample of an input at a position of its window box; of `elements`, the tap's own, or the one given."""
+        value = self._loaded(number, tap, lane, plane)
+        return Element(value, self._sample_flag(number, tap, lane) if self.masked else None)
+
+    def _loaded(self, number: int, tap: Index, lane: Lane, plane: Position | None = None) -> Value:
         spec = self.stage.inputs[number]
         if plane is None:
             plane = self.flat(spec.elements, project(tap, spec.elements, spec.shape)) if spec.elements else 0
@@ -241,14 +245,13 @@ class Emitter:
         type_ = operators.memory_type(spec.dtype, self.stage.lanes)
         pointer = self.sample_pointer(row, type_, offset, lane[1])
         raw = self.builder.load_constant(type_, pointer, self.row_bounds(row))
-        value = operators.from_memory(self.builder, self.target, raw, spec.dtype)
-        return Element(value, self._sample_flag(number, tap, lane) if self.masked else None)
+        return operators.from_memory(self.builder, self.target, raw, spec.dtype)
 
     def _sample_flag(self, number: int, tap: Index, lane: Lane) -> Value | None:
         """Whether a sample counts: it is there in every window that has a sample at its offset from the anchor."""
         flag = None
         for other, spec in enumerate(self.stage.inputs):
-            found = self._same_offset(number, other, tap) if spec.may_miss else None
+            found = self._same_offset(number, other, tap) if spec.may_miss or spec.has_gaps else None
             if found is None:
                 continue
             place, there = found
@@ -260,6 +263,19 @@ class Emitter:
         return flag
 
     def _own_flag(self, number: int, tap: Index, lane: Lane) -> Value:
+        """Whether an input has a sample there, its masks allow it, and it is no NaN that does not count."""
+        spec, flag = self.stage.inputs[number], None
+        if spec.may_miss:
+            flag = self._is_there(number, tap, lane)
+        for mask in spec.masks:
+            flag = self.both(flag, self._loaded(mask, tap, lane))
+        if spec.omits_nan:
+            value = self._loaded(number, tap, lane)
+            flag = self.both(flag, self.builder.fcmp("ord", value, value))
+        assert flag is not None
+        return flag
+
+    def _is_there(self, number: int, tap: Index, lane: Lane) -> Value:
         row, offset = self.place(number, tap, lane[0])
         flags = self.table_pointer(self.frame.flags, row)
         type_ = Type("i8", self.stage.lanes)
