@@ -8,6 +8,7 @@ share the folder.
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         assert text == path.read_text(), f"{path} differs; if that is meant, run pytest --update-golden and review it"
 
     return compare
+
+
+@pytest.hookimpl(trylast=True)  # after the fixtures
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    # What a crash prints names the 100 threads that started last: with more, the crashed one is missing there.
+    count = threading.active_count()
+    most = 80 + (os.cpu_count() or 0)  # a pool may have a thread for each processor
+    assert count < most, f"{count} threads run after {item.nodeid}; it, or a test before it, has to end its own"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

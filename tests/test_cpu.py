@@ -2,6 +2,8 @@
 
 import ctypes
 import gc
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -102,6 +104,49 @@ def test_modules_with_the_same_names_live_side_by_side():
     del first
     gc.collect()
     assert binary(second)(5, 3) == 2
+
+
+FAR_FROM_FREE_ADDRESSES = """
+import ctypes, mmap
+from kernelscape.backends import cpu
+
+def value(x):
+    loaded = cpu.load_object(code, ("f",))
+    return ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double)(loaded.addresses["f"])(x)
+
+steps = "".join(f"%x{i + 1} = fadd double %x{i}, 1.5\\n" for i in range(4000))
+text = f"define double @f(double %x0) {{\\n{steps}ret double %x4000\\n}}\\n"
+code = cpu.compile_text(text, cpu.host_target())
+assert len(code) > 4 * mmap.PAGESIZE
+assert value(0.0) == 6000.0   # everything that loading needs once is in memory now
+
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+
+def reserve(size):
+    at = libc.mmap(None, size, 0, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)   # addresses without memory
+    assert at != ctypes.c_void_p(-1).value
+    return at
+
+high, low = reserve(3 * mmap.PAGESIZE), reserve(3 << 30)
+size = 1 << 30
+while size >= mmap.PAGESIZE:   # fill what is free above, with the large pieces first
+    at = reserve(size)
+    if at < low:
+        libc.munmap(at, size)
+        size //= 2
+libc.munmap(high + mmap.PAGESIZE, mmap.PAGESIZE)   # room for the constants, not for the code
+print(value(1.0))
+"""
+
+
+def test_code_and_constants_stay_together_where_addresses_are_few():
+    # As behind hundreds of threads' stacks or arrays of gigabytes: what is free lies on both sides of more than 2 GiB.
+    command = [sys.executable, "-c", FAR_FROM_FREE_ADDRESSES]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "6001.0\n", "")
 
 
 def test_threads_compile_and_load_at_once():

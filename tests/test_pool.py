@@ -75,6 +75,22 @@ def _nothing():
     pass
 
 
+def _wait_for_starting_threads():
+    while pool._pool.starting:  # they work before they are listed
+        time.sleep(0.001)
+
+
+@pytest.fixture(autouse=True)
+def _threads_end_with_the_test():
+    # Idle threads would stay until the process ends. The stacks of hundreds take gigabytes of addresses, and a dump of
+    # all threads after a crash no longer shows the one that crashed.
+    yield
+    used = pool._pool
+    pool._retire(used)
+    pool._join(used)
+    assert not any(thread.is_alive() for thread in used.threads)
+
+
 @pytest.mark.parametrize("workers", [1, 2, 3, 7, 64, 300])
 def test_each_call_is_made_exactly_once_on_a_thread_of_the_pool(workers):
     seen = []
@@ -96,8 +112,7 @@ def test_threads_are_reused():
     for _ in range(50):
         pool.run(lambda number: None, 2, _nothing)
     assert len(pool._pool.threads) <= max(pool._available_cpus(), pool._pool.largest)
-    while pool._pool.starting:
-        time.sleep(0.001)
+    _wait_for_starting_threads()
     before = set(pool._pool.threads)
     pool.run(lambda number: None, 2, _nothing)
     assert set(pool._pool.threads) == before
@@ -176,6 +191,7 @@ def test_an_error_waits_for_the_others_and_drops_those_that_wait():
     with pytest.raises(KeyError):
         pool.run(call, 5000, cancelled.set)
     assert set(started) - {0} == set(ended)
+    _wait_for_starting_threads()
     assert len(started) <= len(pool._pool.threads)
     assert pool._pool.load == 0
 
@@ -473,13 +489,10 @@ def test_the_affinity_counts(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0}, raising=False)
     assert pool._available_cpus() == 3, "asked once per process"
     if hasattr(os, "fork"):
-        pool_before, lock_before = pool._pool, pool._lock
-        here_before = pool._here
+        for name in ("_pool", "_lock", "_here"):  # what is there now comes back after the test
+            monkeypatch.setattr(pool, name, getattr(pool, name))
         pool._forget_after_fork()
         assert pool._available_cpus() == 1
-        monkeypatch.setattr(pool, "_pool", pool_before)
-        monkeypatch.setattr(pool, "_lock", lock_before)
-        monkeypatch.setattr(pool, "_here", here_before)
 
 
 @pytest.mark.parametrize(("quota", "cpus"), [(None, 8), (0.5, 1), (1.0, 1), (1.5, 2), (2.0, 2), (64.0, 8)])

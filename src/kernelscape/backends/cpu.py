@@ -115,7 +115,10 @@ def load_object(code: bytes, symbols: tuple[str, ...]) -> LoadedCode:
     llvm = _llvm()
     with _lock:
         if _engine is None:
-            _engine = llvm.create_lljit_compiler(_target_machine(host_target()))
+            # JITLink reserves one block for all sections of an object. LLVM's older linker asks the system for each
+            # section by itself; where free addresses are few and far between, constants then lie beyond the 2 GiB that
+            # a relative address reaches, and LLVM aborts the process.
+            _engine = llvm.create_lljit_compiler(_target_machine(host_target()), use_jit_link=True)
         _count += 1
         builder = llvm.JITLibraryBuilder().add_object_img(code)
         for name in ALLOWED_SYMBOLS:
