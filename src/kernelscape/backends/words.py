@@ -50,6 +50,10 @@ class Sweep(Words):
     PLANE_BASE_AT = auto()
     COLUMNS_AT = auto()
     COLUMN_BYTES = auto()
+    SOURCE_ROWS_AT = auto()
+    SOURCE_FLAGS_AT = auto()
+    SOURCE_LIMITS_AT = auto()
+    MADE_AT = auto()
 
 
 class Call(Words):
@@ -73,7 +77,11 @@ class Call(Words):
 
 
 class InputWord(Words):
-    """An input: where its rows come from, and the worker's own rows for it."""
+    """An input: where its rows come from, and the worker's own rows for it.
+
+    Where MAKE is not 0 its rows are made by this kernel of those of SOURCES other inputs, of which SOURCE_TABLE has the
+    first row and the bytes of an element.
+    """
 
     FILL = auto()
     FILL_PLANES = auto()
@@ -97,6 +105,11 @@ class InputWord(Words):
     FIRST_ROW = auto()
     BASES_AT = auto()
     HELD_AT = auto()
+    MAKE = auto()
+    LANES = auto()
+    ITEM = auto()
+    SOURCES = auto()
+    SOURCE_TABLE = auto()
 
 
 class Segment(Words):

@@ -48,7 +48,7 @@ def _cuts(work: Work) -> list[int]:
     """Positions along x at which a cell of some map, or a block that can be chosen, begins."""
     axis = work.plan.arrangement.x - work.batch
     found: set[int] = set()
-    for number, spec in enumerate(work.stage.inputs):
+    for number, spec in enumerate(work.stage.inputs[: len(work.job.inputs)]):
         cells = work.job.inputs[number].cells
         if spec.is_uniform and cells is not None:
             grid = work.job.grid[axis]
@@ -100,7 +100,7 @@ def block(work: Work) -> int:
 def interior(work: Work) -> tuple[int, int] | None:
     """Positions whose samples all lie in the arrays, when some input can be read in place."""
     inputs = work.stage.inputs
-    numbers = range(len(inputs))
+    numbers = range(len(work.job.inputs))
     if not any(is_readable(work, n) for n in numbers):
         return None
     low, high = 0, work.x_count
@@ -161,10 +161,20 @@ def write_segment(row: Words, work: Work, memory: Memory, x0: int, positions: in
     table = memory.words(len(work.stage.inputs), len(SegmentInput))
     missing = False
     for number, words in enumerate(table):
-        missing |= write_input(words, work, memory, number, x0, positions)
+        if work.stage.inputs[number].body is not None:
+            write_made(words, work, memory, number, positions)
+        else:
+            missing |= write_input(words, work, memory, number, x0, positions)
     row[Segment.X0], row[Segment.POSITIONS] = x0, positions
     row[Segment.COUNT] = rounded(positions, work.stage.chunk)
     row[Segment.MISSING], row[Segment.INPUT_TABLE] = missing, table.ctypes.data
+
+
+def write_made(row: Words, work: Work, memory: Memory, number: int, positions: int) -> None:
+    """How long the rows of an input are that are made of others."""
+    phases = memory.words(1, len(Phase))
+    row[SegmentInput.PHASE_TABLE] = phases.ctypes.data
+    phases[0, Phase.COUNT] = positions + work.stage.inputs[number].span
 
 
 def write_input(row: Words, work: Work, memory: Memory, number: int, x0: int, positions: int) -> bool:
