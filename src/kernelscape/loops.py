@@ -118,6 +118,11 @@ class RowInput:
         """The distinct padded rows that a tile of `rows` output rows reads, relative to its first."""
         return tuple(sorted({t * self.y_stride + tap for t in range(rows) for tap in self.y_taps}))
 
+    @property
+    def used_phases(self) -> tuple[int, ...]:
+        """The phases in which some tap along x lies."""
+        return tuple(sorted({tap % self.phases for tap in self.x_taps}))
+
     def x_place(self, tap: int) -> tuple[int, int]:
         """Phase and element offset of a tap along x."""
         return tap % self.phases, tap // self.phases * self.x_unit

@@ -18,7 +18,18 @@ from collections.abc import Callable
 from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I1, I8, I64, PTR, Builder, Module, Type, Value, constant
-from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep, Words
+from kernelscape.backends.words import (
+    APART,
+    AxisWord,
+    Call,
+    InputWord,
+    Phase,
+    Plane,
+    Segment,
+    SegmentInput,
+    Sweep,
+    Words,
+)
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
 from kernelscape.machine import Target
 
@@ -424,44 +435,49 @@ class _Worker:
         home, held, own = self.slot(record, c, r, place)
         new = b.icmp("ne", self.entry(held, own), place)
         phases = self.word(part, SegmentInput.PHASE_TABLE, PTR)
-        at_once = b.icmp("ne", self.word(part, SegmentInput.BLOCK), self.number(0))
-        apart = b.binary("and", new, b.binary("xor", at_once, constant(I1, 1)))
+        block = self.word(part, SegmentInput.BLOCK)
+        at_once = b.icmp("ne", block, self.number(0))
+        apart = b.binary("and", new, b.icmp("ne", block, self.number(1)))
 
         def phase(q: Value) -> None:
             address = b.add(home, b.mul(q, bytes_))
             plan = self.record(phases, q, Phase)
             self.set_row(b.add(entry, q), address, self.word(plan, Phase.FLAGS), address, b.add(address, bytes_))
-            b.when(apart, lambda: self.fill(number, record, plan, address, source))
+            b.when(apart, lambda: self.fill(number, record, plan, address, source, at_once))
 
         self.count(count, phase)
         together = b.binary("and", new, at_once)
-        b.when(together, lambda: self.fill_planes(number, record, phases, home, source))
+        b.when(together, lambda: self.fill_block(number, record, part, home, source))
         self.put(held, own, place)
 
-    def fill_planes(self, number: Value, record: Value, plan: Value, home: Value, source: Value) -> None:
-        """The rows of all planes of one source row."""
+    def fill_block(self, number: Value, record: Value, part: Value, home: Value, source: Value) -> None:
+        """The rows of all planes, or of all phases, of one source row."""
         b = self.b
         limits = b.element_pointer(self.word(self.call, Call.INPUT_LIMITS, PTR), "i64", b.mul(number, self.number(2)))
         b.call(
-            self.word(record, InputWord.FILL_PLANES, PTR),
-            b.convert("inttoptr", home, PTR),
-            b.convert("inttoptr", b.add(source, self.word(plan, Phase.START)), PTR),
-            self.word(plan, Phase.COUNT),
+            self.word(record, InputWord.FILL_BLOCK, PTR),
+            b.convert("inttoptr", b.add(home, self.word(part, SegmentInput.BLOCK_AT)), PTR),
+            b.convert("inttoptr", b.add(source, self.word(part, SegmentInput.BLOCK_START)), PTR),
+            self.word(part, SegmentInput.BLOCK_COUNT),
             self.word(record, InputWord.ROW_BYTES),
-            self.word(plan, Phase.STEP),
+            self.word(part, SegmentInput.BLOCK_STEP),
             limits,
             b.offset(self.call, 8 * Call.ERROR),
         )
 
-    def fill(self, number: Value, record: Value, plan: Value, address: Value, source: Value) -> None:
+    def fill(
+        self, number: Value, record: Value, plan: Value, address: Value, source: Value, run_is_filled: Value
+    ) -> None:
         b = self.b
+        step = b.select(run_is_filled, self.number(APART), self.word(plan, Phase.STEP))
         limits = b.element_pointer(self.word(self.call, Call.INPUT_LIMITS, PTR), "i64", b.mul(number, self.number(2)))
         b.call(
             self.word(record, InputWord.FILL, PTR),
             b.convert("inttoptr", address, PTR),
             b.convert("inttoptr", source, PTR),
             self.word(plan, Phase.TABLE, PTR),
-            *(self.word(plan, w) for w in (Phase.COUNT, Phase.LOW, Phase.HIGH, Phase.START, Phase.STEP)),
+            *(self.word(plan, w) for w in (Phase.COUNT, Phase.LOW, Phase.HIGH, Phase.START)),
+            step,
             self.word(record, InputWord.CONSTANT_ROW, PTR),
             limits,
             b.offset(self.call, 8 * Call.ERROR),

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from enum import IntEnum, auto
 
+APART = -(1 << 63)
+"""As the step of a run of samples: another function fills it."""
+
 
 class Words(IntEnum):
     """A record of 64-bit words, numbered from 0 in the order in which they are written here."""
@@ -84,7 +87,7 @@ class InputWord(Words):
     """
 
     FILL = auto()
-    FILL_PLANES = auto()
+    FILL_BLOCK = auto()
     COMBINATIONS = auto()
     Y_OFFSETS = auto()
     Y_OFFSET_TABLE = auto()
@@ -123,10 +126,18 @@ class Segment(Words):
 
 
 class SegmentInput(Words):
-    """An input in one segment: read in place (DIRECT), or copied row by row, or (BLOCK) all planes of a row at once."""
+    """An input in one segment: read in place (DIRECT), or copied row by row, or all rows of a source row at once.
+
+    With a BLOCK of 1 that is all of them; with one of 2 their ends are filled row by row. The rows begin at byte
+    BLOCK_AT; the other words are those that ``emit/planes.py`` and ``emit/phases.py`` ask for.
+    """
 
     DIRECT = auto()
     BLOCK = auto()
+    BLOCK_AT = auto()
+    BLOCK_START = auto()
+    BLOCK_COUNT = auto()
+    BLOCK_STEP = auto()
     PHASE_TABLE = auto()
 
 

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from kernelscape.backends import compiled
+from kernelscape.backends.emit import Loading, Phases
 from kernelscape.backends.words import AxisWord, InputWord, Plane, Segment, Sweep
 from kernelscape.boundary import locate
 from kernelscape.execute import segments as along_x
@@ -223,15 +224,21 @@ class Tables:
     def _code_of_input(self, row: Words, number: int) -> None:
         """What fills the worker's own rows."""
         spec, seen, layout = self.stage.inputs[number], self.job.inputs[number], self.plan.layouts[number]
+        target, checked = self.plan.target, self.checked
         native, swapped = layout.dtype.newbyteorder("="), not layout.dtype.isnative
-        code = compiled.fill(self.plan.target, native, swapped, seen.dtype, spec.dtype, checked=self.checked)
+        loading = Loading(native, swapped, seen.dtype, spec.dtype)
+        code = compiled.fill(target, loading, along_x.step_of(self.work, number), checked=checked)
         self.memory.kept.append(code)
         row[InputWord.FILL] = code.addresses["fill"]
         if along_x.is_block(self.work, number):
-            size, target = layout.dtype.itemsize, self.plan.target
-            blocks = compiled.planes(target, size, spec.planes, checked=self.checked)
+            blocks = compiled.planes(target, layout.dtype.itemsize, spec.planes, checked=checked)
             self.memory.kept.append(blocks)
-            row[InputWord.FILL_PLANES] = blocks.addresses["planes"]
+            row[InputWord.FILL_BLOCK] = blocks.addresses["planes"]
+        elif along_x.is_divided(self.work, number):
+            phases = Phases(spec.phases, spec.used_phases, self.work.flat)
+            blocks = compiled.phases(target, loading, phases, checked=checked)
+            self.memory.kept.append(blocks)
+            row[InputWord.FILL_BLOCK] = blocks.addresses["phases"]
 
     def _room_of_input(self, row: Words, number: int, longest: int) -> None:
         """Rows of the worker's own, and those that stand for what lies outside."""
