@@ -121,6 +121,7 @@ CHANGED = {
     "columns": (ex.Window((3,), F32, 0),),
     "column_taps": (0, 1, 3),
     "alike": (1,),
+    "at": 1,
 }
 CHANGED_INPUT = {
     "dtype": np.dtype(np.float64), "shape": (3, 4), "outer": ((0,),), "y_taps": (0, 1, 3), "x_taps": (0, 1, 3),

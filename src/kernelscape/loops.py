@@ -20,8 +20,12 @@ from typing import Any
 
 from kernelscape.expression import INT64, DType, Node, Shape, Window, cast, rebuild, reduce, structure, valid
 
-X, Y = -1, -2
-"""Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes."""
+X, Y, POINT = -1, -2, -3
+"""Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes.
+
+The innermost axis may be no axis of the job, but points that lie anywhere: each tap of a window then has rows of its
+own, one element for each point, and the window axes have the role POINT.
+"""
 
 
 OUTSIDE = -(1 << 63)
@@ -172,6 +176,8 @@ class Stage:
         Where they are read: padded offset of each tap along x, in elements.
     alike : tuple of int
         The inputs that made rows are made of: all those whose windows have the same samples.
+    at
+        As in `geometry.Job`.
     """
 
     outputs: tuple[Node, ...]
@@ -189,6 +195,7 @@ class Stage:
     columns: tuple[Node, ...] = ()
     column_taps: tuple[int, ...] = ()
     alike: tuple[int, ...] = ()
+    at: int | None = None
 
     @property
     def chunk(self) -> int:
@@ -215,7 +222,7 @@ class Stage:
         return replace(
             self, outputs=rebuild([body], renumbered), output_dtypes=(self.inputs[number].dtype,), inputs=tuple(inputs),
             strides=(1,) * len(self.roles), rows=1, vectors=1, min_count=0, invalid=None, columns=(),
-            column_taps=(), alike=(),
+            column_taps=(), alike=(), at=None,
         )  # fmt: skip
 
     def planes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -276,4 +283,5 @@ class Stage:
             structure(self.columns),
             self.column_taps,
             self.alike,
+            self.at,
         )

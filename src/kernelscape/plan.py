@@ -82,8 +82,7 @@ class Plan:
         """The stage of the tiles in which samples are missing."""
         if self.has_one_stage:
             return self.stage
-        outputs = with_explicit_selections(_all_stored(self.job, self.job.outputs), missing=True)
-        return replace(self.stage, outputs=outputs, columns=(), column_taps=())
+        return replace(self.stage, outputs=masked_outputs(self.job), columns=(), column_taps=())
 
     @property
     def counts(self) -> Shape:
@@ -108,8 +107,7 @@ def make_plan(
     roles = _roles(job, arrangement)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
     gaps = _has_gaps(job)
-    interior = job.outputs if gaps else job.interior or job.outputs
-    interior = with_explicit_selections(_all_stored(job, interior), missing=gaps)
+    interior = masked_outputs(job) if gaps else interior_outputs(job)
     filled = fill_gaps(interior, job) if gaps else None
     if filled is not None:
         interior = filled.outputs
@@ -140,6 +138,7 @@ def make_plan(
         columns=columns.columns,
         column_taps=_column_taps(job, arrangement, flatten) if columns.columns else (),
         alike=() if filled is None else geometry_of(job, filled.like),
+        at=job.at,
     )
     return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
 
@@ -148,20 +147,46 @@ def _has_gaps(job: Job) -> bool:
     return any(i.has_gaps for i in job.inputs)
 
 
+def interior_outputs(job: Job) -> tuple[ex.Node, ...]:
+    """The outputs where no sample is missing."""
+    return with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
+
+
+def masked_outputs(job: Job) -> tuple[ex.Node, ...]:
+    """The outputs where samples may be missing."""
+    return with_explicit_selections(_all_stored(job, job.outputs), missing=True)
+
+
 def _columns(
     outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...], filled: Filled | None
 ) -> Columns:
-    """What positions along x share, where rows along x are window rows of stride 1 and all windows are the same."""
+    """What positions along x share."""
+    shape = column_window(outputs, job, arrangement, roles, filled)
+    if shape is None:
+        return Columns(tuple(outputs), ())
+    return use_columns(outputs, shape, roles.index(X), keep_order=filled is None and may_miss(job))
+
+
+def column_window(
+    outputs: Sequence[ex.Node],
+    job: Job,
+    arrangement: Arrangement,
+    roles: tuple[int, ...],
+    filled: Filled | None = None,
+) -> Shape | None:
+    """The windows whose columns are shared, where rows along x are window rows of stride 1 and all are the same."""
     windows = [i for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)]
     if filled is not None:
         windows = [job.inputs[filled.like]]
     same = {(tuple((a.size, a.dilation, a.centre) for a in i.axes), i.taps) for i in windows}
     if X not in roles or len(same) != 1 or windows[0].taps is not None or any(i.elements for i in windows):
-        return Columns(tuple(outputs), ())
-    if _stride(job, arrangement.x) != 1:
-        return Columns(tuple(outputs), ())
-    missing = filled is None and any(MODES[a.mode].outside is Outside.MISSING for i in job.inputs for a in i.axes)
-    return use_columns(outputs, windows[0].window_shape, roles.index(X), keep_order=missing)
+        return None
+    return windows[0].window_shape if _stride(job, arrangement.x) == 1 else None
+
+
+def may_miss(job: Job) -> bool:
+    """Whether some sample may not exist."""
+    return any(MODES[a.mode].outside is Outside.MISSING for i in job.inputs for a in i.axes)
 
 
 def _is_windowed(number: int, outputs: Sequence[ex.Node]) -> bool:
@@ -269,7 +294,7 @@ def _stride(job: Job, axis: int | None) -> int:
 
 def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int) -> RowInput:
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
-    x_stride = _stride(job, arrangement.x)
+    y_stride, x_stride = (1 if spec.on_grid else _stride(job, axis) for axis in (arrangement.y, arrangement.x))
     packed = _is_packed(spec, layout, job, arrangement)
     return RowInput(
         # Rows that are taken apart as they lie hold what the array does.
@@ -278,7 +303,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         outer=tuple(product(*outer_taps)),
         y_taps=_tap_offsets(spec, arrangement.y, job),
         x_taps=_tap_offsets(spec, arrangement.x, job),
-        y_stride=_stride(job, arrangement.y),
+        y_stride=y_stride,
         phases=x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1,
         x_unit=flatten,
         taps=spec.taps,

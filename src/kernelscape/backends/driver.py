@@ -35,8 +35,7 @@ def worker_text(target: Target, *, checked: bool) -> str:
     """The module with ``void worker(ptr sweep, ptr call, ptr scratch)``."""
     module = Module(function_attributes(target))
     builder = module.function("worker", [("sweep", PTR), ("call", PTR), ("scratch", PTR)])
-    is_x86 = target.cpu.startswith(("x86", "znver", "sky", "ice", "cascade")) or "+sse2" in target.features
-    control = _FloatingControl(module, builder) if is_x86 else None
+    control = FloatingControl.of(target, module, builder)
     _Worker(builder, checked).write()
     if control is not None:
         control.restore()
@@ -44,8 +43,14 @@ def worker_text(target: Target, *, checked: bool) -> str:
     return module.text()
 
 
-class _FloatingControl:
-    """The default control word of SSE arithmetic while the worker runs (round to nearest, denormals kept, no traps)."""
+class FloatingControl:
+    """The default control word of SSE arithmetic while a worker runs (round to nearest, denormals kept, no traps)."""
+
+    @classmethod
+    def of(cls, target: Target, module: Module, builder: Builder) -> FloatingControl | None:
+        """That of the machines that have one."""
+        is_x86 = target.cpu.startswith(("x86", "znver", "sky", "ice", "cascade")) or "+sse2" in target.features
+        return cls(module, builder) if is_x86 else None
 
     def __init__(self, module: Module, builder: Builder) -> None:
         self.builder = builder
@@ -165,11 +170,14 @@ class _Worker(Rows):
             self.input_rows(number, record, self.record(inputs, number, SegmentInput), y)
 
         self.count(self.word(self.sweep, Sweep.INPUTS), one)
-        self.count(self.word(self.sweep, Sweep.PLANES), lambda p: self.output_rows(p, y, segment, last))
+        planes = self.word(self.sweep, Sweep.PLANES)
+        self.count(planes, lambda p: self.output_rows(p, y, segment, last))
         self.coordinates(y, segment, last)
-        self.run_kernel(segment)
         whole = b.icmp("eq", self.word(segment, Segment.POSITIONS), self.word(segment, Segment.COUNT))
-        self.count(self.word(self.sweep, Sweep.PLANES), lambda p: self.copy_out(p, y, segment, last, whole))
+        kept = b.icmp("ne", self.word(self.sweep, Sweep.KEEPS), self.number(0))
+        b.when(kept, lambda: self.count(planes, lambda p: self.copy_rows(p, y, segment, last, whole, inward=True)))
+        self.run_kernel(segment)
+        self.count(planes, lambda p: self.copy_rows(p, y, segment, last, whole, inward=False))
 
     def output_rows(self, plane: Value, y: Value, segment: Value, last: Value) -> None:
         """Pointers to the output rows: into the result, or into rows of our own (ragged segments, surplus rows)."""
@@ -239,7 +247,8 @@ class _Worker(Rows):
             self.word(segment, Segment.COUNT),
         )
 
-    def copy_out(self, plane: Value, y: Value, segment: Value, last: Value, whole: Value) -> None:
+    def copy_rows(self, plane: Value, y: Value, segment: Value, last: Value, whole: Value, *, inward: bool) -> None:
+        """Copies our own rows of outputs, where there are some, to the result; or what that holds to them."""
         b = self.b
         record = self.record(self.word(self.sweep, Sweep.PLANE_TABLE, PTR), plane, Plane)
         step, item = self.word(record, Plane.X_STEP), self.word(record, Plane.ITEM)
@@ -250,17 +259,18 @@ class _Worker(Rows):
         positions = self.word(segment, Segment.POSITIONS)
 
         def one(t: Value) -> None:
-            target = b.add(base, b.mul(b.add(y, t), self.word(record, Plane.Y_STEP)))
-            source = self.own_row(record, t)
+            result = b.add(base, b.mul(b.add(y, t), self.word(record, Plane.Y_STEP)))
+            own = self.own_row(record, t)
+            places = ((own, item), (result, step)) if inward else ((result, step), (own, item))
 
             def copy() -> None:
                 for size in (1, 2, 4, 8):
                     fits = b.icmp("eq", item, self.number(size))
-                    b.when(fits, lambda size=size: self.copy_elements(target, source, positions, step, size))  # type: ignore[misc]
+                    b.when(fits, lambda size=size: self.copy_elements(*places, positions, step, size))  # type: ignore[misc]
 
             if self.checked:
                 reach = b.mul(b.sub(positions, self.number(1)), step)
-                self.inside_plane(plane, target, reach, item, copy)
+                self.inside_plane(plane, result, reach, item, copy)
             else:
                 copy()
 
@@ -277,9 +287,12 @@ class _Worker(Rows):
         error = b.offset(self.call, 8 * Call.ERROR)
         b.when(b.binary("and", above, below), copy, lambda: report(b, error, target))
 
-    def copy_elements(self, target: Value, source: Value, positions: Value, step: Value, size: int) -> None:
+    def copy_elements(
+        self, to: tuple[Value, Value], origin: tuple[Value, Value], positions: Value, step: Value, size: int
+    ) -> None:
+        """Elements from one row to another, each an address and a step; `step` is the one that may not be `size`."""
         b = self.b
-        target, source = b.convert("inttoptr", target, PTR), b.convert("inttoptr", source, PTR)
+        target, source = (b.convert("inttoptr", address, PTR) for address, _ in (to, origin))
         bytes_ = b.mul(positions, self.number(size))
         b.module.declare("llvm.memcpy.p0.p0.i64", "void", ["ptr", "ptr", "i64", "i1"])
 
@@ -288,13 +301,13 @@ class _Worker(Rows):
                 f"call void @llvm.memcpy.p0.p0.i64(ptr {target.name}, ptr {source.name}, i64 {bytes_.name}, i1 false)"
             )
 
-        def scatter() -> None:
+        def one_by_one() -> None:
             element = I8.of(f"i{8 * size}")
 
             def one(i: Value) -> None:
-                value = b.load(element, b.element_pointer(source, element.element, i))
-                b.store(value, b.offset(target, b.mul(i, step)))
+                value = b.load(element, b.offset(source, b.mul(i, origin[1])))
+                b.store(value, b.offset(target, b.mul(i, to[1])))
 
             self.count(positions, one)
 
-        b.when(b.icmp("eq", step, self.number(size)), block, scatter)
+        b.when(b.icmp("eq", step, self.number(size)), block, one_by_one)

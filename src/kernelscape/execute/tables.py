@@ -62,7 +62,7 @@ class Tables:
         sweep[Sweep.PLANE_TABLE] = self._planes(longest).ctypes.data
         sweep[Sweep.OUTER_EXTENTS] = memory.address(work.outer)
         sweep[Sweep.AXES], sweep[Sweep.AXIS_TABLE] = len(stage.roles), self._axes().ctypes.data
-        sweep[Sweep.TOTAL_ROWS] = rows
+        sweep[Sweep.TOTAL_ROWS], sweep[Sweep.KEEPS] = rows, stage.at is not None
         if stage.columns:
             widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
             sweep[Sweep.COLUMN_BYTES] = rounded((longest + max(stage.column_taps)) * widest, LINE)
@@ -217,7 +217,7 @@ class Tables:
         row[InputWord.Y_MAP], row[InputWord.Y_LAST] = address(y_map), len(y_map) - 1
         row[InputWord.COMBINATION_TABLE] = address(np.array(spec.outer, np.int64).reshape(len(spec.outer), -1))
         row[InputWord.OUTER_MAPS] = address([address(m) for m in maps])
-        row[InputWord.OUTER_STRIDES] = address([self.work.stride_along(a) for a in arrangement.outer])
+        row[InputWord.OUTER_STRIDES] = address([self.work.stride_along(number, a) for a in arrangement.outer])
         row[InputWord.FIRST_ROW] = stage.row_base[number]
         self.missing |= any((m == MISSING).any() for m in (y_map, *maps))
 

@@ -240,7 +240,7 @@ class Emitter:
     def _loaded(self, number: int, tap: Index, lane: Lane, plane: Position | None = None) -> Value:
         spec = self.stage.inputs[number]
         if plane is None:
-            plane = self.flat(spec.elements, project(tap, spec.elements, spec.shape)) if spec.elements else 0
+            plane = self._plane(spec, tap)
         row, offset = self.place(number, tap, lane[0], plane)
         type_ = operators.memory_type(spec.dtype, self.stage.lanes)
         pointer = self.sample_pointer(row, type_, offset, lane[1])
@@ -262,6 +262,10 @@ class Emitter:
             flag = self.both(flag, own)
         return flag
 
+    def _plane(self, spec: RowInput, tap: Index) -> Position:
+        """Which of the elements at a position is that of a tap."""
+        return self.flat(spec.elements, project(tap, spec.elements, spec.shape)) if spec.elements else 0
+
     def _own_flag(self, number: int, tap: Index, lane: Lane) -> Value:
         """Whether an input has a sample there, its masks allow it, and it is no NaN that does not count."""
         spec, flag = self.stage.inputs[number], None
@@ -276,7 +280,7 @@ class Emitter:
         return flag
 
     def _is_there(self, number: int, tap: Index, lane: Lane) -> Value:
-        row, offset = self.place(number, tap, lane[0])
+        row, offset = self.place(number, tap, lane[0], self._plane(self.stage.inputs[number], tap))
         flags = self.table_pointer(self.frame.flags, row)
         type_ = Type("i8", self.stage.lanes)
         raw = self.builder.load_constant(type_, self._moved(flags, "i8", offset, lane[1]))
