@@ -114,14 +114,15 @@ def make_plan(
     columns = Columns(interior, ()) if gaps and filled is None else _columns(interior, job, arrangement, roles, filled)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
+    spacing = _spacing(job, arrangement)
     inputs = tuple(
-        _row_input(i, layout, job, arrangement, flatten) for i, layout in zip(job.inputs, layouts, strict=True)
+        _row_input(i, layout, job, arrangement, flatten, spacing) for i, layout in zip(job.inputs, layouts, strict=True)
     )
     if filled is not None:
         inputs += tuple(_made_rows(body, inputs[filled.like]) for body in filled.bodies)
     varying = _varying(every, roles, [i.is_uniform for i in inputs])
     packed = frozenset(n for n, i in enumerate(inputs) if i.is_packed)
-    tile = _fitted(choose_tile(every, varying, shares, target, packed), counts, arrangement)
+    tile = _fitted(choose_tile(every, varying, shares, target, packed), counts, arrangement, spacing)
     stage = Stage(
         outputs=columns.outputs,
         output_dtypes=job.output_dtypes,
@@ -139,6 +140,7 @@ def make_plan(
         column_taps=_column_taps(job, arrangement, flatten) if columns.columns else (),
         alike=() if filled is None else geometry_of(job, filled.like),
         at=job.at,
+        spacing=spacing,
     )
     return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
 
@@ -292,7 +294,18 @@ def _stride(job: Job, axis: int | None) -> int:
     return job.grid[window].stride if window >= 0 else 1
 
 
-def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int) -> RowInput:
+def _spacing(job: Job, arrangement: Arrangement) -> int:
+    """How far apart along y output rows lie that have source rows in common, if all windows agree on that."""
+    if arrangement.y is None or arrangement.y < len(job.batch):
+        return 1
+    axis = arrangement.y - len(job.batch)
+    dilations = {i.axes[axis].dilation for i in job.inputs if i.axes[axis].size > 1}
+    grid = job.grid[axis]
+    spacing = min(dilations, default=1) // math.gcd(min(dilations, default=1), grid.stride)
+    return spacing if len(dilations) == 1 and 2 * spacing <= grid.count else 1
+
+
+def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int, spacing: int) -> RowInput:
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
     y_stride, x_stride = (1 if spec.on_grid else _stride(job, axis) for axis in (arrangement.y, arrangement.x))
     packed = _is_packed(spec, layout, job, arrangement)
@@ -304,6 +317,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         y_taps=_tap_offsets(spec, arrangement.y, job),
         x_taps=_tap_offsets(spec, arrangement.x, job),
         y_stride=y_stride,
+        y_step=y_stride * spacing,
         phases=x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1,
         x_unit=flatten,
         taps=spec.taps,
@@ -345,9 +359,9 @@ def _has_cells(spec: Input, axis: int) -> bool:
     return spec.cells is not None and axis >= 0 and spec.cells[axis] is not None
 
 
-def _fitted(tile: Tile, counts: Shape, arrangement: Arrangement) -> Tile:
+def _fitted(tile: Tile, counts: Shape, arrangement: Arrangement, spacing: int) -> Tile:
     """No more rows and vectors than there are outputs."""
-    rows = 1 if arrangement.y is None else counts[arrangement.y]
+    rows = 1 if arrangement.y is None else math.ceil(counts[arrangement.y] / spacing)
     width = counts[arrangement.x] * (1 if arrangement.flat is None else counts[arrangement.flat])
     vectors = min(tile.vectors, max(1, math.ceil(width / tile.lanes)))
     return Tile(max(1, min(tile.rows, rows)), vectors, tile.lanes, tile.instructions)
@@ -371,8 +385,9 @@ def _explain(plan: Plan) -> list[str]:
         f"{'-' if plan.arrangement.y is None else names[plan.arrangement.y]}, "
         f"vectors along {names[plan.arrangement.x]}{flat}"
     )
+    apart = f" ({stage.spacing} apart)" if stage.spacing > 1 else ""
     lines.append(
-        f"register tile: {stage.rows} rows x {stage.vectors} vectors x {stage.lanes} lanes, "
+        f"register tile: {stage.rows} rows{apart} x {stage.vectors} vectors x {stage.lanes} lanes, "
         f"about {plan.tile.instructions:.0f} instructions per vector of outputs"
     )
     lines.extend(_wrap_warnings(job))

@@ -70,7 +70,7 @@ class _Worker(Rows):
 
     def __init__(self, builder: Builder, checked: bool) -> None:
         super().__init__(builder, checked)
-        self.y, self.tile, self.rest = (builder.local(I64) for _ in range(3))
+        self.y, self.group, self.tile, self.rest = (builder.local(I64) for _ in range(4))
         self.kernel = builder.local(PTR)
 
     # -- tiles -------------------------------------------------------------------------------------------------------
@@ -120,15 +120,36 @@ class _Worker(Rows):
         self.count(self.word(self.sweep, Sweep.INPUTS), self.input_bases)
         self.count(self.word(self.sweep, Sweep.PLANES), self.plane_base)
         b.store(first, self.y)
+        b.store(first, self.group)
 
         def going() -> Value:
             return b.binary("and", b.icmp("slt", b.load(I64, self.y), last), self.wanted())
 
         def rows() -> None:
             self.one_step(b.load(I64, self.y), segment, last)
-            b.store(b.add(b.load(I64, self.y), self.word(self.sweep, Sweep.ROWS)), self.y)
+            self.next_tile()
 
         b.repeat(going, rows)
+
+    def next_tile(self) -> None:
+        """Tiles whose rows are some rows apart lie in each other; behind as many of them comes the next group."""
+        b = self.b
+        spacing, group = self.word(self.sweep, Sweep.SPACING), b.load(I64, self.group)
+        after = b.add(group, b.mul(self.word(self.sweep, Sweep.ROWS), spacing))
+        y = b.add(b.load(I64, self.y), self.number(1))
+        ended = b.icmp("eq", y, b.add(group, spacing))
+        b.store(b.select(ended, after, y), self.y)
+        b.store(b.select(ended, after, group), self.group)
+
+    def rows_left(self, y: Value, last: Value) -> Value:
+        """How many rows of the tile that begins at `y`, at least 1, lie before `last`; it may have fewer."""
+        b = self.b
+        spacing = self.word(self.sweep, Sweep.SPACING)
+        return b.add(b.binary("udiv", b.sub(b.sub(last, y), self.number(1)), spacing), self.number(1))
+
+    def line(self, y: Value, t: Value) -> Value:
+        """Row `t` of the tile that begins at `y`."""
+        return self.b.add(y, self.b.mul(t, self.word(self.sweep, Sweep.SPACING)))
 
     def outer_index(self, slab: Value) -> None:
         """Position along each outer axis, the last one running fastest."""
@@ -192,7 +213,7 @@ class _Worker(Rows):
         limits = b.element_pointer(self.word(self.call, Call.PLANE_LIMITS, PTR), "i64", b.mul(plane, self.number(2)))
 
         def one(t: Value) -> None:
-            line = b.add(y, t)
+            line = self.line(y, t)
             final = b.add(base, b.mul(line, self.word(record, Plane.Y_STEP)))
             own = self.own_row(record, t)
             straight = b.binary("and", direct, b.icmp("slt", line, last))
@@ -227,7 +248,7 @@ class _Worker(Rows):
         self.count(axes, one)
         self.put(room, axes, self.word(segment, Segment.X0))
         self.put(room, b.add(axes, self.number(1)), self.word(segment, Segment.POSITIONS))
-        self.put(room, b.add(axes, self.number(2)), b.sub(last, y))
+        self.put(room, b.add(axes, self.number(2)), self.rows_left(y, last))
 
     def run_kernel(self, segment: Value) -> None:
         b = self.b
@@ -255,11 +276,11 @@ class _Worker(Rows):
         straight = b.binary("and", whole, b.icmp("eq", step, item))
         base = self.entry(self.room(Sweep.PLANE_BASE_AT), plane)
         base = b.add(base, b.mul(self.word(segment, Segment.X0), step))
-        rows = b.intrinsic("smin", I64, self.word(self.sweep, Sweep.ROWS), b.sub(last, y))
+        rows = b.intrinsic("smin", I64, self.word(self.sweep, Sweep.ROWS), self.rows_left(y, last))
         positions = self.word(segment, Segment.POSITIONS)
 
         def one(t: Value) -> None:
-            result = b.add(base, b.mul(b.add(y, t), self.word(record, Plane.Y_STEP)))
+            result = b.add(base, b.mul(self.line(y, t), self.word(record, Plane.Y_STEP)))
             own = self.own_row(record, t)
             places = ((own, item), (result, step)) if inward else ((result, step), (own, item))
 

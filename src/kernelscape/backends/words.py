@@ -30,6 +30,7 @@ class Sweep(Words):
     PLANES = auto()
     OUTER = auto()
     ROWS = auto()
+    SPACING = auto()
     Y_COUNT = auto()
     STRIP = auto()
     STRIPS = auto()

@@ -148,6 +148,7 @@ def _plain_input(dtype: ex.DType, ndim: int) -> RowInput:
         y_taps=(0,),
         x_taps=(0,),
         y_stride=1,
+        y_step=1,
         phases=1,
         offsets=((0,),) * ndim,
     )

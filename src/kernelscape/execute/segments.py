@@ -93,7 +93,7 @@ def block(work: Work) -> int:
         for o, i in zip(stage.y_offsets, stage.inputs, strict=True)
         if not i.is_uniform and not i.is_packed
     )
-    fitting = work.plan.target.cache_bytes // 2 // max(1, sum(sizes))
+    fitting = work.plan.target.cache_bytes // 2 // max(1, sum(sizes) * stage.spacing)
     if stage.columns:
         # Column rows are written and read at once: they should stay in the first-level cache.
         widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)

@@ -322,13 +322,13 @@ class Emitter:
         x_table: Position = 0
         for axis, role in enumerate(stage.roles):
             if role == Y:
-                y_table = self.lookup(tuple(offsets.index(row * spec.y_stride + o) for o in spec.y_taps), tap[axis])
+                y_table = self.lookup(tuple(offsets.index(row * spec.y_step + o) for o in spec.y_taps), tap[axis])
             elif role == X:
                 places = [spec.x_place(o) for o in spec.x_taps]
                 phase_table = self.lookup(tuple(p for p, _ in places), tap[axis])
                 x_table = self.lookup(tuple(o for _, o in places), tap[axis])
         if Y not in stage.roles:
-            y_table = offsets.index(row * spec.y_stride)
+            y_table = offsets.index(row * spec.y_step)
         entry = self.affine(self.affine(outer, len(offsets), y_table), spec.planes, plane)
         entry = self.affine(entry, spec.phases, phase_table)
         return self.affine(stage.row_base[number], 1, entry), x_table
@@ -399,7 +399,7 @@ class Emitter:
             lambda: builder.load_constant(I64, builder.offset(self.frame.coordinates, 8 * node.axis))
         )
         if role == Y:
-            return Element(builder.add(first, constant(I64, lane[0] * stride)), None)
+            return Element(builder.add(first, constant(I64, lane[0] * stage.spacing * stride)), None)
         if role != X:
             return Element(first, None)
         start = builder.hoisted(
