@@ -21,7 +21,7 @@ from kernelscape.api.prepared import Prepared, takes
 from kernelscape.api.results import Result, allocate, check_output, store
 from kernelscape.api.selected import refuse_weights_of_truth
 from kernelscape.api.selection import Selection
-from kernelscape.api.untouched import Surrounds, blended, fill
+from kernelscape.api.untouched import Surrounds, blended, elsewhere, fill
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
 from kernelscape.expression import Shape
 from kernelscape.geometry import Job, anchors
@@ -79,7 +79,8 @@ def _run_selected(runner: _Runner, selection: Selection, output: Any) -> Any:
         refuse_weights_of_truth([o.dtype for o in outputs])
     # A function may have kept the arrays that it saw, and an output may be an input: all is computed by now.
     written = outputs if selection.otherwise is None else [np.empty(o.shape, o.dtype) for o in outputs]
-    fill(selection, written, results, Surrounds.of(frame, runner.arguments), given=output is not None)
+    around = Surrounds.of(frame, runner.arguments)
+    fill(elsewhere(selection, written, results, around, given=output is not None), written, results)
     for array, target, given in zip(computed, written, outputs, strict=True):
         view, where = frame.job_view(target), np.unravel_index(places, counts)
         view[where] = blended(array, enough, weight, view[where], invalid)
@@ -124,7 +125,8 @@ def _define_selected(
     for output, before in zip(outputs, kept, strict=True):
         if selection.otherwise is None:
             before[...] = output
-    fill(selection, kept, shared.results, Surrounds.of(frame, arguments), given=given)
+    values = elsewhere(selection, kept, shared.results, Surrounds.of(frame, arguments), given=given)
+    fill(values, kept, shared.results)
     job = replace(shared.selected(at.dtype).job, output_dtypes=tuple(k.dtype for k in kept))
     read = prepared.run_time_arguments(arguments)
     read = [array.reshape(shape) for array, (_, shape) in zip(read, shared.slots, strict=True)]

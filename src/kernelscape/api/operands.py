@@ -28,7 +28,7 @@ from kernelscape.api.options import Options, dtype_of, native, not_yet
 from kernelscape.api.results import allocate, is_writable
 from kernelscape.api.selection import Selection
 from kernelscape.api.stencils import stencil_of
-from kernelscape.api.untouched import Surrounds, fill
+from kernelscape.api.untouched import Surrounds, elsewhere, fill
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import canonical_centre
@@ -225,7 +225,7 @@ def run_parts(
         return result
     if selection is not None:
         around = Surrounds.of(prepared.frame, [operands.array, *parts[1:]])
-        fill(selection, [result], [whole], around, given=output is not None)
+        fill(elsewhere(selection, [result], [whole], around, given=output is not None), [result], [whole])
     if not several:
         _without_imaginary_part(result, selection, prepared.frame)
     target = (result.real, result.imag) if several else result.real

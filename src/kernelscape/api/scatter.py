@@ -40,7 +40,7 @@ from kernelscape.api.scattered_blends import scatter_blend
 from kernelscape.api.scattered_factors import Planes, planes_for, scattered_factors, with_planes
 from kernelscape.api.selection import Selection
 from kernelscape.api.strips import BLEND_BYTES, in_strips
-from kernelscape.api.untouched import Surrounds, blended, fill
+from kernelscape.api.untouched import Surrounds, blended, elsewhere, fill
 from kernelscape.boundary import MODES, Outside
 from kernelscape.errors import ArgumentError
 from kernelscape.expression import DType, Shape
@@ -112,7 +112,8 @@ def _selected(
     values = np.empty(found.shape, target.dtype.newbyteorder("="))
     if chosen.otherwise is None:
         values[...] = target
-    fill(chosen, [values], [result], Surrounds(found.shape, windowed, lambda _: image), given=output is not None)
+    around = Surrounds(found.shape, windowed, lambda _: image)
+    fill(elsewhere(chosen, [values], [result], around, given=output is not None), [values], [result])
     wanted = at != 0
     weight = at[wanted] if at.dtype.kind == "f" else None
     values[wanted] = blended(found[wanted].astype(operands.result), None, weight, values[wanted], options.invalid)

@@ -9,19 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kernelscape.api.arguments import Argument, Array
 from kernelscape.api.classes import Blocks
+from kernelscape.api.frame import Frame
 from kernelscape.api.prepared import Prepared, Shared
 from kernelscape.api.results import allocate, written
 from kernelscape.api.selection import Selection
-from kernelscape.api.untouched import Surrounds, fill
+from kernelscape.api.untouched import Surrounds, elsewhere, fill
 from kernelscape.errors import ArgumentTypeError
 from kernelscape.execute.memory import rounded
 from kernelscape.plan import Plan
+
+if TYPE_CHECKING:
+    from kernelscape.execute import PointExecutable
 
 ROWS = 16
 """Rows of a block of outputs, for windows that are not taller."""
@@ -114,51 +118,95 @@ def run_selected(
     targets = handed if output is None else written(handed, results, (*arrays, *read, *selection.arrays))
     if at.dtype.kind == "f":
         refuse_weights_of_truth([t.dtype for t in targets])
-    fill(selection, targets, results, Surrounds.of(frame, arguments), given=output is not None)
-    if selection.otherwise is None:
-        for given, computed in zip(handed, targets, strict=True):
-            if computed is not given:
-                computed[...] = given
-    if at.size:
-        _compute(shared, arrays, read, [frame.job_view(t) for t in targets], at, blocks, workers)
+    around = Surrounds.of(frame, arguments)
+    values = elsewhere(selection, targets, results, around, given=output is not None)
+    for given, computed in zip(handed, targets, strict=True):
+        if selection.otherwise is None and computed is not given:
+            computed[...] = given
+    work = _Work(shared, arrays, read, [frame.job_view(t) for t in targets], at, workers)
+    points = work.points(blocks) if at.size else None
+    if points is None:
+        fill(values, targets, results)
+        work.by_blocks(blocks)
+    else:
+        # Rows of what stands elsewhere are copied on the way, while they are read anyhow.
+        rows = [_rows_of(v, t, frame) for v, t in zip(values, targets, strict=True)]
+        rest = [None if row is not None else v for row, v in zip(rows, values, strict=True)]
+        fill(rest, targets, results)
+        work.by_points(points, rows)
     for given, computed in zip(handed, targets, strict=True):
         if computed is not given:
             given[...] = computed
     return handed
 
 
-def _compute(
-    shared: Shared, arrays: Sequence[Array], read: Sequence[Array], views: Sequence[Array], at: Array,
-    blocks: Blocks | None, workers: int | None,
-) -> None:  # fmt: skip
-    """Writes what is wanted: block by block, or point by point, where that is less work."""
-    wishes, chosen = Wishes(at, blocks), shared.selected(at.dtype)
-    plan = chosen.kept_plan([*arrays, at], views)
-    wanted = wishes.wanted(plan)
-    visited = int(np.count_nonzero(wanted))
-    if not visited:
-        return
-    gaps = any(i.has_gaps for i in shared.job.inputs)
-    if (
-        blocks is None
-        and not gaps
-        and (WAY == "points" if WAY else _is_sparse(plan, at, visited * math.prod(wishes.size(plan))))
-    ):
-        mask = np.ascontiguousarray(at if at.dtype == np.bool_ else at != 0)
-        own, given = (shared, list(arrays)) if at.dtype == np.bool_ else (chosen, [*arrays, at])
-        points = own.point_executable(given, views)
-        points.run_mask(given, read, views, mask, int(np.count_nonzero(mask)), workers)
-        return
-    executable = chosen.executable([*arrays, at], views, wishes.size)
-    executable.run([*arrays, at], read, views, workers, executable.tiles_in(wanted))
+def _rows_of(value: Any, target: Array, frame: Frame) -> Array | None:
+    """What stands elsewhere in an output as rows that can be copied, axes as the job has them; None: they cannot."""
+    view = frame.job_view(target)
+    if value is None or view.ndim != len(frame.counts):
+        return None
+    if isinstance(value, np.ndarray):
+        row = frame.job_view(np.broadcast_to(value, target.shape))
+    else:
+        row = np.broadcast_to(np.full(view.shape[-1:], value, target.dtype), view.shape)
+    from kernelscape.execute.pointwise import can_be_copied
+
+    return row if can_be_copied(row, view) else None
 
 
 WAY: str | None = None
 """For tests: "points" or "blocks", whatever is less work."""
 
 
-def _is_sparse(plan: Plan, at: Array, positions: int) -> bool:
-    """Whether it is less work to gather the windows of the wanted outputs than to compute `positions` in blocks."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """What is to be computed: all in the order of the job's axes."""
+
+    shared: Shared
+    arrays: list[Array]
+    read: list[Array]
+    views: list[Array]
+    at: Array
+    workers: int | None
+
+    @property
+    def chosen(self) -> Shared:
+        """The job that reads the map of what is wanted."""
+        return self.shared.selected(self.at.dtype)
+
+    def points(self, blocks: Blocks | None) -> PointExecutable | None:
+        """What computes single points, where that is less work than to compute blocks."""
+        if blocks is not None or WAY == "blocks":
+            return None
+        mask_only = self.at.dtype == np.bool_
+        own, given = (self.shared, self.arrays) if mask_only else (self.chosen, [*self.arrays, self.at])
+        plan = own.kept_plan(given, self.views)
+        from kernelscape.execute.points import is_supported
+
+        if not is_supported(plan) or not (WAY == "points" or _is_sparse(plan, self.at)):
+            return None
+        return own.point_executable(given, self.views)
+
+    def by_points(self, points: PointExecutable, rows: Sequence[Array | None]) -> None:
+        """Gathers the windows of what is wanted."""
+        mask_only = self.at.dtype == np.bool_
+        given = self.arrays if mask_only else [*self.arrays, self.at]
+        mask = np.ascontiguousarray(self.at if mask_only else self.at != 0)
+        points.run_mask(given, self.read, self.views, mask, mask.size // 16, self.workers, rows)
+
+    def by_blocks(self, blocks: Blocks | None) -> None:
+        """Computes the blocks in which something is wanted."""
+        if not self.at.size:
+            return
+        wishes, given = Wishes(self.at, blocks), [*self.arrays, self.at]
+        wanted = wishes.wanted(self.chosen.kept_plan(given, self.views))
+        if wanted.any():
+            executable = self.chosen.executable(given, self.views, wishes.size)
+            executable.run(given, self.read, self.views, self.workers, executable.tiles_in(wanted))
+
+
+def _is_sparse(plan: Plan, at: Array) -> bool:
+    """Whether it is less work to gather the windows of the wanted outputs than to compute blocks of outputs."""
     return False
 
 

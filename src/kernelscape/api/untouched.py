@@ -37,10 +37,12 @@ class Surrounds:
         )
 
 
-def fill(
+def elsewhere(
     selection: Selection, targets: Sequence[Array], results: Sequence[Result], around: Surrounds, *, given: bool
-) -> None:
-    """Write what stands elsewhere to all outputs; `given` says that there are some, or a dtype for them.
+) -> list[Any]:
+    """What stands elsewhere in each output; `given` says that the caller gave outputs, or a dtype for them.
+
+    A number, or an array that broadcasts to the output; None: what is there.
 
     Raises
     ------
@@ -48,7 +50,11 @@ def fill(
         An output cannot hold it, or it does not have an output's shape.
     """
     asked = given if selection.asked is None else selection.asked
-    values = [before(selection, n, results, t.dtype, around, asked=asked) for n, t in enumerate(targets)]
+    return [_elsewhere(selection, n, results, t.dtype, around, asked=asked) for n, t in enumerate(targets)]
+
+
+def fill(values: Sequence[Any], targets: Sequence[Array], results: Sequence[Result]) -> None:
+    """Write what stands elsewhere to all outputs."""
     for value, target, result in zip(values, targets, results, strict=True):
         if isinstance(value, np.ndarray):
             _store(value, target, result.invalid)
@@ -56,10 +62,9 @@ def fill(
             target[...] = value
 
 
-def before(
+def _elsewhere(
     selection: Selection, number: int, results: Sequence[Result], dtype: DType, around: Surrounds, *, asked: bool
 ) -> Any:
-    """What stands elsewhere in one result: a number, or an array that broadcasts to it; None: what is there."""
     otherwise, shape = selection.otherwise_for(number, len(results)), results[number].shape
     if otherwise is None:
         return None

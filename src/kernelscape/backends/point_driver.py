@@ -10,13 +10,23 @@ The words are those of ``point_words.py``. Nothing here knows a mode, a dtype or
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.driver import FloatingControl
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I8, I64, PTR, Builder, Module, Type, Value, constant
-from kernelscape.backends.point_words import AT_BORDER, IN_INTERIOR, PointCall, PointInput, PointPlane, Points
+from kernelscape.backends.point_words import (
+    AT_BORDER,
+    IN_INTERIOR,
+    Ahead,
+    Kept,
+    PointCall,
+    PointInput,
+    PointPlane,
+    Points,
+)
 from kernelscape.backends.words import Words
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
 from kernelscape.machine import Target
@@ -199,6 +209,7 @@ class _Points:
                 b.store(b.binary("and", b.load(I64, self.inside), b.convert("zext", fits, I64)), self.inside)
 
             self.count(last, axis)
+            self.count(self.word(self.sweep, Points.PLANES), lambda p: self.copy_kept(p, start, stop))
             inside = b.icmp("ne", b.load(I64, self.inside), self.number(0))
             low = b.select(inside, self.entry(lows, last), length)
             high = b.select(inside, self.entry(highs, last), length)
@@ -209,6 +220,53 @@ class _Points:
 
         total = b.mul(self.word(self.call, PointCall.COUNT), pieces)
         self.tile_range(total, one)
+
+    def copy_kept(self, plane: Value, start: Value, stop: Value) -> None:
+        """A piece of a row of what stands where nothing is wanted."""
+        b = self.b
+        kept = self.record(self.word(self.call, PointCall.KEPT_TABLE, PTR), plane, Kept)
+        record = self.plane_record(plane)
+        item, base = self.word(record, PointPlane.ITEM), self.word(kept, Kept.BASE)
+        size = b.mul(b.sub(stop, start), item)
+        b.module.declare("llvm.memcpy.p0.p0.i64", "void", ["ptr", "ptr", "i64", "i1"])
+
+        def copy() -> None:
+            own = self.entry(self.word(self.call, PointCall.PLANE_BASES, PTR), plane)
+            to = self.row_address(own, self.word(record, PointPlane.STEPS, PTR), start)
+            origin = self.row_address(base, self.word(kept, Kept.STEPS, PTR), start)
+
+            def move() -> None:
+                target, source = (b.convert("inttoptr", address, PTR) for address in (to, origin))
+                b.line(
+                    f"call void @llvm.memcpy.p0.p0.i64(ptr {target.name}, ptr {source.name}, i64 {size.name}, i1 false)"
+                )
+
+            if not self.checked:
+                move()
+                return
+            limits = self.limits(PointCall.PLANE_LIMITS, plane)
+            inside = [
+                b.icmp("uge", to, self.word(limits, 0)),
+                b.icmp("ule", b.add(to, size), self.word(limits, 1)),
+                b.icmp("uge", origin, self.word(kept, Kept.FIRST)),
+                b.icmp("ule", b.add(origin, size), self.word(kept, Kept.END)),
+            ]
+            error = b.offset(self.call, 8 * PointCall.ERROR)
+            b.when(functools.reduce(lambda x, y: b.binary("and", x, y), inside), move, lambda: report(b, error, to))
+
+        b.when(b.icmp("ne", base, self.number(0)), copy)
+
+    def row_address(self, base: Value, steps: Value, x: Value) -> Value:
+        """Where the place `x` of the row of the mask lies that is looked at."""
+        b = self.b
+        last = b.load(I64, self.last_axis)
+        b.store(b.add(base, b.mul(x, self.entry(steps, last))), self.sum)
+
+        def axis(a: Value) -> None:
+            b.store(b.add(b.load(I64, self.sum), b.mul(self.entry(self.row, a), self.entry(steps, a))), self.sum)
+
+        self.count(last, axis)
+        return b.load(I64, self.sum)
 
     def scan(self, mask: Value, start: Value, stop: Value, low: Value, high: Value) -> None:
         """Notes where a row of the mask is set, in ``low <= x < high`` and elsewhere apart."""
@@ -262,18 +320,16 @@ class _Points:
         b = self.b
         capacity = self.word(self.sweep, Points.CAPACITY)
         target = b.element_pointer(self.places[kind], "i64", b.mul(b.load(I64, self.last_axis), capacity))
-        b.store(bits, self.bits)
-        b.store(b.load(I64, self.filled[kind]), self.sum)
+        filled = b.load(I64, self.filled[kind])
+        stop = b.add(filled, b.intrinsic("ctpop", I64, bits))
 
-        def one() -> None:
-            left = b.load(I64, self.bits)
-            filled = b.load(I64, self.sum)
-            self.put(target, filled, b.add(x, self.lowest(left)))
-            b.store(b.add(filled, self.number(1)), self.sum)
-            b.store(b.binary("and", left, b.sub(left, self.number(1))), self.bits)
+        def one(j: Value, carried: list[Value]) -> list[Value]:
+            (left,) = carried
+            self.put(target, j, b.add(x, self.lowest(left)))
+            return [b.binary("and", left, b.sub(left, self.number(1)))]
 
-        b.repeat(lambda: b.icmp("ne", b.load(I64, self.bits), self.number(0)), one)
-        b.store(b.load(I64, self.sum), self.filled[kind])
+        b.loop(filled, stop, 1, [bits], one)
+        b.store(stop, self.filled[kind])
 
     def lowest(self, bits: Value) -> Value:
         """The number of the lowest bit that is set; there is one."""
@@ -299,7 +355,35 @@ class _Points:
             b.loop(first, stop, 1, [], one)
 
         self.count(b.load(I64, self.last_axis), axis)
+        self.ask_ahead(kind, first, stop)
         b.store(stop, self.settled[kind])
+
+    def ask_ahead(self, kind: int, first: Value, stop: Value) -> None:
+        """Asks for what new points of a row read and write: single lines are no stream that machines follow."""
+        b = self.b
+        table, last = self.word(self.sweep, Points.AHEAD_TABLE, PTR), b.load(I64, self.last_axis)
+        line = b.element_pointer(self.places[kind], "i64", b.mul(last, self.word(self.sweep, Points.CAPACITY)))
+        inputs, planes = (self.word(self.call, n, PTR) for n in (PointCall.INPUT_BASES, PointCall.PLANE_BASES))
+
+        def one(number: Value) -> None:
+            record = self.record(table, number, Ahead)
+            steps, which = self.word(record, Ahead.STEPS, PTR), self.word(record, Ahead.NUMBER)
+            is_output = b.icmp("ne", self.word(record, Ahead.IS_OUTPUT), self.number(0))
+            start = b.select(is_output, self.entry(planes, which), self.entry(inputs, which))
+            base = self.row_address(b.add(start, self.word(record, Ahead.OFFSET)), steps, self.number(0))
+            step = self.entry(steps, last)
+
+            def ask(*, for_writing: bool) -> None:
+                def point(j: Value, _: list[Value]) -> list[Value]:
+                    address = b.add(base, b.mul(self.entry(line, j), step))
+                    b.prefetch(b.convert("inttoptr", address, PTR), for_writing=for_writing)
+                    return []
+
+                b.loop(first, stop, 1, [], point)
+
+            b.when(is_output, lambda: ask(for_writing=True), lambda: ask(for_writing=False))
+
+        self.count(self.word(self.sweep, Points.AHEAD), one)
 
     # -- groups of points --------------------------------------------------------------------------------------------
 

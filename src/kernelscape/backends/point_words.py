@@ -45,6 +45,20 @@ class Points(Words):
     COORDINATES_AT = auto()
     PLACES_AT = auto()
     OFFSETS_AT = auto()
+    AHEAD = auto()
+    AHEAD_TABLE = auto()
+
+
+class Ahead(Words):
+    """A line of memory that is asked for as soon as a point is known: of an input, or (IS_OUTPUT) of an output plane.
+
+    It lies OFFSET behind where the input or the plane begins, plus the place along each axis times its step.
+    """
+
+    IS_OUTPUT = auto()
+    NUMBER = auto()
+    OFFSET = auto()
+    STEPS = auto()
 
 
 class PointCall(Words):
@@ -71,6 +85,16 @@ class PointCall(Words):
     PLANE_BASES = auto()
     INPUT_LIMITS = auto()
     PLANE_LIMITS = auto()
+    KEPT_TABLE = auto()
+
+
+class Kept(Words):
+    """What an output plane holds where a mask wants nothing: copied from BASE plus steps; 0: it is there."""
+
+    BASE = auto()
+    STEPS = auto()
+    FIRST = auto()
+    END = auto()
 
 
 class PointInput(Words):

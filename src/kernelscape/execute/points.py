@@ -19,7 +19,7 @@ from kernelscape import expression as ex
 from kernelscape.backends import compiled
 from kernelscape.backends.emit import Loading, Run
 from kernelscape.backends.emit.points import MOST_LANES
-from kernelscape.backends.point_words import PointInput, PointPlane, Points
+from kernelscape.backends.point_words import Ahead, PointInput, PointPlane, Points
 from kernelscape.boundary import MODES, Outside, locate
 from kernelscape.execute.memory import LINE, Memory, Words, rounded
 from kernelscape.execute.segments import outside_word
@@ -34,6 +34,9 @@ from kernelscape.semantics import register_dtype
 GROUP_BYTES = 24 << 10
 """Bytes of the samples of points that are computed together: they should stay in the first-level cache."""
 LARGEST_GROUP = 512
+AHEAD_BYTES = 16
+"""Bytes of a row of a window from which on it often reaches into a second line of memory."""
+MOST_AHEAD = 8
 PIECE = 2048
 """Outputs of a row of a mask that are looked at before some are computed."""
 
@@ -41,9 +44,12 @@ PIECE = 2048
 def is_supported(plan: Plan) -> bool:
     """Whether a plan can run for single points.
 
-    Not where the elements of a window lie each at another position, and not where no output is valid.
+    Not where the elements of a window lie each at another position, not where no output is valid, and not where data
+    says which samples count.
     """
     inputs = plan.job.inputs
+    if any(i.has_gaps for i in inputs):
+        return False
     most = max((math.prod(i.window_shape) for i in inputs), default=0)
     return not any(i.elements and is_windowed(i) for i in inputs) and plan.job.min_count <= most
 
@@ -183,6 +189,7 @@ class PointTables:
         self.results, self.checked, self.memory = results, checked, Memory()
         self.batch, self.counts = len(self.job.batch), made.plan.counts
         self.low, self.high = [0] * len(self.counts), list(self.counts)
+        self.last_run: list[int] = []
         self.sweep = self.memory.words(len(Points))
         self.plane_offsets = self._plane_offsets()
         self._build()
@@ -228,6 +235,25 @@ class PointTables:
         }
         for word, count in sizes.items():
             sweep[word] = memory.room(8 * count)
+        if self.results is None:
+            ahead = np.array(self._ahead(inputs, planes), np.int64).reshape(-1, len(Ahead))
+            sweep[Points.AHEAD], sweep[Points.AHEAD_TABLE] = len(ahead), memory.address(ahead)
+
+    def _ahead(self, inputs: Words, planes: Words) -> list[list[int]]:
+        """What is asked for when points are known: the last row of each window, all maps, and the outputs.
+
+        The rows above the last one have mostly been read for points above.
+        """
+        found = []
+        for number, spec in enumerate(self.job.inputs):
+            row, item = inputs[number], self.plan.layouts[number].dtype.itemsize
+            base, steps = int(row[PointInput.BASE]), int(row[PointInput.STEPS])
+            begin = self.last_run[number]
+            length = item * (spec.axes[-1].size if int(row[PointInput.GATHER]) and is_windowed(spec) else 1)
+            places = (0, length - item) if length > AHEAD_BYTES else (0,)
+            found += [[0, number, base + begin + place, steps] for place in places]
+        found += [[1, number, 0, int(row[PointPlane.STEPS])] for number, row in enumerate(planes)]
+        return found[:MOST_AHEAD]
 
     # -- inputs ------------------------------------------------------------------------------------------------------
 
@@ -310,6 +336,7 @@ class PointTables:
             for tap in itertools.product(*map(range, kept))
         ]
         row[PointInput.RUNS], row[PointInput.RUN_TABLE] = len(words), self.memory.address(words)
+        self.last_run.append(words[-1][0])
         row[PointInput.ROW_STEP] = 0 if inner is None else planes[inner] * size
 
     def _narrow(self, axis: int, extent: int, dilation: int, centre: int, size: int) -> None:

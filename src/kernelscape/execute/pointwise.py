@@ -10,7 +10,7 @@ import numpy as np
 
 from kernelscape import pool
 from kernelscape.backends import compiled, cpu
-from kernelscape.backends.point_words import PointCall
+from kernelscape.backends.point_words import Kept, PointCall
 from kernelscape.errors import ArgumentError, BoundsError, nan_in_integers
 from kernelscape.execute.executable import INLINE_SECONDS, aligned, span_of
 from kernelscape.execute.memory import LINE, Array, Words, address_of
@@ -22,6 +22,12 @@ TILES = 64
 SCAN_SECONDS = 1 / 20e9
 """For one byte of a mask."""
 _NO_WORDS = bytes(8 * len(PointCall))
+
+
+def can_be_copied(source: Array, output: Array) -> bool:
+    """Whether pieces of rows of an output, axes in the order of the job, can be copied from an array."""
+    same = source.dtype == output.dtype and source.shape == output.shape
+    return same and source.strides[-1] == output.strides[-1] == output.dtype.itemsize
 
 
 class PointExecutable:
@@ -51,9 +57,12 @@ class PointExecutable:
 
     def run_mask(
         self, arrays: Sequence[Array], arguments: Sequence[Array], outputs: Sequence[Array], mask: Array, count: int,
-        workers: int | None = None,
+        workers: int | None = None, kept: Sequence[Array | None] = (),
     ) -> None:  # fmt: skip
         """Computes those outputs that a C-contiguous array of truth values wants, about `count` of them.
+
+        Outputs for which there is an array in `kept` get what that has elsewhere (see `can_be_copied`); the others hold
+        it already.
 
         Raises
         ------
@@ -72,8 +81,24 @@ class PointExecutable:
             PointCall.PIECES: pieces,
             PointCall.MASK_TABLE: address_of(mask),
         }
+        table = self._kept_table(outputs, kept)
+        words[PointCall.KEPT_TABLE] = address_of(table)
         seconds = count * self.made.seconds + mask.size * SCAN_SECONDS
         self._run(arrays, arguments, outputs, words, rows * pieces, seconds, workers)
+
+    def _kept_table(self, outputs: Sequence[Array], kept: Sequence[Array | None]) -> Words:
+        """The words of `Kept`, and behind them the steps."""
+        planes, ndim = self.tables.plane_offsets, len(self.plan.counts)
+        table = np.zeros(len(planes) * (len(Kept) + ndim), np.int64)
+        place = len(planes) * len(Kept)
+        for row, (number, _) in zip(table[:place].reshape(-1, len(Kept)), planes, strict=True):
+            source = kept[number] if kept else None
+            if source is not None:
+                row[Kept.BASE], row[Kept.STEPS] = address_of(source), address_of(table[place:])
+                row[Kept.FIRST], row[Kept.END] = np.lib.array_utils.byte_bounds(source)
+                table[place : place + ndim] = source.strides
+                place += ndim
+        return table
 
     def run_list(
         self, arrays: Sequence[Array], arguments: Sequence[Array], outputs: Sequence[Array], places: Sequence[Words],
