@@ -5,6 +5,7 @@ take nodes and give nodes, with the signature semantics of the NumPy functions w
 ... where the plain name is a builtin).
 """
 
+from kernelscape.reductions.distributions import entropy, majority, skew, variety
 from kernelscape.reductions.folds import FOLDS, Fold, count, fold, normalized_axes, number
 from kernelscape.reductions.products import (
     contract,
@@ -59,9 +60,11 @@ __all__ = [
     "diagonal",
     "diff",
     "dot",
+    "entropy",
     "fold",
     "fraction",
     "inner",
+    "majority",
     "matmul",
     "max_",
     "mean",
@@ -75,6 +78,7 @@ __all__ = [
     "ptp",
     "quantile",
     "quantile_at",
+    "skew",
     "sorted_",
     "std",
     "sum_",
@@ -82,5 +86,6 @@ __all__ = [
     "tensordot",
     "trace",
     "var",
+    "variety",
     "vdot",
 ]
