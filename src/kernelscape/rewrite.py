@@ -256,7 +256,9 @@ def _keeps_valid(node: Node, known: set[int]) -> bool:
         condition, yes, no = node.operands
         chosen = id(yes) in known or (yes.shape == condition.shape and _says_valid(condition, yes))
         return id(condition) in known and id(no) in known and chosen
-    if isinstance(node, ArgReduce | Sort) or (isinstance(node, Reduce) and getattr(np, node.operation).identity is None):
+    if isinstance(node, ArgReduce | Sort) or (
+        isinstance(node, Reduce) and getattr(np, node.operation).identity is None
+    ):
         return node.where is None and id(node.body) in known
     return all(id(child) in known for child in node.children)
 
@@ -273,7 +275,9 @@ def _says_valid(condition: Node, body: Node) -> bool:
     if condition.operator != "select":
         return False
     what, yes, no = condition.operands
-    return isinstance(no, Constant) and not no.value and any(o in operands and _says_valid(o, body) for o in (what, yes))
+    return (
+        isinstance(no, Constant) and not no.value and any(o in operands and _says_valid(o, body) for o in (what, yes))
+    )
 
 
 # -- validity written out ----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ take nodes and give nodes, with the signature semantics of the NumPy functions w
 """
 
 from kernelscape.reductions.distributions import entropy, majority, skew, variety
-from kernelscape.reductions.folds import FOLDS, Fold, count, fold, normalized_axes, number
+from kernelscape.reductions.folds import FOLDS, Fold, count, counter, fold, normalized_axes, number
 from kernelscape.reductions.products import (
     contract,
     correlation,
@@ -55,6 +55,7 @@ __all__ = [
     "correlation",
     "count",
     "count_nonzero",
+    "counter",
     "covariance",
     "cumulative",
     "diagonal",

@@ -3,9 +3,9 @@
 Values are equal as ``==`` says, so that -0 is 0. A NaN among the elements that count makes the most frequent value, the
 entropy and the skewness NaN, as it does a median; among different values all NaN are one, as in ``numpy.unique``.
 
-Two ways to find out which values are equal: along sorted values equal ones are neighbours, and comparing all pairs needs
-no order. A sort of elements of which some do not count is one of all elements, with a value in their place that comes
-last: the network stays the same whatever counts.
+Two ways to find out which values are equal: along sorted values equal ones are neighbours, and comparing all pairs
+needs no order. Elements that do not count are sorted as a value that comes last: so the network is the one of all
+elements, whatever counts.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import numpy as np
 from kernelscape.expression import BOOL, INT64, DType, Node, broadcast, cast, elementwise, pick, reduce, reshape, slice_
 from kernelscape.expression import sort as sorted_node
 from kernelscape.reductions.folds import (
+    Number,
     binary,
     both,
     choose,
     compare,
     count,
+    counter,
     counting,
     fold,
     highest,
@@ -46,39 +48,48 @@ def majority(
     line, mask = line_of(body, axes, where)
     if not line.shape[-1]:
         raise ValueError("zero-size array has no most frequent value")
-    result = (_longest_run if line.shape[-1] <= LARGEST_SCAN else _most_equal)(line, mask, missing)
+    if line.shape[-1] <= LARGEST_SCAN:
+        counts = counting(line, mask, missing)
+        ordered = _ordered(body, axes, where, missing, highest(body.dtype), numbers=True)
+        # A minimum is invalid where nothing is left, and so is what begins with it.
+        first = pick(ordered, line.ndim - 1, 0) if counts is None else fold("minimum", line, (line.ndim - 1,), mask)
+        result = _longest_run(ordered, first, counts)
+    else:
+        result = _most_equal(line, mask)
     if line.dtype.kind == "f":
         result = binary("add", result, number(0.0, line.dtype))
     elements = count(line, (line.ndim - 1,), mask, missing)
     return kept(nan_checked(nan_if_empty(result, elements, mask), line, mask), body.shape, axes, keepdims)
 
 
-def _longest_run(line: Node, mask: Node | None, missing: bool) -> Node:
-    """The value of the first longest run of equal values, along the sorted ones."""
-    last, extent = line.ndim - 1, line.shape[-1]
-    counts = counting(line, mask, missing)
-    ordered = sorted_node(line if counts is None else _filled(line, counts), last, numbers=True)
-    dtype = _counter(line.dtype, extent)
-    there = None if counts is None else _total(counts, dtype)
+def _longest_run(ordered: Node, first: Node, counts: Node | None) -> Node:
+    """The value of the first longest run of equal values along the sorted ones, which begin with `first`."""
+    dtype = counter(ordered.dtype, ordered.shape[-1])
     one = number(1, dtype)
-    # A minimum is invalid where nothing is left, and so is what begins with it.
-    value = pick(ordered, last, 0) if counts is None else fold("minimum", line, (last,), mask)
-    run = longest = one
-    previous = pick(ordered, last, 0)
-    for rank in range(1, extent):
-        this = pick(ordered, last, rank)
-        run = choose(compare("equal", this, previous), binary("add", run, one), one)
-        longer: Node | None = compare("greater", run, longest)
-        # Behind the elements that count come values that stand for the others.
-        longer = both(longer, None if there is None else compare("greater", there, number(rank, dtype)))
-        assert longer is not None
-        value = choose(longer, this, value)
+    value, run, longest = first, one, one
+    for rank, equal in enumerate(_links(ordered, counts), 1):
+        run = choose(equal, binary("add", run, one), one)
+        value = choose(compare("greater", run, longest), pick(ordered, ordered.ndim - 1, rank), value)
         longest = binary("maximum", longest, run)
-        previous = this
     return value
 
 
-def _most_equal(line: Node, mask: Node | None, missing: bool) -> Node:
+def _links(ordered: Node, counts: Node | None) -> list[Node]:
+    """For each but the first of the sorted values, whether it equals the one before, if both count."""
+    last, extent = ordered.ndim - 1, ordered.shape[-1]
+    dtype = counter(ordered.dtype, extent)
+    there = None if counts is None else _total(counts, dtype)
+    found = []
+    for rank in range(1, extent):
+        equal = compare("equal", pick(ordered, last, rank), pick(ordered, last, rank - 1))
+        if there is not None:
+            # Behind the elements that count come values that stand for the others.
+            equal = elementwise("logical_and", BOOL, equal, compare("greater", there, number(rank, dtype)))
+        found.append(equal)
+    return found
+
+
+def _most_equal(line: Node, mask: Node | None) -> Node:
     """The smallest of the values that equal most others."""
     last = line.ndim - 1
     equals = _equals(line, mask)
@@ -93,10 +104,10 @@ def variety(
     """How many values are different, as int64."""
     axes = normalized_axes(axis, body.ndim)
     line, mask = line_of(body, axes, where)
-    last, extent = line.ndim - 1, line.shape[-1]
+    extent = line.shape[-1]
     counts = counting(line, mask, missing)
-    ordered = sorted_node(line if counts is None else _filled(line, counts, math.nan), last)
-    dtype = _counter(line.dtype, extent)
+    ordered = _ordered(body, axes, where, missing, math.nan if body.dtype.kind == "f" else highest(body.dtype))
+    dtype = counter(line.dtype, extent)
     steps = number(0, dtype)
     if extent > 1:
         ends = (_part(ordered, 0, extent - 1), _part(ordered, 1, extent - 1))
@@ -133,19 +144,52 @@ def entropy(
     last, extent = line.ndim - 1, line.shape[-1]
     result = body.dtype if body.dtype.kind == "f" else F64
     elements = count(line, (last,), mask, missing, F64)
-    factors = cast(_equals(line, mask), F64)
     together = int(1000 / math.log2(max(extent, 2)))
+    if extent <= LARGEST_SCAN:
+        counts = counting(line, mask, missing)
+        ordered = _ordered(body, axes, where, missing, highest(body.dtype), numbers=True)
+        products = _products_of_runs(ordered, counts, together)
+    else:
+        factors = cast(_equals(line, mask), F64)
+        products = [
+            fold("multiply", _part(factors, n, together), (last,), None if mask is None else _part(mask, n, together))
+            for n in range(0, extent, together)
+        ]
     total: Node = number(0.0, F64)
-    for start in range(0, max(extent, 1), together):
-        chosen = None if mask is None else _part(mask, start, together)
-        product = fold("multiply", _part(factors, start, together), (last,), chosen)
+    for product in products:
         total = binary("add", total, elementwise("log2", F64, product))
     bits = elementwise("log2", F64, elements)
     found = binary("subtract", bits, binary("divide", total, elements))
     # Two values have at least log2(n)/n bits: what is near 0 is rounding.
     found = choose(compare("less", found, number(1e-9, F64)), number(0.0, F64), found)
     found = nan_if_empty(cast(found, result), cast(elements, INT64), mask)
-    return kept(nan_checked(found, line, mask), body.shape, axes, keepdims)
+    if missing or body.dtype.kind == "f":
+        # No integer differs from itself; but what is known of none is invalid.
+        unordered = _some(compare("not_equal", line, line), mask)
+        found = choose(unordered, number(math.nan, result), found)
+    return kept(found, body.shape, axes, keepdims)
+
+
+def _products_of_runs(ordered: Node, counts: Node | None, together: int) -> list[Node]:
+    """Products of as many factors: for each sorted value, how many that count are equal to it; 1 for the others."""
+    if not ordered.shape[-1]:
+        return []
+    one = number(1, counter(ordered.dtype, ordered.shape[-1]))
+    links = _links(ordered, counts)
+    runs: list[Node] = [one]
+    for equal in links:
+        runs.append(choose(equal, binary("add", runs[-1], one), one))
+    # A run's length is known at its end, and goes back to its beginning.
+    lengths = [runs[-1]]
+    for equal, run in zip(reversed(links), reversed(runs[:-1]), strict=True):
+        lengths.append(choose(equal, lengths[-1], run))
+    products = []
+    for start in range(0, len(lengths), together):
+        product: Node = number(1.0, F64)
+        for length in lengths[start : start + together]:
+            product = binary("multiply", product, cast(length, F64))
+        products.append(product)
+    return products
 
 
 def skew(
@@ -175,16 +219,6 @@ def skew(
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
-def _counter(dtype: DType, most: int) -> DType:
-    """Integers as wide as the values, so that as many fit into a vector, or as wide as it takes."""
-    held = 4 if dtype == F16 else dtype.itemsize
-    return next(
-        d
-        for d in map(np.dtype, (np.int8, np.int16, np.int32, np.int64))
-        if held <= d.itemsize and most <= np.iinfo(d).max
-    )
-
-
 def _total(flags: Node, dtype: DType) -> Node:
     return reduce("add", cast(flags, dtype), (flags.ndim - 1,))
 
@@ -200,16 +234,21 @@ def _part(line: Node, start: int, extent: int) -> Node:
     return slice_(line, (*zeros, start), (1,) * line.ndim, shape)
 
 
-def _filled(line: Node, counts: Node, nan: float | None = None) -> Node:
-    """The line with the highest value, or NaN where there is such a thing and it is asked for, for what does not count."""
-    value = highest(line.dtype) if nan is None or line.dtype.kind != "f" else nan
-    return choose(broadcast(counts, line.shape), line, number(value, line.dtype))
+def _ordered(
+    body: Node, axes: tuple[int, ...], where: Node | None, missing: bool, filling: Number, *, numbers: bool = False
+) -> Node:
+    """The sorted elements along some axes, which come last; a value stands for those that do not count."""
+    counts = counting(body, where, missing)
+    if counts is not None:
+        body = choose(broadcast(counts, body.shape), body, number(filling, body.dtype))
+    line, _ = line_of(body, axes, None)
+    return sorted_node(line, line.ndim - 1, numbers=numbers)
 
 
 def _equals(line: Node, mask: Node | None) -> Node:
     """For each element of the last axis, how many that count are equal to it."""
     *rest, extent = line.shape
-    dtype = _counter(line.dtype, extent)
+    dtype = counter(line.dtype, extent)
     same = compare("equal", reshape(line, (*rest, extent, 1)), reshape(line, (*rest, 1, extent)))
     chosen = None if mask is None else broadcast(reshape(mask, (*rest, 1, extent)), (*rest, extent, extent))
     found: Node = fold("add", cast(same, dtype), (line.ndim,), chosen)
