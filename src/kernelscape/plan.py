@@ -122,7 +122,9 @@ def make_plan(
         inputs += tuple(_made_rows(body, inputs[filled.like]) for body in filled.bodies)
     varying = _varying(every, roles, [i.is_uniform for i in inputs])
     packed = frozenset(n for n, i in enumerate(inputs) if i.is_packed)
-    tile = _fitted(choose_tile(every, varying, shares, target, packed), counts, arrangement, spacing)
+    divided = any(i.phases > 1 for i in inputs)
+    tile = choose_tile(every, varying, shares, target, packed, divides_rows=divided)
+    tile = _fitted(tile, counts, arrangement, spacing)
     stage = Stage(
         outputs=columns.outputs,
         output_dtypes=job.output_dtypes,
@@ -302,7 +304,8 @@ def _spacing(job: Job, arrangement: Arrangement) -> int:
     dilations = {i.axes[axis].dilation for i in job.inputs if i.axes[axis].size > 1}
     grid = job.grid[axis]
     spacing = min(dilations, default=1) // math.gcd(min(dilations, default=1), grid.stride)
-    return spacing if len(dilations) == 1 and 2 * spacing <= grid.count else 1
+    # Tiles that lie in each other are not cut into strips: there should remain some strips for all workers.
+    return spacing if len(dilations) == 1 and 16 * spacing <= grid.count else 1
 
 
 def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int, spacing: int) -> RowInput:

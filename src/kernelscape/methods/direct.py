@@ -37,11 +37,13 @@ def choose_tile(
     shares_rows: bool,
     target: Target,
     packed: frozenset[int] = frozenset(),
+    *,
+    divides_rows: bool = False,
 ) -> Tile:
     """The register tile for some expressions.
 
     `varying` holds the ids of nodes that differ from lane to lane, `packed` the inputs whose elements are taken apart
-    in registers.
+    in registers; `divides_rows` says that windows have a stride along x.
     """
     nodes = [n for n in ex.walk(outputs) if id(n) in varying]
     lanes = _best_lanes(nodes, target)
@@ -64,7 +66,9 @@ def choose_tile(
         rows //= 2
     # Weights of a cell end with it: short chunks leave less of the last one unused.
     in_cells = any(isinstance(n, ex.Pixel) and n.size > 1 and id(n) not in varying for n in ex.walk(outputs))
-    vectors = max(1, min(4 if rows == 1 else 2 if in_cells else 3, accumulators // rows))
+    # Under a stride output rows share fewer source rows: more vectors make up for it, which share the weights.
+    most = 4 if rows == 1 or divides_rows else 3
+    vectors = max(1, min(2 if in_cells and rows > 1 else most, accumulators // rows))
     while vectors > 1 and rows * vectors * instructions > BUDGET and not linear:
         vectors -= 1
     return Tile(rows, vectors, lanes, instructions)
