@@ -244,7 +244,7 @@ class Emitter:
     def _loaded(self, number: int, tap: Index, lane: Lane, plane: Position | None = None) -> Value:
         spec = self.stage.inputs[number]
         if plane is None:
-            plane = self.flat(spec.elements, project(tap, spec.elements, spec.shape)) if spec.elements else 0
+            plane = self._plane(spec, tap)
         row, offset = self.place(number, tap, lane[0], plane)
         type_ = operators.memory_type(spec.dtype, self.stage.lanes)
         pointer = self.sample_pointer(row, type_, offset, lane[1])
@@ -266,6 +266,10 @@ class Emitter:
             flag = self.both(flag, own)
         return flag
 
+    def _plane(self, spec: RowInput, tap: Index) -> Position:
+        """Which of the elements at a position is that of a tap."""
+        return self.flat(spec.elements, project(tap, spec.elements, spec.shape)) if spec.elements else 0
+
     def _own_flag(self, number: int, tap: Index, lane: Lane) -> Value:
         """Whether an input has a sample there, its masks allow it, and it is no NaN that does not count."""
         spec, flag = self.stage.inputs[number], None
@@ -280,7 +284,7 @@ class Emitter:
         return flag
 
     def _is_there(self, number: int, tap: Index, lane: Lane) -> Value:
-        row, offset = self.place(number, tap, lane[0])
+        row, offset = self.place(number, tap, lane[0], self._plane(self.stage.inputs[number], tap))
         flags = self.table_pointer(self.frame.flags, row)
         type_ = Type("i8", self.stage.lanes)
         raw = self.builder.load_constant(type_, self._moved(flags, "i8", offset, lane[1]))
@@ -322,13 +326,13 @@ class Emitter:
         x_table: Position = 0
         for axis, role in enumerate(stage.roles):
             if role == Y:
-                y_table = self.lookup(tuple(offsets.index(row * spec.y_stride + o) for o in spec.y_taps), tap[axis])
+                y_table = self.lookup(tuple(offsets.index(row * spec.y_step + o) for o in spec.y_taps), tap[axis])
             elif role == X:
                 places = [spec.x_place(o) for o in spec.x_taps]
                 phase_table = self.lookup(tuple(p for p, _ in places), tap[axis])
                 x_table = self.lookup(tuple(o for _, o in places), tap[axis])
         if Y not in stage.roles:
-            y_table = offsets.index(row * spec.y_stride)
+            y_table = offsets.index(row * spec.y_step)
         entry = self.affine(self.affine(outer, len(offsets), y_table), spec.planes, plane)
         entry = self.affine(entry, spec.phases, phase_table)
         return self.affine(stage.row_base[number], 1, entry), x_table
@@ -399,7 +403,7 @@ class Emitter:
             lambda: builder.load_constant(I64, builder.offset(self.frame.coordinates, 8 * node.axis))
         )
         if role == Y:
-            return Element(builder.add(first, constant(I64, lane[0] * stride)), None)
+            return Element(builder.add(first, constant(I64, lane[0] * stage.spacing * stride)), None)
         if role != X:
             return Element(first, None)
         start = builder.hoisted(
