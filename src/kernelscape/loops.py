@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
 
-from kernelscape.expression import INT64, DType, Node, Shape, Window, cast, reduce, structure, valid
+from kernelscape.expression import INT64, DType, Node, Shape, Window, cast, rebuild, reduce, structure, valid
 
 X, Y = -1, -2
 """Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes."""
@@ -71,6 +71,9 @@ class RowInput:
         The numbers of inputs of bool with the same taps: a sample counts where all its masks are True.
     omits_nan : bool
         Whether samples that are NaN do not count.
+    body : Node, optional
+        Of *made rows*, which stand for no array: how a sample is computed from the samples of other inputs at the same
+        place. Each row is made once for all windows that have it.
     """
 
     dtype: DType
@@ -89,6 +92,7 @@ class RowInput:
     is_uniform: bool = False
     masks: tuple[int, ...] = ()
     omits_nan: bool = False
+    body: Node | None = None
 
     @property
     def has_gaps(self) -> bool:
@@ -114,6 +118,11 @@ class RowInput:
         """The distinct padded rows that a tile of `rows` output rows reads, relative to its first."""
         return tuple(sorted({t * self.y_stride + tap for t in range(rows) for tap in self.y_taps}))
 
+    @property
+    def used_phases(self) -> tuple[int, ...]:
+        """The phases in which some tap along x lies."""
+        return tuple(sorted({tap % self.phases for tap in self.x_taps}))
+
     def x_place(self, tap: int) -> tuple[int, int]:
         """Phase and element offset of a tap along x."""
         return tap % self.phases, tap // self.phases * self.x_unit
@@ -121,7 +130,9 @@ class RowInput:
     @property
     def key(self) -> tuple[Any, ...]:
         """All that is said here, as plain data that is the same in every process."""
-        return (self.dtype.str, *(getattr(self, f.name) for f in fields(self) if f.name != "dtype"))
+        body = None if self.body is None else structure([self.body])
+        others = (getattr(self, f.name) for f in fields(self) if f.name not in ("dtype", "body"))
+        return (self.dtype.str, body, *others)
 
     @cached_property
     def span(self) -> int:
@@ -153,12 +164,14 @@ class Stage:
     min_count
         As in `geometry.Job`; 0 where every window is known to have as many valid samples.
     invalid
-        As in `geometry.Job`.
+        As in `geometry.Job`; None: nothing is marked.
     columns : tuple of Node
         Expressions of the samples at the first tap along x, which every position along x computes once and its
         neighbours read: they are stored in rows of the worker's own, where ``Column`` nodes find them.
     column_taps : tuple of int
         Where they are read: padded offset of each tap along x, in elements.
+    alike : tuple of int
+        The inputs that made rows are made of: all those whose windows have the same samples.
     """
 
     outputs: tuple[Node, ...]
@@ -172,14 +185,38 @@ class Stage:
     vectors: int
     lanes: int
     min_count: int
-    invalid: float | int
+    invalid: float | int | None
     columns: tuple[Node, ...] = ()
     column_taps: tuple[int, ...] = ()
+    alike: tuple[int, ...] = ()
 
     @property
     def chunk(self) -> int:
         """Positions along x in one turn of the innermost loop."""
         return self.vectors * self.lanes
+
+    def made(self, number: int) -> Stage:
+        """The stage that makes a row of input `number`: a window has one sample, and an input is one row."""
+        body = self.inputs[number].body
+        assert body is not None
+        new = {old: place for place, old in enumerate(self.alike)}
+
+        def renumbered(node: Node) -> Node | None:
+            return replace(node, input=new[node.input]) if isinstance(node, Window) else None
+
+        here = (0,) * len(self.roles)
+        inputs = (
+            replace(
+                spec, shape=(1,) * len(self.roles), outer=spec.outer[:1], y_taps=(0,), x_taps=(0,),
+                y_stride=1, phases=1, taps=None, offsets=((0,),) * len(here), masks=tuple(new[m] for m in spec.masks),
+            )
+            for spec in (self.inputs[n] for n in self.alike)
+        )  # fmt: skip
+        return replace(
+            self, outputs=rebuild([body], renumbered), output_dtypes=(self.inputs[number].dtype,), inputs=tuple(inputs),
+            strides=(1,) * len(self.roles), rows=1, vectors=1, min_count=0, invalid=None, columns=(),
+            column_taps=(), alike=(),
+        )  # fmt: skip
 
     def planes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """(output, element index) of every output plane, in order."""
@@ -238,4 +275,5 @@ class Stage:
             (self.flatten, self.rows, self.vectors, self.lanes, self.min_count, repr(self.invalid)),
             structure(self.columns),
             self.column_taps,
+            self.alike,
         )

@@ -22,6 +22,7 @@ from kernelscape.loops import RowInput, Stage, X, Y
 from kernelscape.machine import Target
 from kernelscape.methods.columns import Columns, use_columns
 from kernelscape.methods.direct import Tile, choose_tile
+from kernelscape.methods.gaps import Filled, fill_gaps, geometry_of
 from kernelscape.rewrite import with_explicit_selections
 from kernelscape.semantics import register_dtype
 
@@ -67,14 +68,19 @@ class Plan:
     method: str = "direct"
 
     @property
-    def has_gaps(self) -> bool:
-        """Whether data says which samples count: then they may be missing in any tile."""
-        return _has_gaps(self.job)
+    def has_one_stage(self) -> bool:
+        """Whether tiles in which samples are missing run the same code as others."""
+        return self.is_masked or bool(self.stage.alike)
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether data says which samples count, and the code of the stage has flags."""
+        return _has_gaps(self.job) and not self.stage.alike
 
     @property
     def masked_stage(self) -> Stage:
         """The stage of the tiles in which samples are missing."""
-        if self.has_gaps:
+        if self.has_one_stage:
             return self.stage
         outputs = with_explicit_selections(_all_stored(self.job, self.job.outputs), missing=True)
         return replace(self.stage, outputs=outputs, columns=(), column_taps=())
@@ -104,12 +110,17 @@ def make_plan(
     gaps = _has_gaps(job)
     interior = job.outputs if gaps else job.interior or job.outputs
     interior = with_explicit_selections(_all_stored(job, interior), missing=gaps)
-    columns = Columns(interior, ()) if gaps else _columns(interior, job, arrangement, roles)
+    filled = fill_gaps(interior, job) if gaps else None
+    if filled is not None:
+        interior = filled.outputs
+    columns = Columns(interior, ()) if gaps and filled is None else _columns(interior, job, arrangement, roles, filled)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
     inputs = tuple(
         _row_input(i, layout, job, arrangement, flatten) for i, layout in zip(job.inputs, layouts, strict=True)
     )
+    if filled is not None:
+        inputs += tuple(_made_rows(body, inputs[filled.like]) for body in filled.bodies)
     varying = _varying(every, roles, [i.is_uniform for i in inputs])
     packed = frozenset(n for n, i in enumerate(inputs) if i.is_packed)
     tile = _fitted(choose_tile(every, varying, shares, target, packed), counts, arrangement)
@@ -124,10 +135,11 @@ def make_plan(
         rows=tile.rows,
         vectors=tile.vectors,
         lanes=tile.lanes,
-        min_count=0 if job.min_count <= 1 and _has_anchors(job) else job.min_count,
+        min_count=0 if filled is not None or (job.min_count <= 1 and _has_anchors(job)) else job.min_count,
         invalid=job.invalid,
         columns=columns.columns,
         column_taps=_column_taps(job, arrangement, flatten) if columns.columns else (),
+        alike=() if filled is None else geometry_of(job, filled.like),
     )
     return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
 
@@ -136,15 +148,19 @@ def _has_gaps(job: Job) -> bool:
     return any(i.has_gaps for i in job.inputs)
 
 
-def _columns(outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...]) -> Columns:
+def _columns(
+    outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...], filled: Filled | None
+) -> Columns:
     """What positions along x share, where rows along x are window rows of stride 1 and all windows are the same."""
     windows = [i for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)]
+    if filled is not None:
+        windows = [job.inputs[filled.like]]
     same = {(tuple((a.size, a.dilation, a.centre) for a in i.axes), i.taps) for i in windows}
     if X not in roles or len(same) != 1 or windows[0].taps is not None or any(i.elements for i in windows):
         return Columns(tuple(outputs), ())
     if _stride(job, arrangement.x) != 1:
         return Columns(tuple(outputs), ())
-    missing = any(MODES[a.mode].outside is Outside.MISSING for i in job.inputs for a in i.axes)
+    missing = filled is None and any(MODES[a.mode].outside is Outside.MISSING for i in job.inputs for a in i.axes)
     return use_columns(outputs, windows[0].window_shape, roles.index(X), keep_order=missing)
 
 
@@ -274,6 +290,12 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         masks=spec.masks,
         omits_nan=spec.omits_nan,
     )
+
+
+def _made_rows(body: ex.Node, like: RowInput) -> RowInput:
+    """Rows that are computed from those of inputs with the same windows."""
+    dtype = register_dtype(body.dtype)
+    return replace(like, dtype=dtype, may_miss=False, masks=(), omits_nan=False, body=body)
 
 
 def _is_packed(spec: Input, layout: Layout, job: Job, arrangement: Arrangement) -> bool:

@@ -130,6 +130,19 @@ def _exact(source: np.dtype[Any], result: np.dtype[Any]) -> bool:
     return True
 
 
+def _chosen(node: Elementwise) -> Node | None:
+    """A choice that is known."""
+    if node.operator != "select":
+        return None
+    condition = node.operands[0]
+    while isinstance(condition, Broadcast):
+        condition = condition.body
+    if not isinstance(condition, Constant):
+        return None
+    chosen = node.operands[1] if condition.value else node.operands[2]
+    return chosen if chosen.shape == node.shape and chosen.dtype == node.dtype else None
+
+
 def _double_negation(node: Elementwise) -> Node | None:
     body = node.operands[0]
     if node.operator not in {"negative", "invert", "logical_not"} or not isinstance(body, Elementwise):
@@ -174,7 +187,7 @@ def _broadcasts(node: Broadcast) -> Node | None:
 
 
 _RULES: dict[type[Node], tuple[Rule, ...]] = {
-    Elementwise: (_neutral, _casts, _double_negation),
+    Elementwise: (_neutral, _casts, _chosen, _double_negation),
     Slice: (_slices,),
     Reshape: (_reshapes,),
     Transpose: (_transposes,),

@@ -17,8 +17,7 @@ from kernelscape import cache
 from kernelscape.backends import cpu
 from kernelscape.backends.cpu import LoadedCode
 from kernelscape.backends.driver import worker_text
-from kernelscape.backends.emit import fill_text, kernel_text, planes_text
-from kernelscape.expression import DType
+from kernelscape.backends.emit import Loading, Phases, fill_text, kernel_text, phases_text, planes_text
 from kernelscape.loops import Stage
 from kernelscape.machine import Target
 
@@ -37,11 +36,20 @@ def kernel(stage: Stage, target: Target, *, masked: bool, checked: bool) -> Load
     )
 
 
-def fill(target: Target, source: DType, swapped: bool, seen: DType, row: DType, *, checked: bool) -> LoadedCode:
-    """The function that fills rows of dtype `row` from samples of dtype `source`, which the function sees as `seen`."""
+def fill(target: Target, loading: Loading, step: int, *, checked: bool) -> LoadedCode:
+    """The function that fills rows from samples that lie `step` elements apart, or elsewhere."""
     return _code(
-        ("fill", target, source.str, swapped, seen.str, row.str, checked),
-        lambda: fill_text(target, source, swapped, seen, row, checked=checked),
+        ("fill", target, *loading.key, step, checked),
+        lambda: fill_text(target, loading, step=step, checked=checked),
+        target,
+    )
+
+
+def phases(target: Target, loading: Loading, phases: Phases, *, checked: bool) -> LoadedCode:
+    """The function that takes strided rows apart."""
+    return _code(
+        ("phases", target, *loading.key, phases, checked),
+        lambda: phases_text(target, loading, phases, checked=checked),
         target,
     )
 

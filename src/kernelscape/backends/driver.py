@@ -18,7 +18,18 @@ from collections.abc import Callable
 from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I1, I8, I64, PTR, Builder, Module, Type, Value, constant
-from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep, Words
+from kernelscape.backends.words import (
+    APART,
+    AxisWord,
+    Call,
+    InputWord,
+    Phase,
+    Plane,
+    Segment,
+    SegmentInput,
+    Sweep,
+    Words,
+)
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
 from kernelscape.machine import Target
 
@@ -167,6 +178,14 @@ class _Worker:
         """For each combination of outer taps: the address of its slab, or OUTSIDE."""
         b = self.b
         record = self.record(self.word(self.sweep, Sweep.INPUT_TABLE, PTR), number, InputWord)
+        is_array = b.icmp("eq", self.word(record, InputWord.MAKE), self.number(0))
+        b.when(is_array, lambda: self.bases_of_array(number, record))
+        held = b.offset(self.scratch, self.word(record, InputWord.HELD_AT))
+        slots = b.mul(self.word(record, InputWord.COMBINATIONS), self.word(record, InputWord.RING_SLOTS))
+        self.count(slots, lambda slot: self.put(held, slot, self.number(OUTSIDE)))
+
+    def bases_of_array(self, number: Value, record: Value) -> None:
+        b = self.b
         outer = self.word(self.sweep, Sweep.OUTER)
         base = self.entry(self.word(self.call, Call.INPUT_BASES, PTR), number)
         taps, maps = self.word(record, InputWord.COMBINATION_TABLE, PTR), self.word(record, InputWord.OUTER_MAPS, PTR)
@@ -195,9 +214,6 @@ class _Worker:
             self.put(b.offset(self.scratch, bases), c, value)
 
         self.count(self.word(record, InputWord.COMBINATIONS), combination)
-        held = b.offset(self.scratch, self.word(record, InputWord.HELD_AT))
-        slots = b.mul(self.word(record, InputWord.COMBINATIONS), self.word(record, InputWord.RING_SLOTS))
-        self.count(slots, lambda slot: self.put(held, slot, self.number(OUTSIDE)))
 
     def plane_base(self, number: Value) -> None:
         b = self.b
@@ -231,6 +247,105 @@ class _Worker:
         self.count(self.word(self.sweep, Sweep.PLANES), lambda p: self.copy_out(p, y, segment, last, whole))
 
     def input_rows(self, number: Value, record: Value, part: Value, y: Value) -> None:
+        b = self.b
+        is_array = b.icmp("eq", self.word(record, InputWord.MAKE), self.number(0))
+        b.when(
+            is_array,
+            lambda: self.rows_of_array(number, record, part, y),
+            lambda: self.made_rows(record, self.word(part, SegmentInput.PHASE_TABLE, PTR), y),
+        )
+
+    def made_rows(self, record: Value, plan: Value, y: Value) -> None:
+        """Rows that are made of those of other inputs, which have theirs by now; each is made once per strip."""
+        b = self.b
+        start, rows = b.mul(y, self.word(record, InputWord.Y_STRIDE)), self.word(record, InputWord.Y_OFFSETS)
+        offsets, last = self.word(record, InputWord.Y_OFFSET_TABLE, PTR), self.word(record, InputWord.Y_LAST)
+        first, phases = self.word(record, InputWord.FIRST_ROW), self.word(record, InputWord.PHASES)
+        bytes_ = self.word(record, InputWord.ROW_BYTES)
+
+        def combination(c: Value) -> None:
+            def row(r: Value) -> None:
+                place = b.intrinsic("smin", I64, b.add(start, self.entry(offsets, r)), last)
+                home, held, own = self.slot(record, c, r, place)
+                new = b.icmp("ne", self.entry(held, own), place)
+                number = b.mul(b.add(b.mul(c, rows), r), phases)
+
+                def phase(q: Value) -> None:
+                    address = b.add(home, b.mul(q, bytes_))
+                    which = b.add(number, q)
+                    self.set_row(b.add(first, which), address, self.number(0), address, b.add(address, bytes_))
+                    b.when(new, lambda: self.make_row(record, plan, which, address))
+
+                self.count(phases, phase)
+                self.put(held, own, place)
+
+            self.count(rows, row)
+
+        self.count(self.word(record, InputWord.COMBINATIONS), combination)
+
+    def make_row(self, record: Value, plan: Value, which: Value, address: Value) -> None:
+        """In full vectors; where the length is none of these, the last one is shifted back to end with the row."""
+        b = self.b
+        length, lanes = self.word(plan, Phase.COUNT), self.word(record, InputWord.LANES)
+        rest = b.binary("urem", length, lanes)
+        whole = b.sub(length, rest)
+        some = b.icmp("ne", whole, self.number(0))
+        b.when(some, lambda: self.make_part(record, which, address, self.number(0), whole))
+        # All rows have room for a vector.
+        shift = b.intrinsic("smax", I64, b.sub(length, lanes), self.number(0))
+        b.when(b.icmp("ne", rest, self.number(0)), lambda: self.make_part(record, which, address, shift, lanes))
+
+    def make_part(self, record: Value, which: Value, address: Value, shift: Value, count: Value) -> None:
+        b = self.b
+        sources, table = self.word(record, InputWord.SOURCES), self.word(record, InputWord.SOURCE_TABLE, PTR)
+        rows, flags, limits = (
+            self.room(name) for name in (Sweep.SOURCE_ROWS_AT, Sweep.SOURCE_FLAGS_AT, Sweep.SOURCE_LIMITS_AT)
+        )
+        every = self.room(Sweep.LIMITS_AT)
+
+        def source(s: Value) -> None:
+            pair = b.mul(s, self.number(2))
+            entry = b.add(self.entry(table, pair), which)
+            moved = b.mul(shift, self.entry(table, b.add(pair, self.number(1))))
+            self.put(rows, s, b.add(self.entry(self.room(Sweep.ROWS_AT), entry), moved))
+            self.put(flags, s, b.add(self.entry(self.room(Sweep.FLAGS_AT), entry), shift))
+            if self.checked:
+                for n in (0, 1):
+                    limit = self.entry(every, b.add(b.mul(entry, self.number(2)), self.number(n)))
+                    self.put(limits, b.add(pair, self.number(n)), limit)
+
+        self.count(sources, source)
+        made = self.room(Sweep.MADE_AT)
+        self.put(made, self.number(0), b.add(address, b.mul(shift, self.word(record, InputWord.ITEM))))
+        if self.checked:
+            behind = b.mul(sources, self.number(2))
+            self.put(limits, behind, address)
+            self.put(limits, b.add(behind, self.number(1)), b.add(address, self.word(record, InputWord.ROW_BYTES)))
+        b.call(
+            self.word(record, InputWord.MAKE, PTR),
+            rows,
+            flags,
+            made,
+            self.word(self.call, Call.ARGUMENTS, PTR),
+            self.room(Sweep.COORDINATES_AT),
+            limits,
+            b.offset(self.call, 8 * Call.ERROR),
+            self.room(Sweep.COLUMNS_AT),
+            self.number(0),
+            count,
+        )
+
+    def slot(self, record: Value, c: Value, r: Value, place: Value) -> tuple[Value, Value, Value]:
+        """Where the worker's own row for a place is, and the table that says which place each slot holds."""
+        b = self.b
+        slots, count = self.word(record, InputWord.RING_SLOTS), self.word(record, InputWord.PHASES)
+        ring = b.icmp("ne", self.word(record, InputWord.RING), self.number(0))
+        own = b.add(b.mul(c, slots), b.select(ring, b.binary("urem", place, slots), r))
+        at = b.mul(b.mul(own, count), self.word(record, InputWord.ROW_BYTES))
+        home = b.add(b.convert("ptrtoint", b.offset(self.scratch, self.word(record, InputWord.RING_AT)), I64), at)
+        return home, b.offset(self.scratch, self.word(record, InputWord.HELD_AT)), own
+
+    def rows_of_array(self, number: Value, record: Value, part: Value, y: Value) -> None:
         b = self.b
         start = b.mul(y, self.word(record, InputWord.Y_STRIDE))
         offsets, ymap = self.word(record, InputWord.Y_OFFSET_TABLE, PTR), self.word(record, InputWord.Y_MAP, PTR)
@@ -316,54 +431,53 @@ class _Worker:
         Dilation leaves gaps between the rows of a tile, so what a slot holds is written down for each of them.
         """
         b, (c, r, place) = self.b, where
-        slots, count = self.word(record, InputWord.RING_SLOTS), self.word(record, InputWord.PHASES)
-        ring = b.icmp("ne", self.word(record, InputWord.RING), self.number(0))
-        slot = b.select(ring, b.binary("urem", place, slots), r)
-        bytes_ = self.word(record, InputWord.ROW_BYTES)
-        own = b.add(b.mul(c, slots), slot)
-        at = b.mul(b.mul(own, count), bytes_)
-        home = b.add(b.convert("ptrtoint", b.offset(self.scratch, self.word(record, InputWord.RING_AT)), I64), at)
-        held = b.offset(self.scratch, self.word(record, InputWord.HELD_AT))
+        count, bytes_ = self.word(record, InputWord.PHASES), self.word(record, InputWord.ROW_BYTES)
+        home, held, own = self.slot(record, c, r, place)
         new = b.icmp("ne", self.entry(held, own), place)
         phases = self.word(part, SegmentInput.PHASE_TABLE, PTR)
-        at_once = b.icmp("ne", self.word(part, SegmentInput.BLOCK), self.number(0))
-        apart = b.binary("and", new, b.binary("xor", at_once, constant(I1, 1)))
+        block = self.word(part, SegmentInput.BLOCK)
+        at_once = b.icmp("ne", block, self.number(0))
+        apart = b.binary("and", new, b.icmp("ne", block, self.number(1)))
 
         def phase(q: Value) -> None:
             address = b.add(home, b.mul(q, bytes_))
             plan = self.record(phases, q, Phase)
             self.set_row(b.add(entry, q), address, self.word(plan, Phase.FLAGS), address, b.add(address, bytes_))
-            b.when(apart, lambda: self.fill(number, record, plan, address, source))
+            b.when(apart, lambda: self.fill(number, record, plan, address, source, at_once))
 
         self.count(count, phase)
         together = b.binary("and", new, at_once)
-        b.when(together, lambda: self.fill_planes(number, record, phases, home, source))
+        b.when(together, lambda: self.fill_block(number, record, part, home, source))
         self.put(held, own, place)
 
-    def fill_planes(self, number: Value, record: Value, plan: Value, home: Value, source: Value) -> None:
-        """The rows of all planes of one source row."""
+    def fill_block(self, number: Value, record: Value, part: Value, home: Value, source: Value) -> None:
+        """The rows of all planes, or of all phases, of one source row."""
         b = self.b
         limits = b.element_pointer(self.word(self.call, Call.INPUT_LIMITS, PTR), "i64", b.mul(number, self.number(2)))
         b.call(
-            self.word(record, InputWord.FILL_PLANES, PTR),
-            b.convert("inttoptr", home, PTR),
-            b.convert("inttoptr", b.add(source, self.word(plan, Phase.START)), PTR),
-            self.word(plan, Phase.COUNT),
+            self.word(record, InputWord.FILL_BLOCK, PTR),
+            b.convert("inttoptr", b.add(home, self.word(part, SegmentInput.BLOCK_AT)), PTR),
+            b.convert("inttoptr", b.add(source, self.word(part, SegmentInput.BLOCK_START)), PTR),
+            self.word(part, SegmentInput.BLOCK_COUNT),
             self.word(record, InputWord.ROW_BYTES),
-            self.word(plan, Phase.STEP),
+            self.word(part, SegmentInput.BLOCK_STEP),
             limits,
             b.offset(self.call, 8 * Call.ERROR),
         )
 
-    def fill(self, number: Value, record: Value, plan: Value, address: Value, source: Value) -> None:
+    def fill(
+        self, number: Value, record: Value, plan: Value, address: Value, source: Value, run_is_filled: Value
+    ) -> None:
         b = self.b
+        step = b.select(run_is_filled, self.number(APART), self.word(plan, Phase.STEP))
         limits = b.element_pointer(self.word(self.call, Call.INPUT_LIMITS, PTR), "i64", b.mul(number, self.number(2)))
         b.call(
             self.word(record, InputWord.FILL, PTR),
             b.convert("inttoptr", address, PTR),
             b.convert("inttoptr", source, PTR),
             self.word(plan, Phase.TABLE, PTR),
-            *(self.word(plan, w) for w in (Phase.COUNT, Phase.LOW, Phase.HIGH, Phase.START, Phase.STEP)),
+            *(self.word(plan, w) for w in (Phase.COUNT, Phase.LOW, Phase.HIGH, Phase.START)),
+            step,
             self.word(record, InputWord.CONSTANT_ROW, PTR),
             limits,
             b.offset(self.call, 8 * Call.ERROR),

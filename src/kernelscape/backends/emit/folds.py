@@ -258,10 +258,11 @@ class Folds:
         """One step of the fold."""
         first = so_far is None
         state = Element(self._identity(node), None) if so_far is None else so_far
-        if self._is_product(node):
+        products, chosen_by = self._products(node)
+        if products is not None:
             a, b = (
-                self.emitter.operand(node.body, f, project(place, f.shape, node.body.shape), lane)
-                for f in _factors(node.body)
+                self.emitter.operand(products, f, project(place, f.shape, products.shape), lane)
+                for f in _factors(products)
             )
             new = fused(self.builder, self.emitter.target, a.value, b.value, state.value)
             valid = self.emitter.both(a.flag, b.flag)
@@ -270,6 +271,9 @@ class Folds:
             valid = element.flag
             new = element.value if first else self._combine(node, state.value, element.value)
         counts = valid
+        if chosen_by is not None:
+            condition = self.emitter.operand(node, chosen_by, project(place, chosen_by.shape, node.body.shape), lane)
+            counts = self.emitter.both(counts, condition.value)
         if node.where is not None:
             chosen = self.emitter.operand(node, node.where, place, lane)
             counts = self.emitter.both(self.emitter.both(valid, chosen.value), chosen.flag)
@@ -308,14 +312,18 @@ class Folds:
             return None
         return this if so_far is None else self.builder.binary("or", so_far, this)
 
-    def _is_product(self, node: ex.Reduce) -> bool:
-        body = node.body
-        return (
-            node.operation == "add"
-            and isinstance(body, ex.Elementwise)
-            and body.operator in ("multiply", "square")
-            and body.dtype.kind == "f"
-        )
+    def _products(self, node: ex.Reduce) -> tuple[ex.Elementwise | None, ex.Node | None]:
+        """The products that a sum fuses, and the condition under which each is added; None: always."""
+        body, condition = node.body, None
+        if isinstance(body, ex.Elementwise) and body.operator == "select" and not self.emitter.masked:
+            test, product, rest = body.operands
+            # What is not chosen is the -0.0 that changes no sum.
+            if _is_negative_zero(rest) and product.shape == body.shape:
+                body, condition = product, test
+        is_product = isinstance(body, ex.Elementwise) and body.operator in ("multiply", "square")
+        if node.operation != "add" or not isinstance(body, ex.Elementwise) or not is_product or body.dtype.kind != "f":
+            return None, None
+        return body, condition
 
     def _combine(self, node: ex.Reduce, a: Value, b: Value) -> Value:
         if self._is_extremum(node):
@@ -448,6 +456,10 @@ def _siblings(emitter: Emitter) -> dict[int, list[ex.Reduce]]:
 def _all_steps(bodies: Sequence[ex.Node]) -> int:
     """Steps of a fold and of those inside it together."""
     return max(n.size for n in ex.walk(bodies))
+
+
+def _is_negative_zero(node: ex.Node) -> bool:
+    return isinstance(node, ex.Constant) and node.value == 0 and math.copysign(1.0, node.value) < 0
 
 
 def _factors(body: ex.Node) -> tuple[ex.Node, ex.Node]:

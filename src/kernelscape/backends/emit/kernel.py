@@ -129,7 +129,7 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: Lane) 
     nan = None
     if node.dtype.kind == "f" and stage.output_dtypes[number].kind in "iu":
         flag, nan = _nan_checked(emitter, found.value, flag)
-    if flag is not None and holds(stage.invalid, stage.output_dtypes[number]):
+    if flag is not None and stage.invalid is not None and holds(stage.invalid, stage.output_dtypes[number]):
         type_ = operators.register_type(stage.output_dtypes[number], stage.lanes)
         value = builder.select(flag, value, constant(type_, _mark(stage.invalid, stage.output_dtypes[number])))
     stored = operators.to_memory(builder, emitter.target, value, stage.output_dtypes[number])
@@ -167,8 +167,10 @@ def _note_nan(emitter: Emitter, met: Sequence[tuple[Value, Lane]]) -> None:
         builder.when(seen, lambda: builder.store(constant(I64, 1), word))
 
 
-def holds(invalid: float, dtype: ex.DType) -> bool:
+def holds(invalid: float | None, dtype: ex.DType) -> bool:
     """Whether a dtype can say that an output is invalid; the friendly layer chose one that can where it must."""
+    if invalid is None:
+        return False
     return dtype.kind == "f" or (isfinite(invalid) and invalid == int(invalid))
 
 
