@@ -23,6 +23,7 @@ from kernelscape.machine import Target
 from kernelscape.methods.columns import Columns, use_columns
 from kernelscape.methods.direct import Tile, choose_tile
 from kernelscape.methods.gaps import Filled, fill_gaps, geometry_of
+from kernelscape.methods.ranks import fill_ranks
 from kernelscape.rewrite import with_explicit_selections
 from kernelscape.semantics import register_dtype
 
@@ -83,7 +84,7 @@ class Plan:
         if self.has_one_stage:
             return self.stage
         outputs = with_explicit_selections(_all_stored(self.job, self.job.outputs), missing=True)
-        return replace(self.stage, outputs=outputs, columns=(), column_taps=())
+        return replace(self.stage, outputs=fill_ranks(outputs, missing=True), columns=(), column_taps=())
 
     @property
     def counts(self) -> Shape:
@@ -110,9 +111,12 @@ def make_plan(
     gaps = _has_gaps(job)
     interior = job.outputs if gaps else job.interior or job.outputs
     interior = with_explicit_selections(_all_stored(job, interior), missing=gaps)
-    filled = fill_gaps(interior, job) if gaps else None
+    x = roles.index(X) if X in roles else None
+    filled = fill_gaps(interior, job, x) if gaps else None
     if filled is not None:
         interior = filled.outputs
+    else:
+        interior = _with_ranks(interior, job, x, missing=gaps)
     columns = Columns(interior, ()) if gaps and filled is None else _columns(interior, job, arrangement, roles, filled)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
@@ -146,6 +150,14 @@ def make_plan(
 
 def _has_gaps(job: Job) -> bool:
     return any(i.has_gaps for i in job.inputs)
+
+
+def _with_ranks(outputs: Sequence[ex.Node], job: Job, x: int | None, *, missing: bool) -> tuple[ex.Node, ...]:
+    """Ranks among samples of which some do not count, by way of columns where windows may share them."""
+    windows = {i.window_shape for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)}
+    if missing or x is None or len(windows) != 1:
+        return fill_ranks(outputs, missing=missing)
+    return fill_ranks(outputs, missing=False, window=windows.pop(), x=x)
 
 
 def _columns(

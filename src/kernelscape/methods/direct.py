@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kernelscape import expression as ex
 from kernelscape.machine import Target
-from kernelscape.networks import selection_network
+from kernelscape.networks import column_selection_network, selection_network
 from kernelscape.semantics import OPERATORS, register_dtype
 
 BUDGET = 1000
@@ -100,12 +100,16 @@ def _instructions(node: ex.Node) -> float:
         return 0.5 * node.size
     if isinstance(node, ex.Sort):
         extent = node.shape[node.axis]
+        if node.runs > 1 and extent <= 121:
+            columns = extent // node.runs
+            network = column_selection_network(columns, node.runs, (extent // 2,))[1]
+            return node.size / extent * network.operations
         if extent <= 121:
             return node.size / extent * selection_network(extent, (extent // 2,)).operations
         return node.size * node.dtype.itemsize * 16
     if isinstance(node, ex.ArgReduce):
         return 5.0 * node.body.size
-    if isinstance(node, ex.Reduce):
+    if isinstance(node, ex.Reduce | ex.Scan):
         return node.body.size
     return 0.0
 

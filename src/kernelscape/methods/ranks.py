@@ -86,8 +86,10 @@ def fill_ranks(
     return ex.rebuild(outputs, rule)
 
 
-def marked(value: Node, flags: Node) -> Node:
+def marked(value: Node, flags: Node | None) -> Node:
     """A value that is invalid where its flags are not set: a maximum over nothing is."""
+    if flags is None:
+        return value
     line = ex.reshape(flags, (*flags.shape, 1))
     mark = ex.reduce("maximum", line, (flags.ndim,), line)
     return choose(mark, value, value)

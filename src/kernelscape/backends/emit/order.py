@@ -73,11 +73,10 @@ class Order:
         return {rank: Element(wire, None) for rank, wire in zip(ranks, wires, strict=True)}
 
     def _selection(self, node: ex.Sort, ranks: tuple[int, ...]) -> Network:
-        """The network that is short because its inputs are sorted columns, if they are."""
-        extent, body = node.shape[node.axis], node.body
-        if isinstance(body, ex.Reshape) and isinstance(body.body, ex.Column) and body.body.ndim == 2:
-            columns, rows = body.body.shape
-            return column_selection_network(columns, rows, ranks)[1]
+        """The network, which is short where its inputs are sorted runs."""
+        extent = node.shape[node.axis]
+        if node.runs > 1:
+            return column_selection_network(extent // node.runs, node.runs, ranks)[1]
         return sorting_network(extent) if len(ranks) == extent else selection_network(extent, ranks)
 
     def _input(self, node: ex.Sort, others: Index, place: Position, lane: Lane) -> Element:

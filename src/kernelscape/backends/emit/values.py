@@ -85,8 +85,7 @@ class Emitter:
             lambda n: isinstance(n, ex.Pixel) or (isinstance(n, ex.Index) and stage.roles[n.axis] == Y),
         )
         self.windowless = _closed(nodes, lambda n: isinstance(n, ex.Window | ex.Column | ex.Valid))
-        # Without missing samples, only what selects may leave nothing behind.
-        self._always_valid = _closed(nodes, lambda n: getattr(n, "where", None) is not None)
+        self._always_valid = _settled(nodes, masked)
         self.add_rules(
             {
                 ex.Window: self._window,
@@ -101,7 +100,7 @@ class Emitter:
 
     def may_be_invalid(self, node: ex.Node) -> bool:
         """Whether elements of a node may carry a flag that is not set."""
-        return self.masked or id(node) not in self._always_valid
+        return id(node) not in self._always_valid
 
     def add_rules(self, rules: dict[type[ex.Node], Rule]) -> None:
         self._rules.update(rules)
@@ -452,7 +451,7 @@ class Emitter:
         found = [self.operand(node, o, project(index, o.shape, node.shape), lane) for o in node.operands]
         value = self.operate(node.operator, [f.value for f in found], [o.dtype for o in node.operands], node.dtype)
         if node.operator == "select":
-            return Element(value, self._select_flag(found))
+            return Element(value, self._select_flag(found) if self.may_be_invalid(node) else None)
         flag = None
         for f in found:
             flag = self.both(flag, f.flag)
@@ -506,6 +505,45 @@ def _closed(nodes: Sequence[ex.Node], is_source: Callable[[ex.Node], bool]) -> s
         if not is_source(node) and all(id(c) in free for c in node.children):
             free.add(id(node))
     return free
+
+
+def _settled(nodes: Sequence[ex.Node], masked: bool) -> set[int]:
+    """The nodes whose elements are always valid.
+
+    Without missing samples, only what selects may leave nothing behind. A choice that asks whether something is valid
+    before it takes it is valid when the other branch is.
+    """
+    settled: set[int] = set()
+    for node in nodes:
+        if isinstance(node, ex.Valid):
+            fine = True
+        elif isinstance(node, ex.Window | ex.Pixel):
+            fine = not masked
+        elif getattr(node, "where", None) is not None:
+            fine = False
+        elif isinstance(node, ex.Elementwise) and node.operator == "select":
+            condition, chosen, other = node.operands
+            known = id(chosen) in settled or _implies_valid(condition, chosen)
+            fine = known and id(other) in settled and id(condition) in settled
+        else:
+            fine = all(id(c) in settled for c in node.children)
+        if fine:
+            settled.add(id(node))
+    return settled
+
+
+def _implies_valid(condition: ex.Node, node: ex.Node) -> bool:
+    """Whether a condition holds only where `node` is valid."""
+    if isinstance(condition, ex.Valid):
+        return condition.body is node
+    if not isinstance(condition, ex.Elementwise):
+        return False
+    operands = condition.operands
+    if condition.operator == "logical_and":
+        return any(_implies_valid(o, node) for o in operands)
+    if condition.operator == "select" and isinstance(operands[2], ex.Constant) and not operands[2].value:
+        return any(_implies_valid(o, node) for o in operands[:2])
+    return False
 
 
 def _divide_exactly(builder: Builder, value: Value, divisor: int) -> Value:
