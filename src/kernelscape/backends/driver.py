@@ -274,7 +274,7 @@ class _Worker:
                     address = b.add(home, b.mul(q, bytes_))
                     which = b.add(number, q)
                     self.set_row(b.add(first, which), address, self.number(0), address, b.add(address, bytes_))
-                    b.when(new, lambda: self.make_row(record, plan, which, address))
+                    b.when(new, lambda: self.make_row(record, self.record(plan, q, Phase), which, address))
 
                 self.count(phases, phase)
                 self.put(held, own, place)

@@ -209,9 +209,11 @@ def write_segment(row: Words, work: Work, memory: Memory, x0: int, positions: in
 
 def write_made(row: Words, work: Work, memory: Memory, number: int, positions: int) -> None:
     """How long the rows of an input are that are made of others."""
-    phases = memory.words(1, len(Phase))
+    spec = work.stage.inputs[number]
+    phases = memory.words(spec.rows_each, len(Phase))
     row[SegmentInput.PHASE_TABLE] = phases.ctypes.data
-    phases[0, Phase.COUNT] = positions + work.stage.inputs[number].span
+    # The other phases of the rows that these are made of are not there either.
+    phases[spec.used_phases, Phase.COUNT] = positions + spec.span
 
 
 def write_input(row: Words, work: Work, memory: Memory, number: int, x0: int, positions: int) -> bool:
