@@ -183,7 +183,8 @@ class Sort(Node):
         return replace(self, body=children[0], where=children[1] if len(children) > 1 else None)
 
     def facts(self) -> tuple[Any, ...]:
-        return (self.axis, self.numbers, self.climb, self.runs)
+        more = (("climb", self.climb, None), ("runs", self.runs, 1))
+        return (self.axis, self.numbers, *((name, value) for name, value, usual in more if value != usual))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

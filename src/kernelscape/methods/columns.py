@@ -104,7 +104,7 @@ def _sorted_along(node: ex.Sort, shape: ex.Shape, x: int, column: MakeColumn) ->
     """Columns of a window that are sorted each for itself."""
     if len(shape) != 2 or node.axis == x or node.where is not None or not _is_columnwise(node.body, shape, x):
         return None
-    made = column(ex.sort(ex.pick(node.body, x, 0), 0, numbers=node.numbers))
+    made = column(ex.sort(_first_column(node.body, shape, x), 0, numbers=node.numbers))
     return made if x == 0 else ex.transpose(made, (1, 0))
 
 
@@ -114,7 +114,7 @@ def _folded_along(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn) 
         return None
     if node.dtype.kind == "f" or not _is_columnwise(node.body, shape, x):
         return None
-    return column(ex.reduce(node.operation, ex.pick(node.body, x, 0), (0,)))
+    return column(ex.reduce(node.operation, _first_column(node.body, shape, x), (0,)))
 
 
 def _in_window_shape(node: ex.Reduce, shape: ex.Shape) -> ex.Node | None:
@@ -157,6 +157,17 @@ def _is_columnwise(node: ex.Node, shape: ex.Shape, x: int) -> bool:
     if isinstance(node, ex.Elementwise):
         return all(_is_columnwise(o, shape, x) for o in node.operands)
     return is_pointwise(node, shape)
+
+
+def _first_column(node: ex.Node, shape: ex.Shape, x: int) -> ex.Node:
+    """The first column of what `_is_columnwise`."""
+    if isinstance(node, ex.Scan):
+        return ex.scan(node.operation, _first_column(node.body, shape, x), 0)
+    if isinstance(node, ex.Elementwise):
+        return ex.elementwise(node.operator, node.dtype, *(_first_column(o, shape, x) for o in node.operands))
+    if isinstance(node, ex.Broadcast):
+        return ex.broadcast(node.body, (shape[1 - x],))
+    return ex.pick(node, x, 0) if node.shape == shape else node
 
 
 def _cost(node: ex.Node) -> float:

@@ -117,16 +117,19 @@ def _instructions(node: ex.Node) -> float:
 def _best_lanes(nodes: Sequence[ex.Node], target: Target) -> int:
     """Lanes for which the instructions per output are fewest; among equals the fewest lanes.
 
-    What most instructions work on should fill at most two registers: more would only be spilled.
+    What most instructions work on should fill at most two registers, and what is sorted, of which much is held at once,
+    one: more would only be spilled.
     """
     weight: Counter[int] = Counter()
     for node in nodes:
         weight[_element_bytes(node)] += round(100 * _instructions(node) / max(1, node.size)) * max(1, node.size)
     main = max((size for size, w in weight.items() if w >= 0.3 * weight.total()), default=8)
+    ordered = max((_element_bytes(n) for n in nodes if isinstance(n, ex.Sort)), default=1)
     best, lowest = target.vector_bytes // 8, math.inf
     for size in (8, 4, 2, 1):
         lanes = target.vector_bytes // size
         total = sum(_instructions(n) * _registers(n, lanes, target) for n in nodes) / lanes
-        if total < lowest * 0.999 and lanes * main <= 2 * target.vector_bytes:
+        fits = lanes * main <= 2 * target.vector_bytes and lanes * ordered <= target.vector_bytes
+        if total < lowest * 0.999 and fits:
             best, lowest = lanes, total
     return best

@@ -255,7 +255,7 @@ class _Writer:
 
     def _counted(self, node: ex.Sort, counts: Node) -> Node:
         """How many elements of a Sort count."""
-        if unflattened(counts, self.shape) is self.flags:
+        if node.ndim == 1 and unflattened(counts, self.shape) is self.flags:
             return self._count(self.flags, range(len(self.shape)))
         return self._count(counts, (node.axis,))
 
