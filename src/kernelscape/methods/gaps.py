@@ -26,7 +26,7 @@ from kernelscape.expression import BOOL, Node, Shape
 from kernelscape.geometry import Input, Job
 from kernelscape.methods.columns import is_pointwise, unflattened
 from kernelscape.reductions import FOLDS
-from kernelscape.methods.ranks import Ranked, applies, marked, ranked
+from kernelscape.methods.ranks import Place, Ranked, applies, marked, places, ranked
 from kernelscape.reductions.folds import both, choose, highest, number
 
 
@@ -75,6 +75,7 @@ def _geometry(spec: Input) -> Any:
     return tuple((a.size, a.dilation, a.centre) for a in spec.axes), spec.taps
 
 
+BYTE = np.dtype(np.uint8)
 Explicit = tuple[Node, Node | None]
 """A value without flags, and its flags as a value; None: all are set."""
 
@@ -89,6 +90,7 @@ class _Writer:
         self._known: dict[Any, Node] = {}
         self._sorted: dict[int, Explicit] = {}
         self._ranked: dict[int, Ranked] = {}
+        self._places: dict[int, Place] = {}
         one = ex.Window(self.unit, job.inputs[like].dtype, like)
         self.flags = self._made(ex.valid(one))
         self.some = self._at_least(1)
@@ -106,6 +108,7 @@ class _Writer:
 
     def filled(self, outputs: Sequence[Node]) -> Filled:
         known: dict[int, Explicit] = {}
+        self._places = places(outputs)
         for node in ex.walk(outputs):
             children = [known[id(c)] for c in node.children]
             known[id(node)] = self._rules.get(type(node), self._moved)(node, children)
@@ -196,7 +199,12 @@ class _Writer:
         # As in NumPy, a sum over nothing that is selected is +0.
         identity = 0.0 if node.where is not None and node.operation == "add" else fold.identity(node.dtype)
         filled = choose(_lifted(counts, value), value, number(identity, value.dtype))
-        row = self._row(filled) if node.axes == tuple(range(node.body.ndim)) else None
+        whole = node.axes == tuple(range(node.body.ndim))
+        if whole and node.operation == "logical_or" and (row := self._row(ex.cast(filled, BYTE))) is not None:
+            # Bytes are combined as they lie in memory; truth values are made of them first.
+            largest = ex.reduce("maximum", row, range(row.ndim))
+            return ex.cast(largest, BOOL), self._any(exists, value.shape, node.axes)
+        row = self._row(filled) if whole else None
         if row is not None:
             result = ex.reduce(node.operation, row, range(row.ndim))
         elif node.where is None and node.operation == "add":
@@ -269,9 +277,9 @@ class _Writer:
         if applies(sort):
             if id(sort) not in self._ranked:
                 window = None if self.x is None else self.shape
-                self._ranked[id(sort)] = ranked(sort, value, counts, window, self.x or 0)
+                self._ranked[id(sort)] = ranked(sort, value, counts, window, self.x or 0, self._row)
             found = self._ranked[id(sort)]
-            return found.at(index), _both(found.some, known)
+            return found.at(index, self._places[id(node)]), _both(found.some, known)
         last = number(sort.shape[sort.axis] - 1, index.dtype)
         least = ex.elementwise("maximum", index.dtype, index, number(0, index.dtype))
         place = ex.elementwise("minimum", index.dtype, least, last)

@@ -18,8 +18,9 @@ Exact. Applies to ranks that move by at most one for every sample that counts, w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import lru_cache
 
 import numpy as np
@@ -27,12 +28,23 @@ import numpy as np
 from kernelscape import expression as ex
 from kernelscape.expression import BOOL, DType, Node
 from kernelscape.methods.columns import is_pointwise, unflattened
-from kernelscape.reductions.folds import choose, compare, counting, highest, lowest, negated, number
+from kernelscape.reductions.folds import binary, choose, compare, counting, highest, lowest, negated, number
+
+MakeRow = Callable[[Node], "Node | None"]
+"""The window of a row that is made of samples, of an expression of windows; None where it is none of single samples."""
 
 LARGEST = 121
 """Samples up to which ranks are found by a network."""
 SMALLEST_SIDE = 4
 """Extent of a window from which on its columns are sorted first."""
+
+
+class Place(Enum):
+    """Which of the two ranks that are looked at an index is."""
+
+    EITHER = auto()
+    LOWER = auto()
+    UPPER = auto()
 
 
 @dataclass(frozen=True)
@@ -54,8 +66,10 @@ class Ranked:
     upper: Node
     some: Node
 
-    def at(self, index: Node) -> Node:
+    def at(self, index: Node, place: Place) -> Node:
         """The element of a rank that is one of the two."""
+        if place is not Place.EITHER:
+            return self.lower if place is Place.LOWER else self.upper
         rank = ex.cast(self.low, index.dtype)
         return choose(compare("greater", index, rank), self.upper, self.lower)
 
@@ -69,21 +83,53 @@ def fill_ranks(
     that are neighbours along axis `x`, and columns are found first.
     """
 
-    def rule(node: Node) -> Node | None:
-        if not isinstance(node, ex.Take) or not applies(node.body) or node.axis != node.body.axis:
-            return None
-        sort = node.body
+    roles = places(outputs)
+    new: dict[int, Node] = {}
+    known: dict[int, Ranked] = {}
+    for node in ex.walk(outputs):
+        children = [new[id(child)] for child in node.children]
+        changed = node.with_children(children) if any(a is not b for a, b in zip(children, node.children)) else node
+        new[id(node)] = changed
+        if not isinstance(node, ex.Take) or id(node) not in roles:
+            continue
+        sort = children[0]
         assert isinstance(sort, ex.Sort)
         counts = counting(sort.body, sort.where, missing)
-        if counts is None:
-            return None
-        key = id(sort)
-        if key not in known:
-            known[key] = ranked(sort, sort.body, ex.broadcast(counts, sort.shape), window, x)
-        return marked(known[key].at(node.index), known[key].some)
+        if counts is not None:
+            if id(sort) not in known:
+                known[id(sort)] = ranked(sort, sort.body, ex.broadcast(counts, sort.shape), window, x)
+            found = known[id(sort)]
+            new[id(node)] = marked(found.at(children[1], roles[id(node)]), found.some)
+    return tuple(new[id(root)] for root in outputs)
 
-    known: dict[int, Ranked] = {}
-    return ex.rebuild(outputs, rule)
+
+def places(outputs: Sequence[Node]) -> dict[int, Place]:
+    """For each element that is taken from a sort, by id, which it is; where both I and I + 1 are taken it is known."""
+    takes: dict[int, list[ex.Take]] = {}
+    for node in ex.walk(outputs):
+        if isinstance(node, ex.Take) and applies(node.body) and node.axis == getattr(node.body, "axis", None):
+            takes.setdefault(id(node.body), []).append(node)
+    found: dict[int, Place] = {}
+    for group in takes.values():
+        below = {id(take.index): _one_less(take.index) for take in group}
+        lowest_of_all = {id(index) for index in below.values() if index is not None and id(index) in below}
+        for take in group:
+            one_less = below[id(take.index)]
+            if id(take.index) in lowest_of_all:
+                found[id(take)] = Place.LOWER
+            elif one_less is not None and id(one_less) in lowest_of_all:
+                found[id(take)] = Place.UPPER
+            else:
+                found[id(take)] = Place.EITHER
+    return found
+
+
+def _one_less(index: Node) -> Node | None:
+    """I, of I + 1."""
+    if not isinstance(index, ex.Elementwise) or index.operator != "add":
+        return None
+    first, second = index.operands
+    return first if isinstance(second, ex.Constant) and second.value == 1 else None
 
 
 def marked(value: Node, flags: Node | None) -> Node:
@@ -100,16 +146,23 @@ def applies(node: Node) -> bool:
     return isinstance(node, ex.Sort) and node.climb is not None and 0 < node.shape[node.axis] <= LARGEST
 
 
-def ranked(node: ex.Sort, value: Node, counts: Node, window: ex.Shape | None = None, x: int = 0) -> Ranked:
+def ranked(
+    node: ex.Sort,
+    value: Node,
+    counts: Node,
+    window: ex.Shape | None = None,
+    x: int = 0,
+    row: MakeRow | None = None,
+) -> Ranked:
     """The elements that are looked at in `node`, a Sort of `value` among the elements that count.
 
     Neither has flags. With `window` both are functions of a whole window of this shape, flattened; `x` is its axis
-    along which windows share columns.
+    along which windows share columns. `row` makes rows of what is the same function of a sample for all windows.
     """
     extent = node.shape[node.axis]
     climb = node.climb or 0
-    found = None if window is None else _by_columns(node, value, counts, window, x)
-    total, ordered = found or _in_line(node, value, counts)
+    found = None if window is None else _by_columns(node, value, counts, window, x, row)
+    total, ordered = found or _in_line(node, _samples(value, counts, row))
     full = climb.bit_count()
     lower = ex.pick(ordered, node.axis, full)
     upper = ex.pick(ordered, node.axis, min(full + 1, extent - 1))
@@ -117,17 +170,58 @@ def ranked(node: ex.Sort, value: Node, counts: Node, window: ex.Shape | None = N
     return Ranked(low, lower, upper, compare("less", total, number(extent, total.dtype)))
 
 
-def _in_line(node: ex.Sort, value: Node, counts: Node) -> tuple[Node, Node]:
+@dataclass(frozen=True)
+class _Samples:
+    """What is known of each sample, as arrays of one shape.
+
+    Attributes
+    ----------
+    absent : Node
+        1 where it does not count, as unsigned integer.
+    shown : Node
+        All bits where it does not count, else 0.
+    high : Node
+        It, and the highest value where it does not count.
+    """
+
+    absent: Node
+    shown: Node
+    high: Node
+
+    def numbers(self, axis: int) -> Node:
+        """Those that do not count, numbered from 1 along an axis; 0 where a sample counts."""
+        return binary("bitwise_and", ex.scan("add", self.absent, axis), self.shown)
+
+    def filled(self, low: Node) -> Node:
+        return choose(low, number(lowest(self.high.dtype), self.high.dtype), self.high)
+
+
+def _samples(value: Node, counts: Node, row: MakeRow | None) -> _Samples:
+    def made(node: Node) -> Node:
+        found = None if row is None else row(node)
+        return node if found is None else ex.reshape(found, node.shape)
+
+    absent, dtype = negated(counts), np.dtype(np.uint8)
+    full = choose(counts, number(0, dtype), number(255, dtype))
+    high = choose(counts, value, number(highest(value.dtype), value.dtype))
+    return _Samples(made(ex.cast(absent, dtype)), made(full), made(high))
+
+
+def _in_line(node: ex.Sort, samples: _Samples) -> tuple[Node, Node]:
     """How many elements do not count, and all of them sorted; any axes, any number of elements."""
     axis, extent = node.axis, node.shape[node.axis]
-    running = ex.scan("add", _ones(counts, extent), axis)
-    total = ex.pick(running, axis, extent - 1)
+    total = ex.pick(ex.scan("add", samples.absent, axis), axis, extent - 1)
     lacking = _lacking(total, node.climb or 0, extent)
     wide = ex.reshape(lacking, (*total.shape[:axis], 1, *total.shape[axis:]))
-    return total, ex.sort(_filled(value, counts, compare("less_equal", running, wide)), axis, numbers=True)
+    # 0 becomes the largest number there is.
+    one = number(1, total.dtype)
+    low = compare("less", binary("subtract", samples.numbers(axis), one), wide)
+    return total, ex.sort(samples.filled(low), axis, numbers=True)
 
 
-def _by_columns(node: ex.Sort, line: Node, flags: Node, window: ex.Shape, x: int) -> tuple[Node, Node] | None:
+def _by_columns(
+    node: ex.Sort, line: Node, flags: Node, window: ex.Shape, x: int, row: MakeRow | None
+) -> tuple[Node, Node] | None:
     """How many elements do not count, and all of them sorted, by way of sorted columns; None where there are none."""
     if node.ndim != 1 or len(window) != 2 or min(window) < SMALLEST_SIDE:
         return None
@@ -138,39 +232,38 @@ def _by_columns(node: ex.Sort, line: Node, flags: Node, window: ex.Shape, x: int
         return None
     if not (is_pointwise(value, window) and is_pointwise(counts, window)):
         return None
-    ones = _ones(counts, extent)
-    running = ex.scan("add", ones, y)
-    low = _one_of(running, share)
-    ordered = ex.sort(_filled(value, counts, low), y, numbers=True)
-    absent = ex.reduce("add", ones, (y,))
-    filled_low = ex.elementwise("logical_and", BOOL, low, negated(counts))
-    are_low = ex.reduce("add", ex.cast(filled_low, ones.dtype), (y,))
+    samples = _samples(value, counts, row)
+    low = _one_of(samples.numbers(y), share, rows)
+    ordered = ex.sort(samples.filled(low), y, numbers=True)
+    dtype = samples.absent.dtype
+    ones = ex.cast(counts, dtype)
+    present = (None if row is None else row(ones)) or ones
+    absent = binary("subtract", number(rows, dtype), ex.reduce("add", present, (y,)))
     total = ex.reduce("add", absent, (0,))
-    lacking = ex.elementwise(
-        "subtract", total.dtype, _lacking(total, node.climb or 0, extent), ex.reduce("add", are_low, (0,))
-    )
-    some = compare("greater", absent, number(0, absent.dtype))
-    place = ex.scan("add", ex.cast(some, absent.dtype), 0)
+    lacking = binary("subtract", _lacking(total, node.climb or 0, extent), _low_in_columns(absent, low, share, y, rows))
+    some = compare("greater", absent, number(0, dtype))
+    place = ex.scan("add", ex.cast(some, dtype), 0)
     moved: Node = ex.elementwise("logical_and", BOOL, some, compare("less_equal", place, lacking))
-    moved = ex.reshape(moved, (columns, 1) if x == 0 else (1, columns))
-    kept: list[int] = list(window)
-    kept[y] = 1
-    lowest_row = ex.broadcast(number(lowest(value.dtype), value.dtype), tuple(kept))
-    kept[y] = rows - 1
-    below = ex.concatenate([lowest_row, ex.slice_(ordered, (0, 0), (1, 1), tuple(kept))], y)
-    shifted = choose(ex.broadcast(moved, window), below, ordered)
+    shifted = _moved_up(ordered, ex.reshape(moved, (columns, 1) if x == 0 else (1, columns)), y)
     flat = ex.reshape(shifted if x == 0 else ex.transpose(shifted, (1, 0)), (extent,))
     return total, ex.sort(flat, 0, numbers=True, runs=rows)
 
 
-def _filled(value: Node, counts: Node, low: Node) -> Node:
-    ends = choose(low, number(lowest(value.dtype), value.dtype), number(highest(value.dtype), value.dtype))
-    return choose(counts, value, ends)
+def _moved_up(ordered: Node, moved: Node, y: int) -> Node:
+    """Sorted columns, of which some lose their highest element for a lowest one."""
+    end, rest = list(ordered.shape), list(ordered.shape)
+    end[y], rest[y] = 1, ordered.shape[y] - 1
+    first = ex.broadcast(number(lowest(ordered.dtype), ordered.dtype), tuple(end))
+    below = ex.concatenate([first, ex.slice_(ordered, (0, 0), (1, 1), tuple(rest))], y)
+    return choose(ex.broadcast(moved, ordered.shape), below, ordered)
 
 
-def _ones(counts: Node, extent: int) -> Node:
-    """1 for each element that does not count, in the narrowest dtype in which all can be counted."""
-    return ex.cast(negated(counts), np.dtype(np.uint8 if extent < 256 else np.uint16))
+def _low_in_columns(absent: Node, low: Node, share: tuple[int, ...], y: int, rows: int) -> Node:
+    """How many elements of a window are low already, from the numbers of those that do not count in its columns."""
+    line = _as_line(tuple(sum(step <= m for step in share) for m in range(rows + 1)))
+    if line is not None:
+        return ex.reduce("add", _on_line(absent, rows, line), (0,))
+    return ex.reduce("add", ex.reduce("add", ex.cast(low, absent.dtype), (y,)), (0,))
 
 
 # -- numbers of low elements --------------------------------------------------------------------------------------------
@@ -208,16 +301,21 @@ def _lacking(total: Node, climb: int, extent: int) -> Node:
                 step = ex.cast(compare("greater_equal", total, number(m, total.dtype)), total.dtype)
                 found = ex.elementwise("add", total.dtype, found, step)
         return found
+    return _on_line(total, extent, line)
+
+
+def _on_line(value: Node, most: int, line: tuple[int, int, int]) -> Node:
+    """``(value * factor + summand) >> shift`` for values up to `most`, in lanes that hold it on the way."""
     factor, summand, shift = line
-    dtype: DType = total.dtype if extent * factor + summand < 256 else np.dtype(np.uint16)
-    value = ex.cast(total, dtype)
+    dtype: DType = value.dtype if most * factor + summand < 256 else np.dtype(np.uint16)
+    found = ex.cast(value, dtype)
     if factor != 1:
-        value = ex.elementwise("multiply", dtype, value, number(factor, dtype))
+        found = binary("multiply", found, number(factor, dtype))
     if summand:
-        value = ex.elementwise("add", dtype, value, number(summand, dtype))
+        found = binary("add", found, number(summand, dtype))
     if shift:
-        value = ex.elementwise("right_shift", dtype, value, number(shift, dtype))
-    return ex.cast(value, total.dtype)
+        found = binary("right_shift", found, number(shift, dtype))
+    return ex.cast(found, value.dtype)
 
 
 @lru_cache(maxsize=256)
@@ -249,11 +347,10 @@ def _is_right(table: Sequence[int], low: Sequence[int], columns: int) -> bool:
     return all(a <= t <= b for a, t, b in zip(most, table, fewest, strict=False))
 
 
-def _one_of(values: Node, wanted: Sequence[int]) -> Node:
-    """Whether values are among some numbers."""
-    if wanted and list(wanted) == list(range(2, 2 * len(wanted) + 1, 2)):
-        one = number(1, values.dtype)
-        return compare("equal", ex.elementwise("bitwise_and", values.dtype, values, one), number(0, values.dtype))
+def _one_of(values: Node, wanted: Sequence[int], largest: int) -> Node:
+    """Whether values, from 0 to `largest`, are among some numbers above 0."""
+    if wanted and list(wanted) == list(range(wanted[0], largest + 1)):
+        return compare("greater_equal", values, number(wanted[0], values.dtype))
     found: Node = ex.broadcast(number(False, BOOL), values.shape)
     for value in wanted:
         found = ex.elementwise("logical_or", BOOL, found, compare("equal", values, number(value, values.dtype)))

@@ -311,8 +311,9 @@ def _computed_rank(elements: Node, fraction: Node, method: str) -> Rank:
     weight = binary("subtract", position, low)
     if method == "midpoint":
         weight = choose(compare("greater", weight, zero), number(0.5, F64), zero)
-    high = binary("minimum", binary("add", low, one), last)
-    return cast(low, INT64), cast(high, INT64), weight
+    # Behind the last one nothing is looked at, since the weight is 0 there.
+    index = cast(low, INT64)
+    return index, binary("add", index, number(1, INT64)), weight
 
 
 def _between(ordered: Node, low: Node, high: Node, weight: Node, method: str, dtype: DType) -> Node:
