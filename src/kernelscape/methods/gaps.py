@@ -277,7 +277,8 @@ class _Writer:
         if applies(sort):
             if id(sort) not in self._ranked:
                 window = None if self.x is None else self.shape
-                self._ranked[id(sort)] = ranked(sort, value, counts, window, self.x or 0, self._row)
+                counted = self._counted(sort, counts)
+                self._ranked[id(sort)] = ranked(sort, value, counts, counted, window, self.x or 0, self._row)
             found = self._ranked[id(sort)]
             return found.at(index, self._places[id(node)]), _both(found.some, known)
         last = number(sort.shape[sort.axis] - 1, index.dtype)

@@ -97,7 +97,9 @@ def fill_ranks(
         counts = counting(sort.body, sort.where, missing)
         if counts is not None:
             if id(sort) not in known:
-                known[id(sort)] = ranked(sort, sort.body, ex.broadcast(counts, sort.shape), window, x)
+                every = ex.broadcast(counts, sort.shape)
+                counted = ex.reduce("add", ex.cast(every, np.dtype(np.uint8)), (sort.axis,))
+                known[id(sort)] = ranked(sort, sort.body, every, counted, window, x)
             found = known[id(sort)]
             new[id(node)] = marked(found.at(children[1], roles[id(node)]), found.some)
     return tuple(new[id(root)] for root in outputs)
@@ -150,24 +152,28 @@ def ranked(
     node: ex.Sort,
     value: Node,
     counts: Node,
+    counted: Node,
     window: ex.Shape | None = None,
     x: int = 0,
     row: MakeRow | None = None,
 ) -> Ranked:
     """The elements that are looked at in `node`, a Sort of `value` among the elements that count.
 
-    Neither has flags. With `window` both are functions of a whole window of this shape, flattened; `x` is its axis
+    They are `counted`, in an unsigned integer. Nothing of this has flags. With `window` it is all a function of a whole window of this shape, flattened; `x` is its axis
     along which windows share columns. `row` makes rows of what is the same function of a sample for all windows.
     """
     extent = node.shape[node.axis]
     climb = node.climb or 0
-    found = None if window is None else _by_columns(node, value, counts, window, x, row)
-    total, ordered = found or _in_line(node, _samples(value, counts, row))
+    total = binary("subtract", number(extent, counted.dtype), counted)
+    lacking = _lacking(total, climb, extent)
+    ordered = None if window is None else _by_columns(node, value, counts, lacking, window, x, row)
+    if ordered is None:
+        ordered = _in_line(node, _samples(value, counts, row), lacking)
     full = climb.bit_count()
     lower = ex.pick(ordered, node.axis, full)
     upper = ex.pick(ordered, node.axis, min(full + 1, extent - 1))
-    low = ex.elementwise("subtract", total.dtype, number(full, total.dtype), _lacking(total, climb, extent))
-    return Ranked(low, lower, upper, compare("less", total, number(extent, total.dtype)))
+    low = binary("subtract", number(full, lacking.dtype), lacking)
+    return Ranked(low, lower, upper, compare("greater", counted, number(0, counted.dtype)))
 
 
 @dataclass(frozen=True)
@@ -178,19 +184,20 @@ class _Samples:
     ----------
     absent : Node
         1 where it does not count, as unsigned integer.
-    shown : Node
-        All bits where it does not count, else 0.
     high : Node
         It, and the highest value where it does not count.
     """
 
     absent: Node
-    shown: Node
     high: Node
 
     def numbers(self, axis: int) -> Node:
-        """Those that do not count, numbered from 1 along an axis; 0 where a sample counts."""
-        return binary("bitwise_and", ex.scan("add", self.absent, axis), self.shown)
+        """How many do not count, up to and with each sample along an axis."""
+        return ex.scan("add", self.absent, axis)
+
+    def among_absent(self, chosen: Node) -> Node:
+        absent = compare("not_equal", self.absent, number(0, self.absent.dtype))
+        return ex.elementwise("logical_and", BOOL, absent, chosen)
 
     def filled(self, low: Node) -> Node:
         return choose(low, number(lowest(self.high.dtype), self.high.dtype), self.high)
@@ -201,28 +208,22 @@ def _samples(value: Node, counts: Node, row: MakeRow | None) -> _Samples:
         found = None if row is None else row(node)
         return node if found is None else ex.reshape(found, node.shape)
 
-    absent, dtype = negated(counts), np.dtype(np.uint8)
-    full = choose(counts, number(0, dtype), number(255, dtype))
     high = choose(counts, value, number(highest(value.dtype), value.dtype))
-    return _Samples(made(ex.cast(absent, dtype)), made(full), made(high))
+    return _Samples(made(ex.cast(negated(counts), np.dtype(np.uint8))), made(high))
 
 
-def _in_line(node: ex.Sort, samples: _Samples) -> tuple[Node, Node]:
-    """How many elements do not count, and all of them sorted; any axes, any number of elements."""
-    axis, extent = node.axis, node.shape[node.axis]
-    total = ex.pick(ex.scan("add", samples.absent, axis), axis, extent - 1)
-    lacking = _lacking(total, node.climb or 0, extent)
-    wide = ex.reshape(lacking, (*total.shape[:axis], 1, *total.shape[axis:]))
-    # 0 becomes the largest number there is.
-    one = number(1, total.dtype)
-    low = compare("less", binary("subtract", samples.numbers(axis), one), wide)
-    return total, ex.sort(samples.filled(low), axis, numbers=True)
+def _in_line(node: ex.Sort, samples: _Samples, lacking: Node) -> Node:
+    """All elements sorted; any axes, any number of elements."""
+    axis = node.axis
+    wide = ex.reshape(lacking, (*lacking.shape[:axis], 1, *lacking.shape[axis:]))
+    low = samples.among_absent(compare("less_equal", samples.numbers(axis), wide))
+    return ex.sort(samples.filled(low), axis, numbers=True)
 
 
 def _by_columns(
-    node: ex.Sort, line: Node, flags: Node, window: ex.Shape, x: int, row: MakeRow | None
-) -> tuple[Node, Node] | None:
-    """How many elements do not count, and all of them sorted, by way of sorted columns; None where there are none."""
+    node: ex.Sort, line: Node, flags: Node, lacking: Node, window: ex.Shape, x: int, row: MakeRow | None
+) -> Node | None:
+    """All elements sorted, by way of sorted columns; None where there are none."""
     if node.ndim != 1 or len(window) != 2 or min(window) < SMALLEST_SIDE:
         return None
     y, rows, columns, extent = 1 - x, window[1 - x], window[x], node.size
@@ -233,20 +234,19 @@ def _by_columns(
     if not (is_pointwise(value, window) and is_pointwise(counts, window)):
         return None
     samples = _samples(value, counts, row)
-    low = _one_of(samples.numbers(y), share, rows)
+    low = samples.among_absent(_one_of(samples.numbers(y), share, rows))
     ordered = ex.sort(samples.filled(low), y, numbers=True)
     dtype = samples.absent.dtype
     ones = ex.cast(counts, dtype)
     present = (None if row is None else row(ones)) or ones
     absent = binary("subtract", number(rows, dtype), ex.reduce("add", present, (y,)))
-    total = ex.reduce("add", absent, (0,))
-    lacking = binary("subtract", _lacking(total, node.climb or 0, extent), _low_in_columns(absent, low, share, y, rows))
+    lacking = binary("subtract", lacking, _low_in_columns(absent, low, share, y, rows))
     some = compare("greater", absent, number(0, dtype))
     place = ex.scan("add", ex.cast(some, dtype), 0)
     moved: Node = ex.elementwise("logical_and", BOOL, some, compare("less_equal", place, lacking))
     shifted = _moved_up(ordered, ex.reshape(moved, (columns, 1) if x == 0 else (1, columns)), y)
     flat = ex.reshape(shifted if x == 0 else ex.transpose(shifted, (1, 0)), (extent,))
-    return total, ex.sort(flat, 0, numbers=True, runs=rows)
+    return ex.sort(flat, 0, numbers=True, runs=rows)
 
 
 def _moved_up(ordered: Node, moved: Node, y: int) -> Node:

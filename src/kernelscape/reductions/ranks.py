@@ -21,6 +21,7 @@ import numpy as np
 from kernelscape.errors import unknown_name
 from kernelscape.expression import (
     INT64,
+    Constant,
     DType,
     Node,
     Shape,
@@ -294,19 +295,22 @@ def _ranks(extent: int, fraction: float, method: str) -> list[int]:
 
 def _computed_rank(elements: Node, fraction: Node, method: str) -> Rank:
     """Indices of both neighbours (int64) and the weight of the upper one (float64), from a count that is data."""
-    n = cast(elements, F64)
     one, zero = number(1.0, F64), number(0.0, F64)
-    last = binary("maximum", binary("subtract", n, one), zero)
+    before = binary("subtract", elements, number(1, elements.dtype))
+    last = cast(binary("maximum", before, number(0, elements.dtype)), F64)
     if method in _CONTINUOUS:
         alpha, beta = _CONTINUOUS[method]
         slope = binary("multiply", fraction, number(1 - alpha - beta, F64))
         offset = binary("add", number(alpha, F64), slope)
-        position = binary("subtract", binary("add", binary("multiply", n, fraction), offset), one)
+        position = binary("add", binary("multiply", cast(elements, F64), fraction), offset)
+        position = binary("subtract", position, one)
     else:
         position = binary("multiply", last, fraction)
         if method in _DISCRETE:
             position = elementwise(_DISCRETE[method], F64, position)
-    position = binary("minimum", binary("maximum", position, zero), last)
+    if method in _CONTINUOUS or not isinstance(fraction, Constant):
+        # A fraction that is known lies between 0 and 1.
+        position = binary("minimum", binary("maximum", position, zero), last)
     low = elementwise("floor", F64, position)
     weight = binary("subtract", position, low)
     if method == "midpoint":
