@@ -353,6 +353,14 @@ def take(body: Node, axis: int, index: Node) -> Node:
     return Take(_without(body.shape, (axis,)), body.dtype, axis, body, index)
 
 
+def one_less(index: Node) -> Node | None:
+    """I, of an index that says I + 1."""
+    if not isinstance(index, Elementwise) or index.operator != "add":
+        return None
+    first, second = index.operands
+    return first if isinstance(second, Constant) and second.value == 1 else None
+
+
 def slice_(body: Node, starts: Sequence[int], steps: Sequence[int], shape: Shape) -> Node:
     if shape == body.shape and not any(starts) and all(s == 1 for s in steps):
         return body

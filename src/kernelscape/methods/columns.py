@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kernelscape import expression as ex
 from kernelscape.semantics import OPERATORS
@@ -64,6 +64,7 @@ def use_columns(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_ord
 
 
 def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn, keep_order: bool) -> ex.Node | None:
+    node = _without_choice(node, shape)
     alone = _folded_along(node, shape, x, column)
     if alone is not None:
         return alone
@@ -115,6 +116,16 @@ def _folded_along(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn) 
     if node.dtype.kind == "f" or not _is_columnwise(node.body, shape, x):
         return None
     return column(ex.reduce(node.operation, _first_column(node.body, shape, x), (0,)))
+
+
+def _without_choice(node: ex.Reduce, shape: ex.Shape) -> ex.Reduce:
+    """Whether any of those that are chosen is: whether any is both."""
+    if node.where is None or node.operation != "logical_or":
+        return node
+    chosen = unflattened(node.where, shape)
+    if chosen is None or not is_pointwise(chosen, shape):
+        return node
+    return replace(node, body=ex.elementwise("logical_and", ex.BOOL, node.where, node.body), where=None)
 
 
 def _in_window_shape(node: ex.Reduce, shape: ex.Shape) -> ex.Node | None:

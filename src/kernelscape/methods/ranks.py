@@ -113,25 +113,17 @@ def places(outputs: Sequence[Node]) -> dict[int, Place]:
             takes.setdefault(id(node.body), []).append(node)
     found: dict[int, Place] = {}
     for group in takes.values():
-        below = {id(take.index): _one_less(take.index) for take in group}
+        below = {id(take.index): ex.one_less(take.index) for take in group}
         lowest_of_all = {id(index) for index in below.values() if index is not None and id(index) in below}
         for take in group:
-            one_less = below[id(take.index)]
+            before = below[id(take.index)]
             if id(take.index) in lowest_of_all:
                 found[id(take)] = Place.LOWER
-            elif one_less is not None and id(one_less) in lowest_of_all:
+            elif before is not None and id(before) in lowest_of_all:
                 found[id(take)] = Place.UPPER
             else:
                 found[id(take)] = Place.EITHER
     return found
-
-
-def _one_less(index: Node) -> Node | None:
-    """I, of I + 1."""
-    if not isinstance(index, ex.Elementwise) or index.operator != "add":
-        return None
-    first, second = index.operands
-    return first if isinstance(second, ex.Constant) and second.value == 1 else None
 
 
 def marked(value: Node, flags: Node | None) -> Node:

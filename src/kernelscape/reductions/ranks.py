@@ -132,10 +132,10 @@ def median(
     else:
         elements = count(line, (last,), mask, missing, _index_dtype(extent))
         one = number(1, elements.dtype)
-        upper = take(ordered, last, binary("right_shift", elements, one))
-        lower = take(ordered, last, binary("right_shift", binary("subtract", elements, one), one))
+        index = binary("right_shift", binary("subtract", elements, one), one)
+        lower, upper = take(ordered, last, index), take(ordered, last, binary("add", index, one))
         odd = compare("not_equal", binary("bitwise_and", elements, one), number(0, elements.dtype))
-        result = _nan_if_empty(choose(odd, cast(upper, dtype), _halfway(lower, upper, dtype)), elements, mask)
+        result = _nan_if_empty(choose(odd, cast(lower, dtype), _halfway(lower, upper, dtype)), elements, mask)
     return kept(_nan_checked(result, line, mask, omits), body.shape, axes, keepdims)
 
 
