@@ -113,10 +113,7 @@ def make_plan(
     interior = with_explicit_selections(_all_stored(job, interior), missing=gaps)
     x = roles.index(X) if X in roles else None
     filled = fill_gaps(interior, job, x) if gaps else None
-    if filled is not None:
-        interior = filled.outputs
-    else:
-        interior = _with_ranks(interior, job, x, missing=gaps)
+    interior = _with_ranks(interior, job, x, missing=gaps) if filled is None else filled.outputs
     columns = Columns(interior, ()) if gaps and filled is None else _columns(interior, job, arrangement, roles, filled)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]

@@ -25,8 +25,8 @@ from kernelscape import expression as ex
 from kernelscape.expression import BOOL, Node, Shape
 from kernelscape.geometry import Input, Job
 from kernelscape.methods.columns import is_pointwise, unflattened
-from kernelscape.reductions import FOLDS
 from kernelscape.methods.ranks import Place, Ranked, applies, marked, places, ranked
+from kernelscape.reductions import FOLDS
 from kernelscape.reductions.folds import both, choose, highest, number
 
 

@@ -35,6 +35,8 @@ MakeRow = Callable[[Node], "Node | None"]
 
 LARGEST = 121
 """Samples up to which ranks are found by a network."""
+COUNTER = np.dtype(np.uint8)
+"""In which samples are counted."""
 SMALLEST_SIDE = 4
 """Extent of a window from which on its columns are sorted first."""
 
@@ -82,27 +84,37 @@ def fill_ranks(
     `missing`: samples may have flags that are not set. Where they have none, `window` is the shape of whole windows
     that are neighbours along axis `x`, and columns are found first.
     """
-
     roles = places(outputs)
     new: dict[int, Node] = {}
-    known: dict[int, Ranked] = {}
+    known: dict[int, Ranked | None] = {}
     for node in ex.walk(outputs):
         children = [new[id(child)] for child in node.children]
-        changed = node.with_children(children) if any(a is not b for a, b in zip(children, node.children)) else node
-        new[id(node)] = changed
-        if not isinstance(node, ex.Take) or id(node) not in roles:
+        same = all(a is b for a, b in zip(children, node.children, strict=True))
+        new[id(node)] = node if same else node.with_children(children)
+        place = roles.get(id(node))
+        if place is None:
             continue
-        sort = children[0]
-        assert isinstance(sort, ex.Sort)
-        counts = counting(sort.body, sort.where, missing)
-        if counts is not None:
-            if id(sort) not in known:
-                every = ex.broadcast(counts, sort.shape)
-                counted = ex.reduce("add", ex.cast(every, np.dtype(np.uint8)), (sort.axis,))
-                known[id(sort)] = ranked(sort, sort.body, every, counted, window, x)
-            found = known[id(sort)]
-            new[id(node)] = marked(found.at(children[1], roles[id(node)]), found.some)
+        sort, index = children
+        if id(sort) not in known:
+            known[id(sort)] = _ranked_implicitly(sort, missing, window, x)
+        found = known[id(sort)]
+        if found is not None:
+            new[id(node)] = marked(found.at(index, place), found.some)
     return tuple(new[id(root)] for root in outputs)
+
+
+def _ranked_implicitly(node: Node, missing: bool, window: ex.Shape | None, x: int) -> Ranked | None:
+    """As `ranked`, of a Sort whose elements may have flags; None where all of them count."""
+    assert isinstance(node, ex.Sort)
+    # What selects may itself be made with a selection that is empty, and then nothing is known of it.
+    parts = () if node.where is None else ex.walk([node.where])
+    flagged = missing or any(getattr(part, "where", None) is not None for part in parts)
+    counts = counting(node.body, node.where, flagged)
+    if counts is None:
+        return None
+    every = ex.broadcast(counts, node.shape)
+    counted = ex.reduce("add", ex.cast(every, COUNTER), (node.axis,))
+    return ranked(node, node.body, every, counted, None if flagged else window, x)
 
 
 def places(outputs: Sequence[Node]) -> dict[int, Place]:
@@ -151,8 +163,9 @@ def ranked(
 ) -> Ranked:
     """The elements that are looked at in `node`, a Sort of `value` among the elements that count.
 
-    They are `counted`, in an unsigned integer. Nothing of this has flags. With `window` it is all a function of a whole window of this shape, flattened; `x` is its axis
-    along which windows share columns. `row` makes rows of what is the same function of a sample for all windows.
+    They are `counted`, as uint8. Nothing of this has flags. With `window` it is all a function of a whole window of
+    this shape, flattened; `x` is its axis along which windows share columns. `row` makes rows of what is the same
+    function of a sample for all windows.
     """
     extent = node.shape[node.axis]
     climb = node.climb or 0
@@ -201,7 +214,7 @@ def _samples(value: Node, counts: Node, row: MakeRow | None) -> _Samples:
         return node if found is None else ex.reshape(found, node.shape)
 
     high = choose(counts, value, number(highest(value.dtype), value.dtype))
-    return _Samples(made(ex.cast(negated(counts), np.dtype(np.uint8))), made(high))
+    return _Samples(made(ex.cast(negated(counts), COUNTER)), made(high))
 
 
 def _in_line(node: ex.Sort, samples: _Samples, lacking: Node) -> Node:
@@ -228,13 +241,12 @@ def _by_columns(
     samples = _samples(value, counts, row)
     low = samples.among_absent(_one_of(samples.numbers(y), share, rows))
     ordered = ex.sort(samples.filled(low), y, numbers=True)
-    dtype = samples.absent.dtype
-    ones = ex.cast(counts, dtype)
+    ones = ex.cast(counts, COUNTER)
     present = (None if row is None else row(ones)) or ones
-    absent = binary("subtract", number(rows, dtype), ex.reduce("add", present, (y,)))
+    absent = binary("subtract", number(rows, COUNTER), ex.reduce("add", present, (y,)))
     lacking = binary("subtract", lacking, _low_in_columns(absent, low, share, y, rows))
-    some = compare("greater", absent, number(0, dtype))
-    place = ex.scan("add", ex.cast(some, dtype), 0)
+    some = compare("greater", absent, number(0, COUNTER))
+    place = ex.scan("add", ex.cast(some, COUNTER), 0)
     moved: Node = ex.elementwise("logical_and", BOOL, some, compare("less_equal", place, lacking))
     shifted = _moved_up(ordered, ex.reshape(moved, (columns, 1) if x == 0 else (1, columns)), y)
     flat = ex.reshape(shifted if x == 0 else ex.transpose(shifted, (1, 0)), (extent,))
@@ -258,7 +270,7 @@ def _low_in_columns(absent: Node, low: Node, share: tuple[int, ...], y: int, row
     return ex.reduce("add", ex.reduce("add", ex.cast(low, absent.dtype), (y,)), (0,))
 
 
-# -- numbers of low elements --------------------------------------------------------------------------------------------
+# -- numbers of low elements ------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=256)
