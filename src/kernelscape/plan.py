@@ -83,8 +83,7 @@ class Plan:
         """The stage of the tiles in which samples are missing."""
         if self.has_one_stage:
             return self.stage
-        outputs = with_explicit_selections(_all_stored(self.job, self.job.outputs), missing=True)
-        return replace(self.stage, outputs=fill_ranks(outputs, missing=True), columns=(), column_taps=())
+        return replace(self.stage, outputs=masked_outputs(self.job), columns=(), column_taps=())
 
     @property
     def counts(self) -> Shape:
@@ -109,22 +108,21 @@ def make_plan(
     roles = _roles(job, arrangement)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
     gaps = _has_gaps(job)
-    interior = job.outputs if gaps else job.interior or job.outputs
-    interior = with_explicit_selections(_all_stored(job, interior), missing=gaps)
     x = roles.index(X) if X in roles else None
-    filled = fill_gaps(interior, job, x) if gaps else None
-    interior = _with_ranks(interior, job, x, missing=gaps) if filled is None else filled.outputs
-    columns = Columns(interior, ()) if gaps and filled is None else _columns(interior, job, arrangement, roles, filled)
+    filled = fill_gaps(_with_flags(job), job, x) if gaps else None
+    plain = interior_outputs(job, x) if not gaps else masked_outputs(job) if filled is None else filled.outputs
+    columns = Columns(plain, ()) if gaps and filled is None else _columns(plain, job, arrangement, roles, filled)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
+    spacing = _spacing(job, arrangement)
     inputs = tuple(
-        _row_input(i, layout, job, arrangement, flatten) for i, layout in zip(job.inputs, layouts, strict=True)
+        _row_input(i, layout, job, arrangement, flatten, spacing) for i, layout in zip(job.inputs, layouts, strict=True)
     )
     if filled is not None:
         inputs += tuple(_made_rows(body, inputs[filled.like]) for body in filled.bodies)
     varying = _varying(every, roles, [i.is_uniform for i in inputs])
     packed = frozenset(n for n, i in enumerate(inputs) if i.is_packed)
-    tile = _fitted(choose_tile(every, varying, shares, target, packed), counts, arrangement)
+    tile = _fitted(choose_tile(every, varying, shares, target, packed), counts, arrangement, spacing)
     stage = Stage(
         outputs=columns.outputs,
         output_dtypes=job.output_dtypes,
@@ -141,6 +139,8 @@ def make_plan(
         columns=columns.columns,
         column_taps=_column_taps(job, arrangement, flatten) if columns.columns else (),
         alike=() if filled is None else geometry_of(job, filled.like),
+        at=job.at,
+        spacing=spacing,
     )
     return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
 
@@ -149,28 +149,57 @@ def _has_gaps(job: Job) -> bool:
     return any(i.has_gaps for i in job.inputs)
 
 
-def _with_ranks(outputs: Sequence[ex.Node], job: Job, x: int | None, *, missing: bool) -> tuple[ex.Node, ...]:
-    """Ranks among samples of which some do not count, by way of columns where windows may share them."""
+def interior_outputs(job: Job, x: int | None = None) -> tuple[ex.Node, ...]:
+    """The outputs where no sample is missing; `x` is the window axis along which windows are neighbours, if they are.
+
+    Ranks among samples of which some do not count come by way of columns that windows share, where they do.
+    """
+    outputs = with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
     windows = {i.window_shape for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)}
-    if missing or x is None or len(windows) != 1:
-        return fill_ranks(outputs, missing=missing)
+    if x is None or len(windows) != 1:
+        return fill_ranks(outputs, missing=False)
     return fill_ranks(outputs, missing=False, window=windows.pop(), x=x)
+
+
+def masked_outputs(job: Job) -> tuple[ex.Node, ...]:
+    """The outputs where samples may be missing."""
+    return fill_ranks(_with_flags(job), missing=True)
+
+
+def _with_flags(job: Job) -> tuple[ex.Node, ...]:
+    return with_explicit_selections(_all_stored(job, job.outputs), missing=True)
 
 
 def _columns(
     outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...], filled: Filled | None
 ) -> Columns:
-    """What positions along x share, where rows along x are window rows of stride 1 and all windows are the same."""
+    """What positions along x share."""
+    shape = column_window(outputs, job, arrangement, roles, filled)
+    if shape is None:
+        return Columns(tuple(outputs), ())
+    return use_columns(outputs, shape, roles.index(X), keep_order=filled is None and may_miss(job))
+
+
+def column_window(
+    outputs: Sequence[ex.Node],
+    job: Job,
+    arrangement: Arrangement,
+    roles: tuple[int, ...],
+    filled: Filled | None = None,
+) -> Shape | None:
+    """The windows whose columns are shared, where rows along x are window rows of stride 1 and all are the same."""
     windows = [i for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)]
     if filled is not None:
         windows = [job.inputs[filled.like]]
     same = {(tuple((a.size, a.dilation, a.centre) for a in i.axes), i.taps) for i in windows}
     if X not in roles or len(same) != 1 or windows[0].taps is not None or any(i.elements for i in windows):
-        return Columns(tuple(outputs), ())
-    if _stride(job, arrangement.x) != 1:
-        return Columns(tuple(outputs), ())
-    missing = filled is None and any(MODES[a.mode].outside is Outside.MISSING for i in job.inputs for a in i.axes)
-    return use_columns(outputs, windows[0].window_shape, roles.index(X), keep_order=missing)
+        return None
+    return windows[0].window_shape if _stride(job, arrangement.x) == 1 else None
+
+
+def may_miss(job: Job) -> bool:
+    """Whether some sample may not exist."""
+    return any(MODES[a.mode].outside is Outside.MISSING for i in job.inputs for a in i.axes)
 
 
 def _is_windowed(number: int, outputs: Sequence[ex.Node]) -> bool:
@@ -276,9 +305,20 @@ def _stride(job: Job, axis: int | None) -> int:
     return job.grid[window].stride if window >= 0 else 1
 
 
-def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int) -> RowInput:
+def _spacing(job: Job, arrangement: Arrangement) -> int:
+    """How far apart along y output rows lie that have source rows in common, if all windows agree on that."""
+    if arrangement.y is None or arrangement.y < len(job.batch):
+        return 1
+    axis = arrangement.y - len(job.batch)
+    dilations = {i.axes[axis].dilation for i in job.inputs if i.axes[axis].size > 1}
+    grid = job.grid[axis]
+    spacing = min(dilations, default=1) // math.gcd(min(dilations, default=1), grid.stride)
+    return spacing if len(dilations) == 1 and 2 * spacing <= grid.count else 1
+
+
+def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int, spacing: int) -> RowInput:
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
-    x_stride = _stride(job, arrangement.x)
+    y_stride, x_stride = (1 if spec.on_grid else _stride(job, axis) for axis in (arrangement.y, arrangement.x))
     packed = _is_packed(spec, layout, job, arrangement)
     return RowInput(
         # Rows that are taken apart as they lie hold what the array does.
@@ -287,7 +327,8 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         outer=tuple(product(*outer_taps)),
         y_taps=_tap_offsets(spec, arrangement.y, job),
         x_taps=_tap_offsets(spec, arrangement.x, job),
-        y_stride=_stride(job, arrangement.y),
+        y_stride=y_stride,
+        y_step=y_stride * spacing,
         phases=x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1,
         x_unit=flatten,
         taps=spec.taps,
@@ -329,9 +370,9 @@ def _has_cells(spec: Input, axis: int) -> bool:
     return spec.cells is not None and axis >= 0 and spec.cells[axis] is not None
 
 
-def _fitted(tile: Tile, counts: Shape, arrangement: Arrangement) -> Tile:
+def _fitted(tile: Tile, counts: Shape, arrangement: Arrangement, spacing: int) -> Tile:
     """No more rows and vectors than there are outputs."""
-    rows = 1 if arrangement.y is None else counts[arrangement.y]
+    rows = 1 if arrangement.y is None else math.ceil(counts[arrangement.y] / spacing)
     width = counts[arrangement.x] * (1 if arrangement.flat is None else counts[arrangement.flat])
     vectors = min(tile.vectors, max(1, math.ceil(width / tile.lanes)))
     return Tile(max(1, min(tile.rows, rows)), vectors, tile.lanes, tile.instructions)
@@ -355,8 +396,9 @@ def _explain(plan: Plan) -> list[str]:
         f"{'-' if plan.arrangement.y is None else names[plan.arrangement.y]}, "
         f"vectors along {names[plan.arrangement.x]}{flat}"
     )
+    apart = f" ({stage.spacing} apart)" if stage.spacing > 1 else ""
     lines.append(
-        f"register tile: {stage.rows} rows x {stage.vectors} vectors x {stage.lanes} lanes, "
+        f"register tile: {stage.rows} rows{apart} x {stage.vectors} vectors x {stage.lanes} lanes, "
         f"about {plan.tile.instructions:.0f} instructions per vector of outputs"
     )
     lines.extend(_wrap_warnings(job))
@@ -374,11 +416,19 @@ def _axis_names(plan: Plan) -> list[str]:
 
 
 def _wrap_warnings(job: Job) -> list[str]:
-    """Arithmetic in 8- or 16-bit integers wraps, as in NumPy; people rarely want that."""
+    """Arithmetic in 8- or 16-bit integers wraps, as in NumPy; people rarely want that. Small counters do not."""
+    nodes = list(ex.walk(job.outputs))
+    truth = np.dtype(np.bool_)
+    made_of_numbers: set[int] = set()
+    for node in nodes:
+        leaf = isinstance(node, ex.Window | ex.Pixel | ex.Argument)
+        if node.dtype != truth and (leaf or any(id(child) in made_of_numbers for child in node.children)):
+            made_of_numbers.add(id(node))
     narrow = {
         node.dtype.name
-        for node in ex.walk(job.outputs)
+        for node in nodes
         if isinstance(node, ex.Elementwise)
+        and id(node) in made_of_numbers
         and node.operator in ("add", "subtract", "multiply", "square", "power", "left_shift", "negative")
         and node.dtype.kind in "iu"
         and node.dtype.itemsize <= 2

@@ -23,9 +23,12 @@ from kernelscape.api.arguments import (
 )
 from kernelscape.api.classes import Blocks
 from kernelscape.api.fields import field_axes, named_axes
+from kernelscape.api.frame import Frame
 from kernelscape.api.options import Options, dtype_of, native, not_yet
-from kernelscape.api.results import allocate
+from kernelscape.api.results import allocate, is_writable
+from kernelscape.api.selection import Selection
 from kernelscape.api.stencils import stencil_of
+from kernelscape.api.untouched import Surrounds, elsewhere, fill
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import canonical_centre
@@ -186,37 +189,59 @@ def _accumulator(given: Any) -> DType:
 
 def run_function(
     function: Callable[..., Any], options: Options, arguments: Sequence[Any], output: Any, workers: int | None,
-    blocks: Blocks | None = None,
+    blocks: Blocks | None = None, selection: Selection | None = None,
 ) -> Any:  # fmt: skip
     """Run a function of this library, which can be traced: with ``method="numpy"`` by its definition."""
     made = stencil_of(function, options)
     if options.method != "numpy":
-        return made.computed([canonical_argument(a) for a in arguments], output, workers, blocks)
+        given = [canonical_argument(a) for a in arguments]
+        return made.computed(given, output, workers, blocks, selection=selection)
     from kernelscape.api.fallback import run_by_definition
 
     given = [canonical_argument(a) for a in arguments]
-    return run_by_definition(made.prepared_for(given), given, output)
+    return run_by_definition(made.prepared_for(given), given, output, selection)
 
 
 def run_parts(
     operands: Operands, options: Options, function: Callable[..., Any], parts: list[Any], output: Any,
-    workers: int | None, blocks: Blocks | None = None,
+    workers: int | None, blocks: Blocks | None = None, selection: Selection | None = None,
 ) -> Array:  # fmt: skip
     """A function of the input's parts and of some more arguments; two results are the parts of a complex one."""
+    if selection is not None and selection.asked is None:
+        selection = replace(selection, asked=output is not None)
     if operands.result.kind != "c":
         if output is None and operands.inner != operands.result:
             output = operands.result
-        sums: Array = run_function(function, options, [operands.window, *parts], output, workers, blocks)
+        sums: Array = run_function(function, options, [operands.window, *parts], output, workers, blocks, selection)
         return sums
     parts = [*input_parts(operands, options.cval), *parts]
-    whole = replace(stencil_of(function, options).prepared_for(parts).shared.results[0], dtype=operands.result)
+    prepared = stencil_of(function, options).prepared_for(parts)
+    whole = replace(prepared.shared.results[0], dtype=operands.result)
     (result,) = allocate([whole], output)
-    if operands.complex_input or operands.complex_weights:
-        run_function(function, options, parts, (result.real, result.imag), workers)
-    else:
-        run_function(function, options, parts, result.real, workers)
-        result.imag = 0
+    several = operands.complex_input or operands.complex_weights
+    if selection is not None and not is_writable(result.real, [operands.array, *selection.arrays]):
+        # What stands elsewhere is written before the input is read.
+        result[...] = run_parts(operands, options, function, parts[1:], result.dtype, workers, blocks, selection)
+        return result
+    if selection is not None:
+        around = Surrounds.of(prepared.frame, [operands.array, *parts[1:]])
+        fill(elsewhere(selection, [result], [whole], around, given=output is not None), [result], [whole])
+    if not several:
+        _without_imaginary_part(result, selection, prepared.frame)
+    target = (result.real, result.imag) if several else result.real
+    run_function(function, options, parts, target, workers, selection=None if selection is None else selection.kept())
     return result
+
+
+def _without_imaginary_part(result: Array, selection: Selection | None, frame: Frame) -> None:
+    """A real result where it is wanted."""
+    if selection is None:
+        result.imag = 0
+        return
+    weight = selection.wanted(frame.result_shape, frame.windowed)
+    if weight.dtype.kind == "f":
+        result.imag *= 1 - weight.astype(result.imag.dtype)
+    np.copyto(result.imag, 0, where=weight == 1)
 
 
 def input_parts(operands: Operands, cval: Any) -> list[Any]:

@@ -15,6 +15,7 @@ from kernelscape.api.gather import run_gather
 from kernelscape.api.operands import Operands, flipped_origin, run_parts
 from kernelscape.api.options import Options, changed, nan_found, not_yet
 from kernelscape.api.scatter import run_scatter
+from kernelscape.api.selection import Selection
 from kernelscape.api.stencils import warn_of_numpy
 from kernelscape.errors import TracingError
 from kernelscape.kernels.checks import holds_nan
@@ -22,8 +23,9 @@ from kernelscape.trace import valid
 
 
 def run_linear(
-    operands: Operands, options: Options, way: Way, *, output: Any, workers: int | None, progress: Any
-) -> Array:
+    operands: Operands, options: Options, way: Way, *, output: Any, workers: int | None, progress: Any,
+    selection: Selection | None = None,
+) -> Array:  # fmt: skip
     """The sums of products of windows and kernels; `options` have the origin of an unflipped kernel."""
     if progress is not None:
         raise not_yet("progress")
@@ -31,22 +33,22 @@ def run_linear(
         _refuse_nan(operands)
         options = changed(options, nan_policy="propagate")
     if operands.field is not None:
-        if options.tol is not None:
+        if options.tol is not None and selection is None:
             from kernelscape.api.approximate import run_approximately  # which runs filters itself
 
             found = run_approximately(operands, options, way, output, workers)
             if found is not None:
                 return found
-        return _run_field(operands, options, way, output, workers)
+        return _run_field(operands, options, way, output, workers, selection)
     if way.scattered:
-        return run_scatter(operands, options, way, output, workers)
+        return run_scatter(operands, options, way, output, workers, selection)
     assert operands.weights is not None
     kernel = operands.weights
     if way.flipped:
         kernel, options = np.flip(kernel), changed(options, origin=flipped_origin(options.origin, kernel.shape))
     elif operands.complex_weights:
         kernel = kernel.conj()
-    return _run_kernel(replace(operands, weights=kernel), options, output, workers)
+    return _run_kernel(replace(operands, weights=kernel), options, output, workers, selection)
 
 
 def _refuse_nan(operands: Operands) -> None:
@@ -57,28 +59,32 @@ def _refuse_nan(operands: Operands) -> None:
         refuse_nan_in_field(operands.field, operands.field.bound(operands.extents))
 
 
-def _run_field(operands: Operands, options: Options, way: Way, output: Any, workers: int | None) -> Array:
+def _run_field(
+    operands: Operands, options: Options, way: Way, output: Any, workers: int | None, selection: Selection | None
+) -> Array:
     """A kernel for every pixel; where its function cannot be traced, the kernels are written out by NumPy."""
     run = run_scatter if way.scattered else run_gather
     traced = changed(options, method="traced") if options.method == "auto" else options
     try:
-        return run(operands, traced, way, output, workers)
+        return run(operands, traced, way, output, workers, selection)
     except TracingError as error:
         if options.method == "traced":
             raise
         if options.method == "auto":
             warn_of_numpy(error)
-    return run(operands, traced, way, output, workers, written=True)
+    return run(operands, traced, way, output, workers, selection, written=True)
 
 
-def _run_kernel(operands: Operands, options: Options, output: Any, workers: int | None) -> Array:
+def _run_kernel(
+    operands: Operands, options: Options, output: Any, workers: int | None, selection: Selection | None
+) -> Array:
     """One kernel for all pixels, gathered."""
     function = _products(operands.complex_input, operands.complex_weights, operands.normalize, options.invalid)
     weights = operands.weights
     assert weights is not None
     kernels = [weights.real, weights.imag] if operands.complex_weights else [weights]
     parts: list[Any] = [KernelArgument(np.ascontiguousarray(k, operands.inner)) for k in kernels]
-    return run_parts(operands, options, function, parts, output, workers)
+    return run_parts(operands, options, function, parts, output, workers, selection=selection)
 
 
 @functools.lru_cache(64)

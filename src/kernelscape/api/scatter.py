@@ -34,11 +34,13 @@ from kernelscape.api.fields import (
 )
 from kernelscape.api.operands import Operands, run_function
 from kernelscape.api.options import Options, changed, options_of
-from kernelscape.api.reach import Reach, Region, at_region, inside, selection
+from kernelscape.api.reach import Reach, Region, Slices, at_region, inside, selection
 from kernelscape.api.results import Result, allocate, store
 from kernelscape.api.scattered_blends import scatter_blend
 from kernelscape.api.scattered_factors import Planes, planes_for, scattered_factors, with_planes
+from kernelscape.api.selection import Selection
 from kernelscape.api.strips import BLEND_BYTES, in_strips
+from kernelscape.api.untouched import Surrounds, blended, elsewhere, fill
 from kernelscape.boundary import MODES, Outside
 from kernelscape.errors import ArgumentError
 from kernelscape.expression import DType, Shape
@@ -60,8 +62,9 @@ SLIVER = 4
 
 
 def run_scatter(
-    operands: Operands, options: Options, way: Way, output: Any, workers: int | None, *, written: bool = False
-) -> Array:
+    operands: Operands, options: Options, way: Way, output: Any, workers: int | None, chosen: Selection | None = None,
+    *, written: bool = False,
+) -> Array:  # fmt: skip
     """What `correlate` and `convolve` do under ``form="scatter"``.
 
     The kernels of a field can be `written` out beforehand.
@@ -83,14 +86,38 @@ def run_scatter(
     array = np.moveaxis(_loaded(operands), axes, range(-ndim, 0))
     job = _Scatter(reach, way, operands.normalize, operands.inner, options.method, workers)
     whole = job.of_parts(array, real, imag)
-    chosen = np.moveaxis(inside(whole, kept), range(-ndim, 0), axes)
-    if output is None and chosen.dtype == operands.result and chosen.flags.c_contiguous:
-        return chosen
-    (target,) = allocate([Result(chosen.shape, operands.result, False, math.nan)], output)
+    found = np.moveaxis(inside(whole, kept), range(-ndim, 0), axes)
+    if chosen is not None:
+        return _selected(found, operands, options, kept, output, chosen)
+    if output is None and found.dtype == operands.result and found.flags.c_contiguous:
+        return found
+    (target,) = allocate([Result(found.shape, operands.result, False, math.nan)], output)
     if target.dtype.kind in "biu":
-        store(chosen, target, options.invalid)
+        store(found, target, options.invalid)
     else:
-        target[...] = chosen
+        target[...] = found
+    return target
+
+
+def _selected(
+    found: Array, operands: Operands, options: Options, kept: Slices, output: Any, chosen: Selection
+) -> Array:
+    """The folded result where it is wanted, and elsewhere what the selection says."""
+    result = Result(found.shape, operands.result, False, math.nan)
+    (target,) = allocate([result], output)
+    windowed = [axis in operands.axes for axis in range(found.ndim)]
+    at = chosen.wanted(found.shape, windowed)
+    places = dict(zip(operands.axes, kept, strict=True))
+    image = operands.array[tuple(places.get(axis, slice(None)) for axis in range(found.ndim))]
+    values = np.empty(found.shape, target.dtype.newbyteorder("="))
+    if chosen.otherwise is None:
+        values[...] = target
+    around = Surrounds(found.shape, windowed, lambda _: image)
+    fill(elsewhere(chosen, [values], [result], around, given=output is not None), [values], [result])
+    wanted = at != 0
+    weight = at[wanted] if at.dtype.kind == "f" else None
+    values[wanted] = blended(found[wanted].astype(operands.result), None, weight, values[wanted], options.invalid)
+    target[...] = values
     return target
 
 
@@ -292,8 +319,8 @@ class _Scatter:
     def options(self, size: Any, mode: Any, origin: Any, axes: Any, anchors: Any = None) -> Options:
         """How windows are taken of sources; a place that nothing reaches is 0."""
         return options_of(
-            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, "propagate", 1, 0.0, None,
-            "input", self.inner, None, self.method, None, anchors,
+            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, "propagate", 1, 0.0,
+            self.inner, None, self.method, None, anchors,
         )  # fmt: skip
 
     def balanced(self, array: Array, bound: Bound, box: Region | None = None) -> Array:
@@ -357,7 +384,7 @@ class _Scatter:
             array = array * self.reciprocals(blend, None)
         axes, dilation = self.axes_of(array), self.reach.dilation
         options = options_of(
-            None, None, "constant", 0.0, 0, 1, dilation, "full", axes, "propagate", 1, math.nan, None, "input",
+            None, None, "constant", 0.0, 0, 1, dilation, "full", axes, "propagate", 1, math.nan,
             None, None, self.method, None, None,
         )  # fmt: skip
 

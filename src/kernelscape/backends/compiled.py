@@ -17,7 +17,17 @@ from kernelscape import cache
 from kernelscape.backends import cpu
 from kernelscape.backends.cpu import LoadedCode
 from kernelscape.backends.driver import worker_text
-from kernelscape.backends.emit import Loading, Phases, fill_text, kernel_text, phases_text, planes_text
+from kernelscape.backends.emit import (
+    Loading,
+    Phases,
+    Run,
+    fill_text,
+    gather_text,
+    kernel_text,
+    phases_text,
+    planes_text,
+)
+from kernelscape.backends.point_driver import points_text
 from kernelscape.loops import Stage
 from kernelscape.machine import Target
 
@@ -61,6 +71,20 @@ def planes(target: Target, itemsize: int, planes: int, *, checked: bool) -> Load
         lambda: planes_text(target, itemsize, planes, checked=checked),
         target,
     )
+
+
+def gather(target: Target, loading: Loading, run: Run, *, checked: bool) -> LoadedCode:
+    """The function that brings windows together which lie anywhere in an array."""
+    return _code(
+        ("gather", target, *loading.key, run, checked),
+        lambda: gather_text(target, loading, run, checked=checked),
+        target,
+    )
+
+
+def points(target: Target, *, checked: bool) -> LoadedCode:
+    """The native worker for single points, the same for all stages."""
+    return _code(("points", target, checked), lambda: points_text(target, checked=checked), target)
 
 
 def worker(target: Target, *, checked: bool) -> LoadedCode:

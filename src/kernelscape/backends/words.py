@@ -22,7 +22,7 @@ class Words(IntEnum):
 
 
 class Sweep(Words):
-    """What is the same for all calls of one executable."""
+    """What is the same for all calls of one executable; KEEPS: outputs are read before they are written."""
 
     KERNEL = auto()
     MASKED_KERNEL = auto()
@@ -30,6 +30,7 @@ class Sweep(Words):
     PLANES = auto()
     OUTER = auto()
     ROWS = auto()
+    SPACING = auto()
     Y_COUNT = auto()
     STRIP = auto()
     STRIPS = auto()
@@ -57,6 +58,7 @@ class Sweep(Words):
     SOURCE_FLAGS_AT = auto()
     SOURCE_LIMITS_AT = auto()
     MADE_AT = auto()
+    KEEPS = auto()
 
 
 class Call(Words):

@@ -93,7 +93,7 @@ def block(work: Work) -> int:
         for o, i in zip(stage.y_offsets, stage.inputs, strict=True)
         if not i.is_uniform and not i.is_packed
     )
-    fitting = work.plan.target.cache_bytes // 2 // max(1, sum(sizes))
+    fitting = work.plan.target.cache_bytes // 2 // max(1, sum(sizes) * stage.spacing)
     if stage.columns:
         # Column rows are written and read at once: they should stay in the first-level cache.
         widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
@@ -147,7 +147,7 @@ def is_readable(work: Work, number: int) -> bool:
     if spec.is_packed:
         return True
     arrangement, size = work.plan.arrangement, layout.dtype.itemsize
-    if work.stride_along(arrangement.x) != 1:
+    if work.stride_along(number, arrangement.x) != 1:
         return False
     if arrangement.flat is None:
         return layout.strides[arrangement.x] == size
@@ -183,7 +183,7 @@ def step_of(work: Work, number: int) -> int:
     if work.stage.inputs[number].is_packed:
         return 1
     if arrangement.flat is None:
-        step = layout.strides[arrangement.x] * work.stride_along(arrangement.x)
+        step = layout.strides[arrangement.x] * work.stride_along(number, arrangement.x)
     else:
         step = layout.strides[arrangement.flat]
     elements, rest = divmod(step, layout.dtype.itemsize)

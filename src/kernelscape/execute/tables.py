@@ -56,13 +56,13 @@ class Tables:
         self._compile()
         self._cut(sweep, segments)
         sweep[Sweep.INPUTS], sweep[Sweep.PLANES], sweep[Sweep.OUTER] = len(stage.inputs), planes, len(work.outer)
-        sweep[Sweep.ROWS], sweep[Sweep.Y_COUNT] = stage.rows, work.y_count
+        sweep[Sweep.ROWS], sweep[Sweep.SPACING], sweep[Sweep.Y_COUNT] = stage.rows, stage.spacing, work.y_count
         sweep[Sweep.SEGMENT_TABLE] = table.ctypes.data
         sweep[Sweep.INPUT_TABLE] = inputs.ctypes.data
         sweep[Sweep.PLANE_TABLE] = self._planes(longest).ctypes.data
         sweep[Sweep.OUTER_EXTENTS] = memory.address(work.outer)
         sweep[Sweep.AXES], sweep[Sweep.AXIS_TABLE] = len(stage.roles), self._axes().ctypes.data
-        sweep[Sweep.TOTAL_ROWS] = rows
+        sweep[Sweep.TOTAL_ROWS], sweep[Sweep.KEEPS] = rows, stage.at is not None
         if stage.columns:
             widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
             sweep[Sweep.COLUMN_BYTES] = rounded((longest + max(stage.column_taps)) * widest, LINE)
@@ -105,7 +105,7 @@ class Tables:
     def _cut(self, sweep: Words, segments: list[tuple[int, int]]) -> None:
         """Strips and slabs: enough tiles for all workers, few enough that filling rings stays cheap."""
         slabs, y_count, blocks = self.work.slabs, self.work.y_count, self.work.blocks
-        rows = self.stage.rows
+        rows = self.stage.rows * self.stage.spacing
         reach = max((max(i.y_taps) for i in self.stage.inputs), default=0)
         # Never less than what the ring of a strip costs to fill.
         lines = max(1, y_count * slabs * len(segments))
@@ -113,7 +113,7 @@ class Tables:
         strip = max(rows, min(max(wanted, 2 * reach, 8), math.ceil(y_count / 16) if slabs == 1 else y_count))
         strip = min(rounded(strip, rows), rounded(y_count, rows))
         if blocks is not None:
-            strip = rounded(blocks[0], rows)
+            strip = rounded(blocks[0], self.stage.rows)
         strips = math.ceil(y_count / strip)
         per_tile = max(1, min(slabs, math.ceil(wanted / max(1, y_count)))) if strips == 1 else 1
         if blocks is not None:
@@ -217,7 +217,7 @@ class Tables:
         row[InputWord.Y_MAP], row[InputWord.Y_LAST] = address(y_map), len(y_map) - 1
         row[InputWord.COMBINATION_TABLE] = address(np.array(spec.outer, np.int64).reshape(len(spec.outer), -1))
         row[InputWord.OUTER_MAPS] = address([address(m) for m in maps])
-        row[InputWord.OUTER_STRIDES] = address([self.work.stride_along(a) for a in arrangement.outer])
+        row[InputWord.OUTER_STRIDES] = address([self.work.stride_along(number, a) for a in arrangement.outer])
         row[InputWord.FIRST_ROW] = stage.row_base[number]
         self.missing |= any((m == MISSING).any() for m in (y_map, *maps))
 

@@ -63,6 +63,30 @@ def use_columns(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_ord
     return Columns(changed, tuple(found))
 
 
+def in_column_order(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_order: bool) -> tuple[ex.Node, ...]:
+    """The outputs with the floating folds that `use_columns` makes of columns in that order, but without columns.
+
+    For code in which no two positions share a column, and which must give the same bits.
+    """
+
+    def rule(node: ex.Node) -> ex.Node | None:
+        if not isinstance(node, ex.Reduce) or isinstance(node, ex.ArgReduce) or node.dtype.kind != "f":
+            return None
+        body = _in_window_shape(node, shape)
+        if body is None or _folded_columns(node, shape, x, _column_of(shape, x), keep_order) is None:
+            return None
+        # As a slice of all, so that a product is rounded before it is added, as it is in a column.
+        own = ex.Slice(body.shape, body.dtype, body, (0,) * body.ndim, (1,) * body.ndim)
+        others = [axis for axis in range(body.ndim) if axis != x]
+        return ex.reduce(node.operation, ex.reduce(node.operation, own, others) if others else own, (0,))
+
+    return ex.rebuild(outputs, rule)
+
+
+def _column_of(shape: ex.Shape, x: int) -> MakeColumn:
+    return lambda node: ex.Column((shape[x], *node.shape), node.dtype, 0)
+
+
 def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn, keep_order: bool) -> ex.Node | None:
     node = _without_choice(node, shape)
     alone = _folded_along(node, shape, x, column)
