@@ -1,5 +1,6 @@
 """Ranks among samples of which some do not count, through the engine and through the rewriting of expressions."""
 
+import math
 from dataclasses import replace
 from itertools import product
 
@@ -12,8 +13,12 @@ from kernelscape.api.arguments import canonical_argument
 from kernelscape.api.results import allocate
 from kernelscape.api.validity import with_masks
 from kernelscape.methods import ranks
+from kernelscape.methods.columns import use_columns
 from kernelscape.reductions.ranks import _climb, _ranks
 from kernelscape.reference import evaluate
+from tests.oracle.engine import assert_as_defined as assert_engine_as_defined
+from tests.oracle.jobs import WindowWords, make_job
+from tests.test_methods import without_columns
 
 RNG = np.random.default_rng(7)
 
@@ -100,7 +105,7 @@ def test_truth_values(size):
         assert_as_defined(FUNCTIONS[name], array, mask_of(array.shape, 0.6), size=size)
 
 
-@pytest.mark.parametrize("name", ["median", "percentile", "second largest"])
+@pytest.mark.parametrize("name", ["median", "percentile", "second largest", "trimmed"])
 @pytest.mark.parametrize("size", [11, 12, 13, 19])
 def test_large_windows(name, size):
     """With networks, and with bisection above their limit."""
@@ -227,12 +232,81 @@ def test_ranks_that_jump_are_not_filled():
     assert _climb([0, 0, 1, 1, 2]) == 0b10100
 
 
-def test_scan_is_a_running_fold():
-    array = np.arange(12, dtype=np.int64).reshape(3, 4) % 5
+# -- running folds ----------------------------------------------------------------------------------------------------
 
-    job = ks.stencil(lambda w: w, size=(2, 3), mode="shrink").plan(array).job
-    window = next(n for n in ex.walk(job.outputs) if isinstance(n, ex.Window))
-    flags = ex.cast(ex.valid(window), np.dtype(np.int64))
-    found = evaluate(replace(job, outputs=(ex.scan("add", flags, 1),)), [array])[0]
-    wanted = np.cumsum(evaluate(replace(job, outputs=(flags,)), [array])[0], axis=-1)
-    assert np.array_equal(found, wanted)
+LONG = np.dtype(np.int32)
+
+
+def running(w, axis=1):
+    return ex.scan("add", ex.cast(w, LONG), axis)
+
+
+SCANS = {
+    "sums": lambda w: running(w),
+    "sums of rows": lambda w: running(w, 0),
+    "products": lambda w: ex.scan("multiply", ex.cast(w, LONG), 1),
+    "numbers": lambda w: ex.scan("add", ex.cast(ex.valid(w), LONG), 0),
+    "only once": lambda w: ex.scan("logical_or", ex.elementwise("greater", ex.BOOL, w, ex.constant(5, w.dtype)), 1),
+    "sum of sums": lambda w: ex.reduce("add", running(w), (0, 1)),
+    "places": lambda w: ex.reduce("add", ex.elementwise("multiply", LONG, places(w.shape), ex.cast(w, LONG)), (0, 1)),
+}
+
+
+def places(shape):
+    return ex.scan("add", ex.broadcast(ex.constant(3, LONG), shape), 1)
+
+
+def test_scan_is_a_running_fold():
+    array = RNG.integers(0, 9, (5, 8)).astype(np.int32)
+    job = make_job(running, [array], [WindowWords((2, 3), "mirror")])
+    windows = evaluate(make_job(lambda w: w, [array], [WindowWords((2, 3), "mirror")]), [array])[0]
+    assert np.array_equal(evaluate(job, [array])[0], np.cumsum(windows, axis=-1))
+
+
+@pytest.mark.parametrize("mode", ["mirror", "shrink"])
+@pytest.mark.parametrize("name", SCANS)
+def test_running_folds_in_the_engine(name, mode):
+    """Written out, and in loops over taps where windows are large."""
+    array = RNG.integers(0, 9, (14, 40)).astype(np.int16)
+    for size in ((2, 3), (1, 1), (11, 17)):
+        if size[0] < 5 or "of sums" in name or name == "places":
+            assert_engine_as_defined(SCANS[name], [array], [WindowWords(size, mode)], invalid=-1)
+
+
+# -- in columns -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.5, 0.9])
+@pytest.mark.parametrize(("shape", "x"), [((5, 4), 1), ((4, 5), 0), ((4, 4), 0), ((7, 4), 1)])
+def test_columns_keep_the_meaning(shape, x, fraction):
+    """Sorted columns, how many of each count, and what the window makes of them."""
+    array = RNG.integers(0, 9, (9, 9)).astype(np.float32)
+    extent = math.prod(shape)
+    climb = _climb(_ranks(extent, fraction, "linear"))
+
+    def function(w):
+        line = ex.reshape(w, (extent,))
+        chosen = ex.elementwise("greater", ex.BOOL, line, ex.constant(2.0, w.dtype))
+        number = ex.reduce("add", ex.cast(chosen, ex.INT64), (0,))
+        low = ex.constant(0, ex.INT64)
+        for n in range(1, extent):
+            step = ex.elementwise("greater", ex.BOOL, number, ex.constant(n, ex.INT64))
+            low = ex.elementwise("add", ex.INT64, low, ex.cast(step, ex.INT64)) if climb >> n & 1 else low
+        ordered = ex.sort(line, 0, chosen, climb=climb)
+        return ex.take(ordered, 0, low), ex.take(
+            ordered, 0, ex.elementwise("add", ex.INT64, low, ex.constant(1, ex.INT64))
+        )
+
+    words = [WindowWords(size=shape, mode="reflect")]
+    job = make_job(function, [array], words, invalid=-1)
+    filled = ranks.fill_ranks(job.outputs, missing=False, window=shape, x=x)
+    made = use_columns(filled, shape, x, keep_order=False)
+    ex.verify([*made.outputs, *made.columns])
+    assert any(isinstance(n, ex.Sort) for n in ex.walk(made.columns))
+    assert any(isinstance(n, ex.Reduce) for n in ex.walk(made.columns))
+    written = without_columns(made, shape, x)
+    number, lower, upper = (evaluate(replace(job, outputs=o), [array]) for o in (job.outputs, filled, written))
+    for wanted, one, other in zip(number, lower, upper, strict=True):
+        looked_at = wanted != -1
+        assert np.array_equal(one[looked_at], wanted[looked_at])
+        assert np.array_equal(other, one)

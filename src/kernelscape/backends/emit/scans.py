@@ -16,6 +16,9 @@ class Scans:
 
     def _scan(self, node: ex.Scan, index: Index, lane: Lane) -> Element:
         place = index[node.axis]
+        step = _step(node)
+        if step is not None:
+            return Element(self._multiple(node, place, step), None)
         if not isinstance(place, int):
             return self._up_to(node, index, place, lane)
         # From the first on, and not from the last down, so that long lines need no deep recursion.
@@ -23,6 +26,15 @@ class Scans:
         for i in range(1, place + 1):
             found = self._following(node, found, index, i, lane)
         return found
+
+    def _multiple(self, node: ex.Scan, place: Position, step: int) -> Value:
+        """The sum of equal numbers."""
+        type_ = self.emitter.type_of(node.dtype, self.emitter.width(node))
+        if isinstance(place, int):
+            return constant(type_, (place + 1) * step)
+        builder = self.builder
+        total = builder.mul(builder.add(place, constant(I64, 1)), constant(I64, step))
+        return builder.splat(builder.convert("trunc", total, Type(type_.element)), type_.lanes)
 
     def _input(self, node: ex.Scan, index: Index, place: Position, lane: Lane) -> Element:
         return self.emitter.operand(node, node.body, (*index[: node.axis], place, *index[node.axis + 1 :]), lane)
@@ -51,3 +63,12 @@ class Scans:
         stop = builder.add(place, constant(I64, 1))
         carried = builder.loop(constant(I64, 1), stop, 1, start, step)
         return Element(carried[0], carried[1] if flagged else None)
+
+
+def _step(node: ex.Scan) -> int | None:
+    """What is added each time, where it is known and always the same."""
+    body = node.body
+    while isinstance(body, ex.Broadcast):
+        body = body.body
+    known = isinstance(body, ex.Constant) and node.operation == "add" and node.dtype.kind in "iu"
+    return int(body.value) if known and isinstance(body, ex.Constant) else None
