@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kernelscape import expression as ex
 from kernelscape.machine import Target
-from kernelscape.networks import selection_network
+from kernelscape.networks import column_selection_network, selection_network
 from kernelscape.semantics import OPERATORS, register_dtype
 
 BUDGET = 1000
@@ -104,12 +104,16 @@ def _instructions(node: ex.Node) -> float:
         return 0.5 * node.size
     if isinstance(node, ex.Sort):
         extent = node.shape[node.axis]
+        if node.runs > 1 and extent <= 121:
+            columns = extent // node.runs
+            network = column_selection_network(columns, node.runs, (extent // 2,))[1]
+            return node.size / extent * network.operations
         if extent <= 121:
             return node.size / extent * selection_network(extent, (extent // 2,)).operations
         return node.size * node.dtype.itemsize * 16
     if isinstance(node, ex.ArgReduce):
         return 5.0 * node.body.size
-    if isinstance(node, ex.Reduce):
+    if isinstance(node, ex.Reduce | ex.Scan):
         return node.body.size
     return 0.0
 
@@ -117,16 +121,19 @@ def _instructions(node: ex.Node) -> float:
 def _best_lanes(nodes: Sequence[ex.Node], target: Target) -> int:
     """Lanes for which the instructions per output are fewest; among equals the fewest lanes.
 
-    What most instructions work on should fill at most two registers: more would only be spilled.
+    What most instructions work on should fill at most two registers, and what is sorted, of which much is held at once,
+    one: more would only be spilled.
     """
     weight: Counter[int] = Counter()
     for node in nodes:
         weight[_element_bytes(node)] += round(100 * _instructions(node) / max(1, node.size)) * max(1, node.size)
     main = max((size for size, w in weight.items() if w >= 0.3 * weight.total()), default=8)
+    ordered = max((_element_bytes(n) for n in nodes if isinstance(n, ex.Sort)), default=1)
     best, lowest = target.vector_bytes // 8, math.inf
     for size in (8, 4, 2, 1):
         lanes = target.vector_bytes // size
         total = sum(_instructions(n) * _registers(n, lanes, target) for n in nodes) / lanes
-        if total < lowest * 0.999 and lanes * main <= 2 * target.vector_bytes:
+        fits = lanes * main <= 2 * target.vector_bytes and lanes * ordered <= target.vector_bytes
+        if total < lowest * 0.999 and fits:
             best, lowest = lanes, total
     return best
