@@ -201,7 +201,7 @@ def test_one_kernel_is_as_precise_as_the_image():
 
 
 def calls_in_rows(field):
-    x = numbers(41, 13, seed=4)
+    x = numbers(17, 13, seed=4)
     yield ks.correlate(x, field)
     yield ks.convolve(x, field, stride=(3, 2), padding="full", mode="constant")
     yield ks.correlate(np.stack([x, 2 * x], -1), field, axes=(0, 1), normalize=True)
@@ -210,9 +210,9 @@ def calls_in_rows(field):
     if field.imag is None:
         seen = x.copy()
         yield ks.correlate(seen, field, output=seen)
-        output = np.empty((41, 13), ">f4")
+        output = np.empty((17, 13), ">f4")
         yield ks.correlate(x, field, output=output)
-        yield ks.correlate(np.full((41, 13), 100), field, output=np.uint8)
+        yield ks.correlate(np.full((17, 13), 100), field, output=np.uint8)
         extremes = lambda w, k: (np.min(w * k), np.max(w * k))  # noqa: E731
         yield ks.apply(extremes, x, ks.kernel(field), stride=2)
         seen = x.copy()
@@ -223,7 +223,7 @@ def calls_in_rows(field):
 
 @pytest.mark.parametrize("name", ["grid", "grid, complex", "scattered"])
 def test_rows_change_no_bit(name, monkeypatch):
-    field = field_case(name, (41, 13), SIZE).make()
+    field = field_case(name, (17, 13), SIZE).make()
     wanted = list(calls_in_rows(field))
     for module in (gather, scatter, expansion):
         monkeypatch.setattr(module, "BLEND_BYTES", 3000)
@@ -231,11 +231,11 @@ def test_rows_change_no_bit(name, monkeypatch):
         for a, b in zip(*(r if isinstance(r, tuple) else (r,) for r in (found, one)), strict=True):
             assert a.dtype == b.dtype
             np.testing.assert_array_equal(a, b)
-    with pytest.raises(ShapeError, match=r"result's shape \(41, 13\); got an array of shape \(41, 12\)"):
-        ks.correlate(np.ones((41, 13)), field, output=np.empty((41, 12), complex))
+    with pytest.raises(ShapeError, match=r"result's shape \(17, 13\); got an array of shape \(17, 12\)"):
+        ks.correlate(np.ones((17, 13)), field, output=np.empty((17, 12), complex))
     if field.imag is None:
-        with pytest.raises(ShapeError, match=r"41 along axis 0; got an array of shape \(40, 13\)"):
-            ks.apply(np.vdot, np.ones((41, 13)), ks.kernel(field), output=np.empty((40, 13)))
+        with pytest.raises(ShapeError, match=r"17 along axis 0; got an array of shape \(16, 13\)"):
+            ks.apply(np.vdot, np.ones((17, 13)), ks.kernel(field), output=np.empty((16, 13)))
 
 
 @pytest.mark.parametrize("mode", ["reflect", "wrap", ("nearest", "shrink"), "constant"])

@@ -621,7 +621,7 @@ def test_a_stencil_must_keep_the_shape(words):
         ((heat, IMAGE, 3), {"progress": 1}, ArgumentTypeError, "progress must be a callable"),
         ((heat, IMAGE), {"until": 0, "progress": print}, ArgumentError, "n is None. Give n"),
         ((heat, IMAGE, 3), {"workers": 0}, ArgumentError, "workers must be at least 1"),
-        ((heat, IMAGE, 3), {"untill": 0}, ArgumentTypeError, "did you mean 'until'"),
+        ((heat, IMAGE, 3), {"return_step": 1}, ArgumentTypeError, "did you mean 'return_steps'"),
         ((center, IMAGE, 3), {"size": 3}, ArgumentTypeError, r"size= belongs to the stencil; .*ks\.stencil\("),
         ((both, IMAGE, 3), {}, TypeError, "missing 1 required"),
         ((heat, (IMAGE,), 3), {}, ArgumentError, "a tuple of 1 arrays; heat gave <float64 9x12>"),

@@ -3,6 +3,9 @@
 What is compared: the image that comes of strips, with the one from all sources at once, bit for bit; over fields,
 modes, forms of kernels, dimensions and widths of strips. What the image should be is another test's business
 (`tests/conformance/test_fields.py`).
+
+Where factors of kernels are computed beforehand the sums are others, so those are compared with a tolerance: each
+weight is one exponential or a product of two, within 8 epsilons of each other.
 """
 
 import tracemalloc
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 
 import kernelscape as ks
-from kernelscape.api import scatter
+from kernelscape.api import scatter, scattered_factors
 from kernelscape.kernels.box import bound_at
 
 EXTENTS = (23, 29)
@@ -128,3 +131,148 @@ def test_fields_on_inner_boxes_are_views():
     (part,) = bound_at(bound, [np.arange(3, 9), np.arange(50)]).parts
     assert np.shares_memory(part.array, weights)
     assert part.array.shape == (6, 50, 3, 3)
+
+
+# -- factors -----------------------------------------------------------------------------------------------------------
+
+SEPARABLE = {
+    "round": (lambda width: ks.kernels.Gaussian(width, size=(7, 6)), 13),
+    "square window": (lambda width: ks.kernels.Gaussian(width, size=7), 7),
+    "own windows": (lambda width: ks.kernels.Gaussian(width), 17),
+    "along the axes": (lambda width: ks.kernels.Gaussian(width, 0.5 + width[::-1], size=7), 14),
+    "a map and a number": (lambda width: ks.kernels.Gaussian(width, 1.5, size=7), 14),
+    "own windows along the axes": (lambda width: ks.kernels.Gaussian(width, 0.5 + 0.5 * width), 17 + 13),
+    "not normalized": (lambda width: ks.kernels.Gaussian(width, size=7, normalize=False), 7),
+}
+
+
+@pytest.fixture
+def counts(monkeypatch):
+    """How many planes were made, one entry for each time; planes are always made while `LEAST_WORK` is 0."""
+    found = []
+    at = scattered_factors.Planes.of_box
+    monkeypatch.setattr(
+        scattered_factors.Planes, "of_box", lambda self, *words: found.append(self.count) or at(self, *words)
+    )
+    monkeypatch.setattr(scattered_factors, "LEAST_GAIN", 0)
+    monkeypatch.setattr(scattered_factors, "LEAST_WORK", 0)
+    return found
+
+
+@pytest.mark.parametrize("mode", MODES, ids=str)
+@pytest.mark.parametrize("name", SEPARABLE)
+def test_products_of_planes_are_the_weights(name, mode, counts, monkeypatch):
+    x, width = image_and_map()
+    make, count = SEPARABLE[name]
+    field = make(width)
+    for function in (ks.correlate, ks.convolve):
+        with_planes = function(x, field, form="scatter", mode=mode)
+        assert counts == [count]
+        monkeypatch.setattr(scatter, "PLANE_BYTES", 1)
+        monkeypatch.setattr(scatter, "TOGETHER_BYTES", 0)
+        np.testing.assert_array_equal(function(x, field, form="scatter", mode=mode, workers=4), with_planes)
+        assert len(counts) > 2
+        assert set(counts) == {count}
+        monkeypatch.setattr(scattered_factors, "LEAST_WORK", 1 << 60)
+        counts.clear()
+        one_by_one = function(x, field, form="scatter", mode=mode)
+        assert not counts
+        magnitude = function(np.abs(x), field, form="scatter", mode=mode)
+        # Roundings of a weight, and of a sum of as many products, each way.
+        allowed = 2 * (8 + np.prod(field.bound(EXTENTS).size)) * np.finfo(np.float32).eps * magnitude
+        assert (np.abs(with_planes - one_by_one) <= allowed).all()
+        monkeypatch.setattr(scattered_factors, "LEAST_WORK", 0)
+        monkeypatch.setattr(scatter, "PLANE_BYTES", 1 << 26)
+        monkeypatch.setattr(scatter, "TOGETHER_BYTES", 1 << 26)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"origin": (1, -2)},
+        {"dilation": (2, 3), "mode": ("wrap", "constant")},
+        {"stride": (2, 3)},
+        {"padding": "valid"},
+        {"normalize": True},
+        {"normalize": True, "mode": "shrink"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("images", ["one", "several", "channels", "complex"])
+def test_planes_of_every_geometry(images, words, counts, monkeypatch):
+    x, width = image_and_map()
+    x = x.astype(np.float64)
+    if images == "complex":
+        x = x + 1j * x[::-1]
+    elif images != "one":
+        words, axis = {**words, "axes": {"several": (1, 2), "channels": (0, 1)}[images]}, {"several": 0}.get(images, -1)
+        x = np.stack([x, x[::-1]], axis)
+    field = ks.kernels.Gaussian(width, width[::-1], size=(7, 4))
+    found = ks.correlate(x, field, form="scatter", **words)
+    assert counts
+    monkeypatch.setattr(scatter, "PLANE_BYTES", 1)
+    monkeypatch.setattr(scatter, "TOGETHER_BYTES", 0)
+    np.testing.assert_array_equal(ks.correlate(x, field, form="scatter", **words), found)
+    monkeypatch.setattr(scattered_factors, "LEAST_WORK", 1 << 60)
+    one_by_one = ks.correlate(x, field, form="scatter", **words)
+    np.testing.assert_allclose(found, one_by_one, rtol=0, atol=1e-13 * np.abs(x).max())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_planes_keep_to_the_own_window_of_what_is_not_finite(value, counts, monkeypatch):
+    x, width = image_and_map()
+    x[11, 4] = value
+    found = ks.convolve(x, ks.kernels.Gaussian(width), form="scatter")
+    assert counts
+    monkeypatch.setattr(scattered_factors, "LEAST_WORK", 1 << 60)
+    np.testing.assert_array_equal(
+        np.isfinite(found), np.isfinite(ks.convolve(x, ks.kernels.Gaussian(width), form="scatter"))
+    )
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 11), (2, 3), (60, 1)], ids=str)
+def test_planes_in_other_dimensions(shape, counts, monkeypatch):
+    x, width = image_and_map(shape)
+    x, field = x.astype(np.float64), ks.kernels.Gaussian(width, size=(3, 7, 5)[: len(shape)])
+    found = ks.correlate(x, field, form="scatter", mode="wrap")
+    assert counts
+    monkeypatch.setattr(scattered_factors, "LEAST_WORK", 1 << 60)
+    wanted = ks.correlate(x, field, form="scatter", mode="wrap")
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((70, 2000), (31, 5)), ((40, 60, 90), (9, 3, 3))], ids=str)
+def test_planes_keep_to_their_memory(shape, size, counts, monkeypatch):
+    """Rows of which the memory has fewer than a kernel has are cut as well."""
+    x, width = image_and_map(shape)
+    field = ks.kernels.Gaussian(width, size=size)
+    expected = ks.convolve(x, field, form="scatter")
+    monkeypatch.setattr(scatter, "PLANE_BYTES", 1 << 20)
+    ks.convolve(x, field, form="scatter")  # what is remembered for the next call is made
+    counts.clear()
+    tracemalloc.start()
+    found = ks.convolve(x, field, form="scatter")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(counts) > 4
+    assert peak < 4 * x.nbytes + 1.5 * (1 << 20), peak
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_planes_are_made_where_they_pay(monkeypatch):
+    made = []
+    at = scattered_factors.Planes.of_box
+    monkeypatch.setattr(scattered_factors.Planes, "of_box", lambda self, *words: made.append(1) or at(self, *words))
+    monkeypatch.setattr(scattered_factors, "LEAST_WORK", 1)
+    x, width = image_and_map()
+    fields = {
+        "a small window": ks.kernels.Gaussian(width, size=5),
+        "few weights for each plane": ks.kernels.Gaussian(width, width, size=7),
+        "no factors": ks.kernels.Disc(1.5 * width),
+        "factors that are arrays": ks.kernels.Separable(np.ones((*EXTENTS, 9)), np.ones((*EXTENTS, 9))),
+    }
+    for name, field in fields.items():
+        ks.convolve(x, field, form="scatter")
+        assert not made, name
+    ks.convolve(x, ks.kernels.Gaussian(width, size=7), form="scatter")
+    assert made

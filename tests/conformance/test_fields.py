@@ -24,7 +24,7 @@ LAYOUTS = {
     "line, longer than the image": ((4,), (9,), np.float32, "convolve"),
     "plane": ((7, 5), (3, 4), np.float64, "both"),
     "odd": ((5, 7), (3, 3), np.float32, "correlate"),
-    "larger than the image": ((2, 4), (5, 6), np.float64, "convolve"),
+    "larger than the image": ((2, 4), (4, 5), np.float64, "convolve"),
     "volume": ((3, 4, 5), (2, 3, 3), np.float64, "adjoints"),
 }
 """Extents, size, dtype, and what to call. Compiling takes the time, and machine code is the same for all extents."""
@@ -132,7 +132,7 @@ def test_normalised(name, layout, form):
 @pytest.mark.parametrize("name", FIELDS)
 def test_geometry(name, form):
     """Origins, strides, dilations, modes of their own for each axis, windows inside; batch axes and complex images."""
-    case, turn = field_case(name, (6, 7), (3, 4), seed=1), list(FIELDS).index(name)
+    case, turn = field_case(name, (6, 7), (2, 3), seed=1), list(FIELDS).index(name)
     origin = tuple(-(k // 2) if axis else (k - 1) // 2 for axis, k in enumerate(case.size))
     words = [
         {"origin": origin, "mode": ("shrink", "wrap")},
@@ -178,12 +178,13 @@ REAL = [name for name in FIELDS if "complex" not in name]
 
 @pytest.mark.parametrize("name", REAL)
 def test_apply_to_windows_and_kernels(name):
-    for extents, size in [((6, 7), (3, 4)), ((9,), (4,))]:
+    for extents, size in [((6, 7), (2, 3)), ((9,), (4,))]:
         case = field_case(name, extents, size, seed=4)
         if case is None:
             continue
         x, field = image(*extents, seed=7).astype(np.float64), case.make()
-        for mode in ("reflect", "shrink", ("constant", "wrap")[: len(extents)] if len(extents) == 2 else "wrap"):
+        # Each mode with every second field.
+        for mode in (("reflect", "shrink"), ("constant", ("wrap", "mirror")[: len(extents)]))[REAL.index(name) % 2]:
             value, bound = expected(case, x, mode=mode)
             total, largest = ks.apply(lambda w, k: (np.sum(w * k), np.max(w * k)), x, ks.kernel(field), mode=mode)
             assert_within_bound(total, value, bound, np.dtype(np.float64), f"sum, mode={mode!r}")

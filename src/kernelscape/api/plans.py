@@ -173,7 +173,8 @@ class FilterPlan:
         """At least the largest error of an output, known before anything is computed.
 
         The error is the one of the result in the dtype that is computed in (`accumulate`, or that of the result),
-        before it is converted to a narrower one. For the exact method it is a bound on rounding.
+        before it is converted to a narrower one. For the exact method it is a bound on rounding, where weights count
+        as rounded 64 times; how much worse those of a `Formula` may be, nobody knows.
         """
         if self.method != "exact":
             return self._choice.chosen.bound
@@ -255,6 +256,7 @@ class FilterPlan:
 
         Notes
         -----
+        Half of the outputs are from anywhere; the others are more likely where the result is large, because errors are.
         Kernels are evaluated one by one, by NumPy and in extended precision, and samples are looked up as the mode
         says; the engine takes no part. Outputs that are NaN or infinite by definition are left out.
         """
@@ -312,24 +314,31 @@ class FilterPlan:
         around = self._definition.around
         if self._operands.normalize:
             return math.inf
-        taps, times = math.prod(around.size), 1
+        taps, times, again = math.prod(around.size), 1, 1
         if not self._way.scattered and all(isinstance(k, Bound) and k.factors for k in self._definition.kernels):
             taps = sum(around.size)  # added up along one axis after the other
         if self._way.scattered:
             # As many kernels as there are taps meet at an output, and again what is folded back.
             counts = {"none": 1, "twice": 2}
             folds = zip(around.folds(), around.size, strict=True)
-            times = taps * math.prod(counts.get(fold, size) for fold, size in folds)
+            again = math.prod(counts.get(fold, size) for fold, size in folds)
+            times = taps * again
         sizes = [largest_magnitude(self._operands.array), *(abs(v) for v in around.outside if v is not None)]
         unit = float(np.finfo(dtype).eps) / 2
-        return float((taps + 64) * unit * times * self._largest_sum * max(sizes))
+        inexact = again * sum(float(terms.inexact(dtype) @ terms.sums) for terms in self._terms if terms is not None)
+        return float(((taps + 64) * unit * times * self._largest_sum + inexact) * max(sizes))
+
+    @functools.cached_property
+    def _terms(self) -> list[product_convolution.Terms | None]:
+        """Each kernel as a sum of few that are the same everywhere, where it is one."""
+        return [product_convolution.terms_of(k, self._definition.around.extents) for k in self._definition.kernels]
 
     @functools.cached_property
     def _largest_sum(self) -> float:
         """At least the largest sum of magnitudes of a kernel's weights."""
         around, total = self._definition.around, 0.0
-        for kernel, part in zip(self._definition.kernels, _parts_of(self._operands), strict=True):
-            terms = product_convolution.terms_of(kernel, around.extents)
+        kernels = zip(self._definition.kernels, self._terms, _parts_of(self._operands), strict=True)
+        for kernel, terms, part in kernels:
             if terms is not None:
                 total += terms.summed(terms.sums)
             elif isinstance(part, Field):
@@ -360,9 +369,9 @@ class FilterPlan:
         definition = self._definition
         axes = _window_axes(self._operands, self._options)
         batch = [axis for axis in range(result.ndim) if axis not in axes]
-        chosen = np.random.default_rng(seed).choice(result.size, min(samples, result.size), replace=False)
+        chosen = _some(result, samples, seed)
         worst, at, count = 0.0, (0,) * result.ndim, 0
-        for index in zip(*(i.tolist() for i in np.unravel_index(np.sort(chosen), result.shape)), strict=True):
+        for index in zip(*(i.tolist() for i in np.unravel_index(chosen, result.shape)), strict=True):
             exact = definition.at(tuple(index[a] for a in batch), tuple(index[a] for a in axes))
             if not np.isfinite(exact):
                 continue
@@ -436,6 +445,27 @@ def _kernel_of(part: Field | Array, extents: Shape) -> Bound | Blend:
     if isinstance(part, Field):
         return part.bound(extents)
     return Bound(part.shape, part.dtype, (Table(np.asarray(part)),), _itself)
+
+
+def _some(result: Array, samples: int, seed: int) -> Array:
+    """Numbers of random outputs: half of them anywhere, half of them rather where results are large."""
+    generator, count = np.random.default_rng(seed), min(samples, result.size)
+    anywhere = generator.choice(result.size, count, replace=False)
+    sizes = np.abs(result).ravel().astype(np.float64)
+    sizes[~np.isfinite(sizes)] = 0.0
+    sizes -= sizes.min(initial=math.inf) if sizes.size else 0.0
+    # The sum of large numbers may be infinite.
+    sizes /= sizes.max(initial=0.0) or 1.0
+    taken = np.zeros(result.size, bool)
+    taken[anywhere[: count - count // 2]] = True
+    sizes[taken] = 0.0
+    likely = min(count // 2, int(np.count_nonzero(sizes)))
+    if likely:
+        taken[generator.choice(result.size, likely, replace=False, p=sizes / sizes.sum())] = True
+    # As many as were asked for.
+    rest = anywhere[~taken[anywhere]][: count - int(np.count_nonzero(taken))]
+    taken[rest] = True
+    return np.flatnonzero(taken)
 
 
 def _itself(offsets: Any, table: Any) -> Any:

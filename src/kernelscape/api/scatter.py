@@ -7,7 +7,8 @@ places. So scatter-convolve is the adjoint of gather-correlate with the same fie
 of gather-convolve.
 
 What all weights of one kernel share (the division by their sum) is multiplied into the sources beforehand: for some
-rows of outputs at a time where the sources are many.
+rows of outputs at a time where the sources are many. So are the factors of kernels that are separable
+(`scattered_factors`).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from kernelscape.api.options import Options, changed, options_of
 from kernelscape.api.reach import Reach, Region, at_region, inside, selection
 from kernelscape.api.results import Result, allocate, store
 from kernelscape.api.scattered_blends import scatter_blend
+from kernelscape.api.scattered_factors import Planes, planes_for, scattered_factors, with_planes
 from kernelscape.api.strips import BLEND_BYTES, in_strips
 from kernelscape.boundary import MODES, Outside
 from kernelscape.errors import ArgumentError
@@ -51,6 +53,10 @@ TOGETHER_BYTES = 1 << 26
 """Up to this size an image is computed with the margins around it, and cut out of that."""
 SOURCE_BYTES = 1 << 25
 """Memory for sources that are balanced beforehand: those of all outputs, or of some rows of outputs at a time."""
+PLANE_BYTES = 1 << 26
+"""The same where the factors of their kernels are computed beforehand, too."""
+SLIVER = 4
+"""How many times wider such rows may be than their number, each measured in what it shares with the next part."""
 
 
 def run_scatter(
@@ -130,6 +136,22 @@ def _sources_of(reach: Reach, region: Region) -> Region:
     return tuple(found)
 
 
+def _cut(reach: Reach, region: Region, rows_of: Callable[[Region], int]) -> list[Region]:
+    """Parts of a region, cut across all axes but the first until their strips are no slivers.
+
+    A strip shares its margins with the next one: if they are long and thin, most of what is in them is made twice.
+    """
+    halos = [sum(reach.margins(axis)) for axis in range(len(region))]
+    shares = [count / max(1, halo) for (_, count), halo in zip(region, halos, strict=True)]
+    axis = max(range(1, len(region)), key=shares.__getitem__)
+    (first, count), rows = region[axis], rows_of(region)
+    enough = max(2.0, shares[axis] / SLIVER) * halos[0]
+    if rows >= min(enough, halos[0] + region[0][1]) or count < 2 or shares[axis] < 2:
+        return [region]
+    halves = ((first, count // 2), (first + count // 2, count - count // 2))
+    return [part for half in halves for part in _cut(reach, (*region[:axis], half, *region[axis + 1 :]), rows_of)]
+
+
 def _itself(offsets: Offsets, table: Any) -> Any:
     return table
 
@@ -168,12 +190,15 @@ class _Scatter:
 
     def of_bound(self, array: Array, bound: Bound) -> Array:
         """Each output from the window of sources that reach it."""
+        planes = self.planes(bound, array.size)
+        if planes is not None:
+            return self.spread(array, lambda region: self.strips(array, bound, region, planes))
         if bound.scale is not None or self.normalize:
             if array.size * self.inner.itemsize > SOURCE_BYTES:
                 return self.spread(array, lambda region: self.strips(array, bound, region))
             array = self.balanced(array, bound)
         arguments = [array, *arguments_of(bound, self.axes_of(array), self.way, self.inner)]
-        return self.spread(array, self.windows(self.scattering(bound), arguments))
+        return self.spread(array, self.windows(self.scattering(scattered, bound), arguments))
 
     def of_kernel(self, array: Array, kernel: Array) -> Array:
         """The same with one kernel for all sources: what a gather runs, too."""
@@ -182,10 +207,17 @@ class _Scatter:
         own = np.flip(kernel) if self.way.flipped else kernel
         return self.spread(array, self.windows(product_sum, [array, KernelArgument(np.ascontiguousarray(own))]))
 
-    def scattering(self, bound: Bound) -> Callable[..., Any]:
+    def scattering(self, head: Callable[..., Any], bound: Bound) -> Callable[..., Any]:
         """The function of a window of sources."""
         field = Described.of(bound, self.inner)
-        return kept_function(scattered, field=field, way=self.way, displacements=self.reach.displacements())
+        return kept_function(head, field=field, way=self.way, displacements=self.reach.displacements())
+
+    def planes(self, bound: Bound, sources: int) -> Planes | None:
+        """The factors of the kernels, where it pays to compute them beforehand."""
+        ndim = len(self.reach.size)
+        options = self.options((1,) * ndim, self.reach.modes, 0, tuple(range(ndim)))
+        gather = Way(not self.way.flipped, False)
+        return planes_for(bound, self.reach.extents, sources, options, gather, self.inner)
 
     def windows(self, function: Callable[..., Any], arguments: list[Any]) -> Callable[..., Array]:
         """What arrives at a region, from a function of the window of sources; it can be written to an output."""
@@ -198,30 +230,50 @@ class _Scatter:
 
         return part
 
-    def strips(self, array: Array, bound: Bound, region: Region) -> Array:
-        """What arrives at a region, as many rows at once as the balanced sources have memory for.
+    def strips(self, array: Array, bound: Bound, region: Region, planes: Planes | None = None) -> Array:
+        """What arrives at a region, as many rows at once as their balanced sources, or planes, have memory for.
 
         To the outputs of a strip it makes no difference that there are no other sources than those that reach them.
+        Where few rows of planes fit into the memory, so that many would be made again for the next strip, the region is
+        cut along the other axes, too.
         """
         reach, axes = self.reach, self.axes_of(array)
-        batch = array.shape[: array.ndim - len(axes)]
+        batch, halo = array.shape[: array.ndim - len(axes)], sum(reach.margins(0))
+        numbers, memory = math.prod(batch), SOURCE_BYTES
+        if planes is not None:
+            numbers, memory = numbers + planes.count, PLANE_BYTES
+
+        def rows_of(part: Region) -> int:
+            """How many rows of the sources of a part fit."""
+            row = numbers * math.prod(count for _, count in _sources_of(reach, part)[1:]) * self.inner.itemsize
+            return memory // row
 
         def run(options: Options, low: int, high: int, target: Any) -> Any:
-            strip: Region = options.anchors
-            box = _sources_of(reach, strip)
-            own = bound_at(bound, [np.arange(first, first + count) for first, count in box])
-            sources = self.balanced(array, bound, box)
-            arguments = [sources, *arguments_of(own, axes, self.way, self.inner)]
-            seen = tuple((first - start, count) for (first, count), (start, _) in zip(strip, box, strict=True))
-            return self.windows(self.scattering(own), arguments)(seen, target)
+            return self.strip(array, bound, options.anchors, planes, target)
 
-        row = math.prod([*batch, *(count for _, count in _sources_of(reach, region)[1:])]) * self.inner.itemsize
-        at_once = max(1, SOURCE_BYTES // row, sum(reach.margins(0)))
-        options = self.options(reach.size, "shrink", reach.origin(self.way.flipped), axes, region)
-        grid = [OutputAxis(first, 1, count) for first, count in region]
         output = np.empty((*batch, *(count for _, count in region)), self.inner)
-        found: Array = in_strips(run, options, grid, reach.extents, at_once, axis=len(batch), output=output, read=())
-        return found
+        for part in [region] if planes is None else _cut(reach, region, rows_of):
+            options = self.options(reach.size, "shrink", reach.origin(self.way.flipped), axes, part)
+            grid, at_once = [OutputAxis(first, 1, count) for first, count in part], max(1, rows_of(part) - halo, halo)
+            target = at_region(output, part, [first for first, _ in region])
+            in_strips(run, options, grid, reach.extents, at_once, axis=len(batch), output=target, read=())
+        return output
+
+    def strip(self, array: Array, bound: Bound, region: Region, planes: Planes | None, target: Array) -> Array:
+        """What arrives at a region small enough to balance its sources, or to make their planes, all at once."""
+        box = _sources_of(self.reach, region)
+        own = bound_at(bound, [np.arange(first, first + count) for first, count in box])
+        sources = inside(array, tuple(slice(first, first + count) for first, count in box))
+        if self.normalize:
+            sources = self.balanced(array, bound, box)
+        elif bound.scale is not None:
+            # Without anchors, which would be others for each strip, the same machine code is found again.
+            sources = self.balanced(sources, own)
+        own = own if planes is None else with_planes(own, planes.of_box(own, self.workers))
+        function = self.scattering(scattered if planes is None else scattered_factors, own)
+        arguments = [sources, *arguments_of(own, self.axes_of(array), self.way, self.inner)]
+        seen = tuple((first - start, count) for (first, count), (start, _) in zip(region, box, strict=True))
+        return self.windows(function, arguments)(seen, target)
 
     def spread(self, array: Array, part: Callable[[Region], Array]) -> Array:
         """All places that the sources reach, folded; `part` gives what arrives at a region."""

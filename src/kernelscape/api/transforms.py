@@ -52,7 +52,7 @@ class Transforming:
         batch = array.shape[: array.ndim - ndim]
         result = np.zeros((*batch, *around.extents), self.dtype)
         spectra = _Spectra(self, turned=self.flipped, conjugated=True)
-        for patch in self.design.terms.patches():
+        for patch in self.design.terms.patches(self._wide):
             # One image after the other: a patch of all of them may be large.
             for image in np.ndindex(*batch):
                 block = around.around(array[image], patch.region, self.precision, centre)
@@ -73,7 +73,7 @@ class Transforming:
         batch = array.shape[: array.ndim - ndim]
         canvas = around.canvas(batch, self.dtype)
         spectra = _Spectra(self, turned=not self.flipped, conjugated=False)
-        for patch in self.design.terms.patches():
+        for patch in self.design.terms.patches(self._wide):
             counts = tuple(
                 r.stop - r.start + b + a for r, b, a in zip(patch.region, around.before, around.behind, strict=True)
             )
@@ -97,11 +97,11 @@ class Transforming:
         around, ndim = self.around, len(self.around.extents)
         batch = array.shape[: array.ndim - ndim]
         spectra = _Spectra(self, turned=False, conjugated=False)
-        unit, worst = float(np.finfo(self.precision).eps) / 2, 0.0
+        unit, worst, inexact = float(np.finfo(self.precision).eps) / 2, 0.0, self.design.terms.inexact(self._wide)
         for image in np.ndindex(*batch):
             # What transforms make wrong at each output, and what is added up there, in how many terms.
             total, added, times = (self._room() for _ in range(3))
-            for patch in self.design.terms.patches():
+            for patch in self.design.terms.patches(self._wide):
                 part = array[image][patch.region]
                 counts = tuple(n + b + a for n, b, a in zip(part.shape, around.before, around.behind, strict=True))
                 place = tuple(slice(r.start, r.start + n) for r, n in zip(patch.region, counts, strict=True))
@@ -117,12 +117,18 @@ class Transforming:
                         total[place] += error
                     else:
                         total[place] += error * _norm(part) * share
+                    total[place] += inexact[number] * size * largest
                     added[place] += share * size * largest
                     times[place] += 1
             narrow = float(np.finfo(self.dtype).eps) / 2
             total += 1.01 * narrow * (times + 8) * added
             worst = max(worst, float((around.folded(total) if self.scattered else total).max()))
         return 1.01 * worst
+
+    @property
+    def _wide(self) -> DType:
+        """In which the numbers of patches are computed: float64 or more."""
+        return np.result_type(self.precision, np.float64)
 
     def _room(self) -> Array:
         around = self.around

@@ -41,6 +41,7 @@ from kernelscape.kernels.field import Array, Blend, Bound, Coordinate, Map, Tabl
 from kernelscape.methods import costs
 
 Region = tuple[slice, ...]
+FLOAT64: DType = np.dtype(np.float64)
 
 TILE = 1024
 """Pixels along each axis of the patches of a combination, whose kernels take part everywhere."""
@@ -91,10 +92,13 @@ class Terms:
     area: int
     adds: int
 
-    def patches(self) -> Iterator[Patch]:
-        """The patches in a fixed order, one after the other, since their numbers may be as large as images."""
+    def patches(self, dtype: DType = FLOAT64) -> Iterator[Patch]:
+        """The patches in a fixed order, one after the other, since their numbers may be as large as images.
+
+        Numbers that are not given are computed in `dtype`; see `inexact`.
+        """
         if isinstance(self.bound, Bound):
-            return _tiles(self.bound, self.extents)
+            return _tiles(self.bound, self.extents, dtype)
         return _stars(self.bound, self.extents) if self.bound.axes is None else _hats(self.bound)
 
     def summed(self, errors: Array) -> float:
@@ -110,6 +114,17 @@ class Terms:
     def sums(self) -> Array:
         """Of each kernel the sum of magnitudes."""
         found: Array = np.abs(self.kernels).sum(axis=tuple(range(1, self.kernels.ndim)), dtype=np.float64)
+        return found
+
+    def inexact(self, dtype: DType = FLOAT64) -> Array:
+        """Of each kernel how wrong the numbers may be that it is multiplied with, if computed in `dtype`."""
+        if isinstance(self.bound, Blend) or isinstance(self.bound.parts[0], Map):
+            return np.zeros(len(self.kernels))  # given, or defined to be these numbers
+        polynomials = self.bound.parts[-2]
+        assert isinstance(polynomials, Table)
+        # At the edges a Chebyshev polynomial of degree d has the slope d * d: so much larger is a position's rounding.
+        steps = 8 + sum(4 * n + 8 * (n - 1) ** 2 for n in polynomials.array.shape[1:])
+        found: Array = steps * float(np.finfo(dtype).eps) / 2 * _peaks(self.bound)
         return found
 
     def spread(self) -> float:
@@ -199,10 +214,10 @@ def _stars(blend: Blend, extents: Shape) -> Iterator[Patch]:
             yield Patch(region, ((node, own[box]),))
 
 
-def _tiles(bound: Bound, extents: Shape) -> Iterator[Patch]:
+def _tiles(bound: Bound, extents: Shape, dtype: DType) -> Iterator[Patch]:
     """Tiles of the image, in each of which all kernels take part."""
     for region in itertools.product(*([slice(a, b) for a, b in itertools.pairwise(_edges(n))] for n in extents)):
-        coefficients = _coefficients(bound, region)
+        coefficients = _coefficients(bound, region, dtype)
         yield Patch(region, tuple(enumerate(coefficients)))
 
 
@@ -211,7 +226,7 @@ def _edges(extent: int) -> list[int]:
     return [round(i * extent / parts) for i in range(parts + 1)]
 
 
-def _coefficients(bound: Bound, region: Region) -> list[Array]:
+def _coefficients(bound: Bound, region: Region, dtype: DType) -> list[Array]:
     """What the basis kernels of a combination are multiplied with."""
     if isinstance(bound.parts[0], Map):
         return [part.array[region].astype(np.float64) for part in bound.parts if isinstance(part, Map)]
@@ -221,12 +236,12 @@ def _coefficients(bound: Bound, region: Region) -> list[Array]:
         if isinstance(part, Coordinate):
             along = region[part.axis]
             shape = tuple(-1 if a == part.axis else 1 for a in range(ndim))
-            values.append(np.arange(along.start, along.stop, dtype=np.float64).reshape(shape + (1,) * ndim))
+            values.append(np.arange(along.start, along.stop).astype(dtype).reshape(shape + (1,) * ndim))
         else:
             assert isinstance(part, Table)
-            values.append(part.array)
+            values.append(part.array.astype(dtype))
     assert bound.terms is not None
-    offsets = offsets_of((1,) * ndim, (0,) * ndim)
+    offsets = offsets_of((1,) * ndim, (0,) * ndim, dtype)
     counts = tuple(r.stop - r.start for r in region)
     found = (np.asarray(coefficient) for coefficient, _ in bound.terms(offsets, *values))
     return [np.broadcast_to(c.reshape(c.shape[:ndim] or (1,) * ndim), counts) for c in found]
@@ -295,12 +310,14 @@ def _designed(
     error = errors(terms.kernels, lengths, float(np.finfo(dtype).eps) / 2) * math.sqrt(samples)
     unit = float(np.finfo(inner).eps) / 2
     if folds is None:
-        bound = terms.summed(error + (terms.adds + 8) * unit * terms.sums)
+        bound = terms.summed(error + (terms.adds + 8) * unit * terms.sums) + float(terms.inexact() @ terms.sums)
     else:
         again = math.prod({"none": 1, "twice": 2}.get(f, r + 1) for f, r in zip(folds, reach, strict=True))
         meet = terms.met(reach) * again
         added = meet * terms.terms_count // max(1, terms.patches_count) + 8
-        bound = meet * terms.summed(error) + added * unit * again * terms.spread()
+        bound = meet * terms.summed(error) + again * (
+            added * unit * terms.spread() + float(terms.inexact() @ terms.sums)
+        )
     area = terms.area * math.prod(length / n for length, n in zip(lengths, terms.largest, strict=True))
     return ProductConvolution(terms, lengths, dtype, bound, _cost(terms, area, images, dtype))
 
