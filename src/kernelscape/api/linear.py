@@ -128,7 +128,7 @@ def correlate(
     """
     if unknown:
         refuse_unknown(correlate, unknown)
-    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where)
+    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where, nan_policy)
     options = options_of(
         None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid, at,
         otherwise, operands.loaded, None, method, tol,
@@ -206,7 +206,7 @@ def convolve(
     """
     if unknown:
         refuse_unknown(convolve, unknown)
-    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where)
+    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where, nan_policy)
     options = options_of(
         None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid, at,
         otherwise, operands.loaded, None, method, tol,

@@ -23,9 +23,10 @@ from kernelscape.api.arguments import (
 )
 from kernelscape.api.classes import Blocks
 from kernelscape.api.fields import field_axes, named_axes
-from kernelscape.api.options import Options, dtype_of, native, not_yet
+from kernelscape.api.options import Options, changed, dtype_of, native
 from kernelscape.api.results import allocate
 from kernelscape.api.stencils import stencil_of
+from kernelscape.api.weighing import Finish, Rule
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import canonical_centre
@@ -41,7 +42,8 @@ FORMS = ("gather", "scatter")
 class Operands:
     """Checked operands; windows are loaded as `loaded`, real numbers computed in `inner`, and results have `result`.
 
-    Samples count where all `masks` are True; `masked` says that the input came as a masked array.
+    Samples count where all `masks` are True; `masked` says that the input came as a masked array: then functions return
+    behind their results whether these are valid. `rule` says what becomes of the sums.
     Of `weights` and `field` one is None: a field that is the same for all pixels is its kernel. `axes` are the window
     axes of the array; of a single kernel that is gathered, frames find them.
     """
@@ -50,7 +52,7 @@ class Operands:
     weights: Array | None
     field: Field | None
     axes: tuple[int, ...]
-    normalize: bool
+    rule: Rule
     result: DType
     inner: DType
     loaded: DType
@@ -62,6 +64,24 @@ class Operands:
     def window(self) -> WindowArgument | Array:
         """The input as an argument of a function of windows."""
         return WindowArgument(self.array, masks=self.masks) if self.masks else self.array
+
+    @property
+    def normalize(self) -> bool | str:
+        """Whether sums are divided by those of weights (True), or rescaled (``"valid"``)."""
+        return self.rule.normalize
+
+    @property
+    def read(self) -> list[Array]:
+        """The arrays that are read."""
+        return [self.array, *self.masks]
+
+    def finish(self, options: Options) -> Finish:
+        """How functions of the windows end."""
+        return Finish(self.rule, options.invalid, options.min_count if self.masked else None)
+
+    def unflagged(self, options: Options) -> Options:
+        """The options of a function that says by itself what is valid."""
+        return changed(options, min_count=0) if self.masked else options
 
     @property
     def complex_input(self) -> bool:
@@ -76,7 +96,7 @@ class Operands:
 
 def operands_of(
     input: ArrayLike, weights: Any, axes: Any, words: tuple[Any, Any, Any], accumulate: Any, dtype: Any,
-    where: Any = None,
+    where: Any = None, nan_policy: Any = "propagate",
 ) -> Operands:  # fmt: skip
     """Operands made canonical.
 
@@ -85,11 +105,14 @@ def operands_of(
     ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError, NotYetSupportedError
         What was expected, what was given, and what to do.
     """
-    normalize = _checked_words(*words)
+    rule = _checked_words(*words)
     given = array_with_masks(input)
     array, masks = given.array, given.masks if where is None else (*given.masks, as_mask(where))
     if dtype is not None:
         array, dtype = _as_dtype(array, native(dtype_of("dtype", dtype)))
+        if nan_policy == "omit" and array.dtype.kind == "f" and dtype.kind in "biu":
+            # The conversion makes numbers of them.
+            masks = (*masks, ~np.isnan(array))
     kernel: Array | None
     if isinstance(weights, Field):
         along = field_axes(weights, array.shape, axes)
@@ -107,14 +130,14 @@ def operands_of(
                 f"{what} must hold numbers of up to 64 bits (complex: 128); got dtype {found}. Convert it: "
                 f"{what}.astype({'complex' if found.kind == 'c' else 'float'})."
             )
-    result = _result_dtype(array.dtype if dtype is None else dtype, own, normalize)
+    result = _result_dtype(array.dtype if dtype is None else dtype, own, bool(rule.normalize))
     inner = np.dtype(np.float32) if result == np.float16 else _real(result)
     if accumulate is not None:
         inner = np.result_type(inner, _accumulator(accumulate))
     loaded = inner if dtype is None else _real(dtype)
     field = weights if kernel is None else None
     words_of_kernel = (result, inner, loaded, own.kind == "c")
-    return Operands(array, kernel, field, along, normalize, *words_of_kernel, masks, given.masked)
+    return Operands(array, kernel, field, along, rule, *words_of_kernel, masks, given.masked)
 
 
 def _kernel_axes(kernel: Shape, shape: Shape, axes: Any) -> tuple[int, ...]:
@@ -143,19 +166,22 @@ def _as_dtype(array: Array, dtype: DType) -> tuple[Array, DType]:
     return array, dtype
 
 
-def _checked_words(form: Any, normalize: Any, min_weight: Any) -> bool:
+def _checked_words(form: Any, normalize: Any, min_weight: Any) -> Rule:
     if form not in FORMS:
         raise unknown_name("form", form, FORMS)
-    planned = {
-        "normalize='valid'": isinstance(normalize, str) and normalize == "valid",
-        "min_weight": min_weight != 0,
-    }
-    for name, asked in planned.items():
-        if asked:
-            raise not_yet(name)
-    if not isinstance(normalize, bool | np.bool_):
-        raise ArgumentTypeError(f"normalize must be True or False; got {normalize!r}.")
-    return bool(normalize)
+    if isinstance(normalize, str):
+        if normalize != "valid":
+            raise ArgumentError(f"normalize must be True, False or 'valid'; got {normalize!r}.")
+    elif not isinstance(normalize, bool | np.bool_):
+        raise ArgumentTypeError(f"normalize must be True, False or 'valid'; got {normalize!r}.")
+    if isinstance(min_weight, bool | np.bool_) or not isinstance(min_weight, int | float | np.integer | np.floating):
+        raise ArgumentTypeError(f"min_weight must be a number from 0 to 1; got {min_weight!r}.")
+    if not 0 <= min_weight <= 1:
+        raise ArgumentError(
+            "min_weight is the least fraction of a kernel's weights, by magnitude, that samples must count for: a "
+            f"number from 0 to 1; got {min_weight!r}."
+        )
+    return Rule(normalize if isinstance(normalize, str) else bool(normalize), float(min_weight))
 
 
 def _real(dtype: DType) -> DType:
@@ -181,6 +207,54 @@ def _accumulator(given: Any) -> DType:
     return found
 
 
+# -- which samples count -----------------------------------------------------------------------------------------------
+
+
+def window_axes(operands: Operands, options: Options) -> tuple[int, ...]:
+    """The window axes, also where frames would find them."""
+    if operands.axes:
+        return operands.axes
+    shape = operands.array.shape
+    return tuple(range(len(shape))) if options.axes is None else named_axes(options.axes, shape)
+
+
+def counted(operands: Operands, options: Options) -> Array | None:
+    """Which samples count by masks and, under ``nan_policy="omit"``, by not being NaN; None: all of them.
+
+    It broadcasts to the array, and has its axes.
+
+    Raises
+    ------
+    ShapeError
+        A mask has another shape than the array or its window axes.
+    """
+    axes, found = window_axes(operands, options), None
+    for mask in operands.masks:
+        own = _along(mask, operands.array.shape, axes)
+        found = own if found is None else found & own
+    if options.nan_policy == "omit" and operands.array.dtype.kind in "fc":
+        there = ~np.isnan(operands.array)
+        found = there if found is None else found & there
+    return found
+
+
+def _along(mask: Array, shape: Shape, axes: tuple[int, ...]) -> Array:
+    """A mask with the axes of the array."""
+    found = mask
+    if mask.ndim == len(axes) < len(shape):
+        found = np.expand_dims(mask, tuple(i for i in range(len(shape)) if i not in axes))
+    fits = found.ndim == len(shape) and all(
+        m == n or (m == 1 and i not in axes) for i, (m, n) in enumerate(zip(found.shape, shape, strict=True))
+    )
+    if not fits:
+        extents = tuple(n for i, n in enumerate(shape) if i in axes)
+        raise ShapeError(
+            f"where must have the shape of the arrays, {shape}, or that of the window axes only, {extents}; got "
+            f"{mask.shape}."
+        )
+    return found
+
+
 # -- computing ---------------------------------------------------------------------------------------------------------
 
 
@@ -201,22 +275,27 @@ def run_function(
 def run_parts(
     operands: Operands, options: Options, function: Callable[..., Any], parts: list[Any], output: Any,
     workers: int | None, blocks: Blocks | None = None,
-) -> Array:  # fmt: skip
-    """A function of the input's parts and of some more arguments; two results are the parts of a complex one."""
+) -> Any:  # fmt: skip
+    """A function of the input's parts and of some more arguments; two results are the parts of a complex one.
+
+    Of masked operands the flags of the results come behind, and `output` is a pair.
+    """
+    options = operands.unflagged(options)
+    (target, *flags) = output if operands.masked else (output,)
     if operands.result.kind != "c":
-        if output is None and operands.inner != operands.result:
-            output = operands.result
-        sums: Array = run_function(function, options, [operands.window, *parts], output, workers, blocks)
-        return sums
+        if target is None and operands.inner != operands.result:
+            target = operands.result
+        targets = (target, *flags) if flags else target
+        return run_function(function, options, [operands.window, *parts], targets, workers, blocks)
     parts = [*input_parts(operands, options.cval), *parts]
     whole = replace(stencil_of(function, options).prepared_for(parts).shared.results[0], dtype=operands.result)
-    (result,) = allocate([whole], output)
+    (result,) = allocate([whole], target)
     if operands.complex_input or operands.complex_weights:
-        run_function(function, options, parts, (result.real, result.imag), workers)
+        found = run_function(function, options, parts, (result.real, result.imag, *flags), workers)
     else:
-        run_function(function, options, parts, result.real, workers)
+        found = run_function(function, options, parts, (result.real, *flags) if flags else result.real, workers)
         result.imag = 0
-    return result
+    return (result, found[-1]) if flags else result
 
 
 def input_parts(operands: Operands, cval: Any) -> list[Any]:

@@ -64,13 +64,14 @@ def run_masked(
         several = isinstance(found, tuple)
         results = found if several else (found,)
         flags = (run(kept_function(_enough, **words), every, None),) * len(results)
-    made = tuple(_masked(r, f, options.invalid) for r, f in zip(results, flags, strict=True))
+    made = tuple(masked_array(r, f, options.invalid) for r, f in zip(results, flags, strict=True))
     return made if several else made[0]
 
 
-def _masked(result: Array, flags: Array, invalid: float) -> Any:
+def masked_array(result: Array, flags: Array, invalid: float) -> Any:
+    """A result as a masked array that shares its memory; what is masked holds the mark, where it can."""
     there = np.broadcast_to(flags.reshape(flags.shape + (1,) * (result.ndim - flags.ndim)), result.shape)
-    if result.dtype.kind == "f" or isinstance(invalid, int):
+    if result.dtype.kind in "fc" or isinstance(invalid, int):
         np.copyto(result, invalid, where=~there, casting="unsafe")
     return np.ma.MaskedArray(result, ~there)
 
