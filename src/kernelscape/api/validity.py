@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from kernelscape.api.arguments import Argument, Array, PixelArgument, WindowArgument, array_of
+from kernelscape.api.arguments import Argument, Array, WindowArgument, array_of
 from kernelscape.api.fields import kept_function
 from kernelscape.api.options import Options, changed
-from kernelscape.api.selection import Selection
+from kernelscape.api.selection import AtAnchors, Selection
 from kernelscape.errors import TracingError
 from kernelscape.trace import count, valid
 
@@ -66,8 +66,9 @@ def run_masked(
             found = run(with_flags, changed(every, method="traced"), arguments, targets, None)
             results, flags = found[0::2], found[1::2]
         else:
-            flags = _flags_of_selected(run, with_flags, changed(every, method="traced"), arguments, selection)
-            found = run(function, options, arguments, output, selection)
+            only_flags = kept_function(_every_second, function=with_flags)
+            flags = _flags_of_selected(run, only_flags, changed(every, method="traced"), arguments, selection)
+            found = run(function, every, arguments, output, selection)
             results = found if isinstance(found, tuple) else (found,)
         several = len(results) > 1 or isinstance(output, tuple)
     except TracingError:
@@ -77,43 +78,59 @@ def run_masked(
         found = run(function, options, arguments, output, selection)
         several = isinstance(found, tuple)
         results = found if several else (found,)
-        flags = (run(kept_function(_enough, **words), every, arguments, None, None),) * len(results)
-    made = tuple(_masked(r, f, options.invalid) for r, f in zip(results, flags, strict=True))
+        each = kept_function(_enough_for_each, results=len(results), **words)
+        flags = (
+            run(each, every, arguments, None, None)
+            if selection is None
+            else _flags_of_selected(run, each, every, arguments, selection)
+        )
+    made = tuple(masked_array(r, f, options.invalid) for r, f in zip(results, flags, strict=True))
     return made if several else made[0]
+
+
+def shown_elsewhere(otherwise: Any, own_mask: Array | None) -> AtAnchors | bool:
+    """Whether what stands where an output is not wanted is valid; the input's samples are where their own mask is."""
+    return AtAnchors(own_mask) if isinstance(otherwise, str) and own_mask is not None else True
 
 
 def _flags_of_selected(
     run: Run, function: Callable[..., Any], options: Options, arguments: Sequence[Argument], selection: Selection
 ) -> tuple[Array, ...]:
-    """Which results are valid where some are wanted only."""
-    flags = kept_function(_every_second, function=function)
-    wanted = replace(selection, at=selection.at if isinstance(selection.at, tuple) else selection.at != 0)
-    found: tuple[Array, ...] = run(flags, options, arguments, None, replace(wanted, otherwise=1))
+    """Which results are valid where some are wanted only; `function` says which are. What is blended has to be, too."""
     first = next(a for a in arguments if isinstance(a, WindowArgument | np.ndarray))
-    if not isinstance(selection.otherwise, str) or not (isinstance(first, WindowArgument) and first.masked):
+    own_mask = first.masks[0] if isinstance(first, WindowArgument) and first.masked and first.masks else None
+    otherwise = selection.otherwise
+    shown: Any = (
+        tuple(shown_elsewhere(o, own_mask) for o in otherwise)
+        if isinstance(otherwise, tuple)
+        else shown_elsewhere(otherwise, own_mask)
+    )
+
+    def flags(chosen: Selection) -> tuple[Array, ...]:
+        found: tuple[Array, ...] = run(function, options, arguments, None, replace(chosen, otherwise=shown))
         return found
-    if not first.masks:
+
+    found = flags(selection.unweighted())
+    if shown is True or not selection.has_weights:
         return found
-    there = run(_value_of_map, options, [array_of(first), PixelArgument(first.masks[0])], None, None)
-    elsewhere = run(_untrue, options, [array_of(first)], None, replace(wanted, otherwise=1))
-    return tuple(f & (there | ~elsewhere) for f in found)
+    there = flags(selection.of_nothing())
+    partly = run(_untrue, options, arguments, None, replace(selection.whole_only(), otherwise=True))
+    partly = [partly.reshape(partly.shape + (1,) * (f.ndim - partly.ndim)) for f in found]
+    return tuple(f & (t | ~p) for f, t, p in zip(found, there, partly, strict=True))
 
 
 def _every_second(*values: Any, function: Callable[..., Any], **words: Any) -> Any:
     return function(*values, **words)[1::2]
 
 
-def _value_of_map(window: Any, value: Any) -> Any:
-    return value
-
-
-def _untrue(window: Any) -> Any:
+def _untrue(*values: Any, **words: Any) -> Any:
     return np.zeros((), np.bool_)
 
 
-def _masked(result: Array, flags: Array, invalid: float) -> Any:
+def masked_array(result: Array, flags: Array, invalid: float) -> Any:
+    """A result as a masked array that shares its memory; what is masked holds the mark, where it can."""
     there = np.broadcast_to(flags.reshape(flags.shape + (1,) * (result.ndim - flags.ndim)), result.shape)
-    if result.dtype.kind == "f" or isinstance(invalid, int):
+    if result.dtype.kind in "fc" or isinstance(invalid, int):
         np.copyto(result, invalid, where=~there, casting="unsafe")
     return np.ma.MaskedArray(result, ~there)
 
@@ -130,3 +147,8 @@ def _enough(*values: Any, windows: Sequence[int], least: int) -> Any:
     """Whether the largest of the windows among some values has so many samples that count."""
     largest = max((values[n] for n in windows), key=lambda w: int(np.prod(w.shape)))
     return count(largest) >= least
+
+
+def _enough_for_each(*values: Any, results: int, windows: Sequence[int], least: int, **words: Any) -> Any:
+    """The same for each of some results."""
+    return (_enough(*values, windows=windows, least=least),) * results
