@@ -53,7 +53,7 @@ def choose_tile(
     folds = [n for n in nodes if isinstance(n, ex.Reduce)]
     widest = max((_registers(n, lanes, target) for n in nodes), default=1)
     together = max(Counter((n.axes, n.body.shape) for n in folds).values(), default=1)
-    linear = bool(folds) and all(map(_is_sum_of_products, folds))
+    linear = bool(folds) and all(map(is_sum_of_products, folds))
     free = target.registers * 3 // 4 if linear and together > 1 else target.registers // 2
     accumulators = max(1, free // widest // together)
     if any(isinstance(n, ex.Pixel) and n.input in packed for n in nodes):
@@ -74,7 +74,7 @@ def choose_tile(
     return Tile(rows, vectors, lanes, instructions)
 
 
-def _is_sum_of_products(fold: ex.Reduce) -> bool:
+def is_sum_of_products(fold: ex.Reduce) -> bool:
     """A sum of products of samples and weights: loops over rows keep it short whatever the size of the window."""
     inside = [n for n in ex.walk([fold.body]) if not isinstance(n, ex.Window | ex.Pixel | ex.Argument | ex.Constant)]
     moving = (ex.Slice, ex.Reshape, ex.Broadcast, ex.Transpose)
