@@ -20,6 +20,8 @@ from kernelscape.execute.work import Work
 from kernelscape.loops import MISSING, X, Y
 from kernelscape.semantics import register_dtype
 
+ROWS_AHEAD = 8
+"""Rows behind the one that is copied whose samples are asked for."""
 TILE_SECONDS = 60e-6
 """Work of one strip, about."""
 
@@ -106,11 +108,13 @@ class Tables:
         """Strips and slabs: enough tiles for all workers, few enough that filling rings stays cheap."""
         slabs, y_count, blocks = self.work.slabs, self.work.y_count, self.work.blocks
         rows = self.stage.rows * self.stage.spacing
-        reach = max((max(i.y_taps) for i in self.stage.inputs), default=0)
+        reach = max((max(i.y_taps) // i.y_stride for i in self.stage.inputs), default=0)
         # Never less than what the ring of a strip costs to fill.
         lines = max(1, y_count * slabs * len(segments))
         wanted = math.ceil(TILE_SECONDS / max(self.work.seconds / lines, 1e-12) / max(1, len(segments)))
         strip = max(rows, min(max(wanted, 2 * reach, 8), math.ceil(y_count / 16) if slabs == 1 else y_count))
+        if y_count > 4 * strip:  # as many strips for each of two or four workers
+            strip = math.ceil(y_count / rounded(math.ceil(y_count / strip), 4))
         strip = min(rounded(strip, rows), rounded(y_count, rows))
         if blocks is not None:
             strip = rounded(blocks[0], self.stage.rows)
@@ -215,6 +219,7 @@ class Tables:
         row[InputWord.Y_OFFSETS], row[InputWord.Y_OFFSET_TABLE] = len(offsets), address(offsets)
         row[InputWord.Y_STRIDE] = spec.y_stride
         row[InputWord.Y_MAP], row[InputWord.Y_LAST] = address(y_map), len(y_map) - 1
+        row[InputWord.Y_AHEAD] = rounded(ROWS_AHEAD, spec.y_stride)
         row[InputWord.COMBINATION_TABLE] = address(np.array(spec.outer, np.int64).reshape(len(spec.outer), -1))
         row[InputWord.OUTER_MAPS] = address([address(m) for m in maps])
         row[InputWord.OUTER_STRIDES] = address([self.work.stride_along(number, a) for a in arrangement.outer])
@@ -249,7 +254,7 @@ class Tables:
         slots = ring_rows if ring else len(offsets)
         length, rows = (longest + spec.span) * spec.unit, len(spec.outer) * slots
         row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, slots
-        row[InputWord.ROW_BYTES] = rounded(length * spec.dtype.itemsize, LINE)
+        row[InputWord.ROW_BYTES] = rounded(length * spec.dtype.itemsize, LINE) + LINE
         row[InputWord.RING_AT] = memory.room(
             0 if spec.is_uniform else rows * spec.rows_each * int(row[InputWord.ROW_BYTES])
         )

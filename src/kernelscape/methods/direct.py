@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kernelscape import expression as ex
 from kernelscape.machine import Target
-from kernelscape.networks import selection_network
+from kernelscape.networks import column_selection_network, selection_network
 from kernelscape.semantics import OPERATORS, register_dtype
 
 BUDGET = 1000
@@ -37,11 +37,13 @@ def choose_tile(
     shares_rows: bool,
     target: Target,
     packed: frozenset[int] = frozenset(),
+    *,
+    divides_rows: bool = False,
 ) -> Tile:
     """The register tile for some expressions.
 
     `varying` holds the ids of nodes that differ from lane to lane, `packed` the inputs whose elements are taken apart
-    in registers.
+    in registers; `divides_rows` says that windows have a stride along x.
     """
     nodes = [n for n in ex.walk(outputs) if id(n) in varying]
     lanes = _best_lanes(nodes, target)
@@ -64,7 +66,9 @@ def choose_tile(
         rows //= 2
     # Weights of a cell end with it: short chunks leave less of the last one unused.
     in_cells = any(isinstance(n, ex.Pixel) and n.size > 1 and id(n) not in varying for n in ex.walk(outputs))
-    vectors = max(1, min(4 if rows == 1 else 2 if in_cells else 3, accumulators // rows))
+    # Under a stride output rows share fewer source rows: more vectors make up for it, which share the weights.
+    most = 4 if rows == 1 or divides_rows else 3
+    vectors = max(1, min(2 if in_cells and rows > 1 else most, accumulators // rows))
     while vectors > 1 and rows * vectors * instructions > BUDGET and not linear:
         vectors -= 1
     return Tile(rows, vectors, lanes, instructions)
@@ -100,12 +104,16 @@ def _instructions(node: ex.Node) -> float:
         return 0.5 * node.size
     if isinstance(node, ex.Sort):
         extent = node.shape[node.axis]
+        if node.runs > 1 and extent <= 121:
+            columns = extent // node.runs
+            network = column_selection_network(columns, node.runs, (extent // 2,))[1]
+            return node.size / extent * network.operations
         if extent <= 121:
             return node.size / extent * selection_network(extent, (extent // 2,)).operations
         return node.size * node.dtype.itemsize * 16
     if isinstance(node, ex.ArgReduce):
         return 5.0 * node.body.size
-    if isinstance(node, ex.Reduce):
+    if isinstance(node, ex.Reduce | ex.Scan):
         return node.body.size
     return 0.0
 
@@ -113,16 +121,19 @@ def _instructions(node: ex.Node) -> float:
 def _best_lanes(nodes: Sequence[ex.Node], target: Target) -> int:
     """Lanes for which the instructions per output are fewest; among equals the fewest lanes.
 
-    What most instructions work on should fill at most two registers: more would only be spilled.
+    What most instructions work on should fill at most two registers, and what is sorted, of which much is held at once,
+    one: more would only be spilled.
     """
     weight: Counter[int] = Counter()
     for node in nodes:
         weight[_element_bytes(node)] += round(100 * _instructions(node) / max(1, node.size)) * max(1, node.size)
     main = max((size for size, w in weight.items() if w >= 0.3 * weight.total()), default=8)
+    ordered = max((_element_bytes(n) for n in nodes if isinstance(n, ex.Sort)), default=1)
     best, lowest = target.vector_bytes // 8, math.inf
     for size in (8, 4, 2, 1):
         lanes = target.vector_bytes // size
         total = sum(_instructions(n) * _registers(n, lanes, target) for n in nodes) / lanes
-        if total < lowest * 0.999 and lanes * main <= 2 * target.vector_bytes:
+        fits = lanes * main <= 2 * target.vector_bytes and lanes * ordered <= target.vector_bytes
+        if total < lowest * 0.999 and fits:
             best, lowest = lanes, total
     return best

@@ -244,6 +244,16 @@ def _sort(node: Any, children: list[Value], chunk: Chunk) -> Value:
     return Value(np.take_along_axis(data, order, axis), flags)
 
 
+def _scan(node: Any, children: list[Value], chunk: Chunk) -> Value:
+    """A running fold; an element is valid where all those are that it was made of."""
+    body, axis = children[0], node.axis + 1
+    data, flags = body.data.copy(), body.flags
+    along = np.moveaxis(data, axis, 0)
+    for i in range(1, len(along)):
+        along[i] = OPERATORS[node.operation](along[i - 1], along[i])
+    return Value(data, None if flags is None else np.logical_and.accumulate(flags, axis=axis))
+
+
 def _take(node: Any, children: list[Value], chunk: Chunk) -> Value:
     body, index = children
     axis = node.axis + 1
@@ -327,6 +337,7 @@ _MEANING: Mapping[type[Node], Callable[[Any, list[Value], Chunk], Value]] = {
     ex.Reduce: _reduce,
     ex.ArgReduce: _arg_reduce,
     ex.Sort: _sort,
+    ex.Scan: _scan,
     ex.Take: _take,
     ex.Slice: _rearranged(_slice),
     ex.Reshape: _rearranged(_reshape),

@@ -135,6 +135,10 @@ def _sort(node: Any, children: list[_Facts]) -> tuple[BoolArray, frozenset[Hasha
     return np.flip(np.sort(children[0].certain, axis=node.axis), node.axis), _opaque(node)
 
 
+def _scan(node: Any, children: list[_Facts]) -> tuple[BoolArray, frozenset[Hashable]]:
+    return np.logical_and.accumulate(children[0].certain, axis=node.axis), _opaque(node)
+
+
 def _take(node: Any, children: list[_Facts]) -> tuple[BoolArray, frozenset[Hashable]]:
     body, index = children
     lifted = np.broadcast_to(index.certain, node.shape)
@@ -167,6 +171,7 @@ _RULES: Mapping[type[Node], Callable[[Any, list[_Facts]], tuple[BoolArray, froze
     ex.Reduce: _reduce,
     ex.ArgReduce: _reduce,
     ex.Sort: _sort,
+    ex.Scan: _scan,
     ex.Take: _take,
     ex.Slice: _rearranged(lambda node, array: array[_region(node, node.shape)]),
     ex.Reshape: _rearranged(lambda node, array: array.reshape(node.shape)),
