@@ -130,7 +130,7 @@ def correlate(
     if unknown:
         refuse_unknown(correlate, unknown)
     selection = selection_of(at, otherwise)
-    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where)
+    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where, nan_policy)
     options = options_of(
         None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid,
         operands.loaded, None, method, tol,
@@ -209,7 +209,7 @@ def convolve(
     if unknown:
         refuse_unknown(convolve, unknown)
     selection = selection_of(at, otherwise)
-    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where)
+    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where, nan_policy)
     options = options_of(
         None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid,
         operands.loaded, None, method, tol,

@@ -11,7 +11,7 @@ import numpy as np
 from kernelscape.api.arguments import Argument, Array, array_of
 from kernelscape.api.frame import Frame
 from kernelscape.api.results import Result, store
-from kernelscape.api.selection import Selection, number_for, on_outputs
+from kernelscape.api.selection import AtAnchors, Selection, number_for, on_outputs
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import OutputAxis, anchors
@@ -22,19 +22,21 @@ from kernelscape.semantics import blend_dtype
 class Surrounds:
     """The outputs of a call, appended axes aside: their shape, which axes are window axes, and what lies under them.
 
-    `image` gives the first windowed input at the anchors; it is told which axes are appended.
+    `image` gives the first windowed input at the anchors, or another array with its axes; it is told which axes are
+    appended.
     """
 
     shape: Shape
     windowed: Sequence[bool]
-    image: Callable[[Shape], Array]
+    image: Callable[[Shape, Array | None], Array]
 
     @staticmethod
     def of(frame: Frame, arguments: Sequence[Argument]) -> Surrounds:
         """Those of a frame."""
         return Surrounds(
-            frame.result_shape, frame.windowed, lambda element: input_at_anchors(frame, arguments, element)
-        )
+            frame.result_shape, frame.windowed,
+            lambda element, shown: input_at_anchors(frame, arguments, element, shown),
+        )  # fmt: skip
 
 
 def elsewhere(
@@ -68,11 +70,13 @@ def _elsewhere(
     otherwise, shape = selection.otherwise_for(number, len(results)), results[number].shape
     if otherwise is None:
         return None
+    element = shape[len(around.shape) :]
+    if isinstance(otherwise, AtAnchors):
+        return around.image(element, otherwise.array)
     if not isinstance(otherwise, str | np.ndarray):
         return number_for(otherwise, dtype)
-    element = shape[len(around.shape) :]
     if isinstance(otherwise, str):
-        array = around.image(element)
+        array = around.image(element, None)
         _check_kinds("otherwise='input'", array.dtype, dtype, asked)
         return array
     _check_kinds("otherwise", otherwise.dtype, dtype, asked)
@@ -135,11 +139,14 @@ def blended(values: Array, valid: Array | None, weight: Array | None, kept: Arra
     return new
 
 
-def input_at_anchors(frame: Frame, arguments: Sequence[Argument], element: Shape) -> Array:
-    """The first windowed input at the anchors, as the result has its axes; it broadcasts to appended axes."""
+def input_at_anchors(frame: Frame, arguments: Sequence[Argument], element: Shape, shown: Array | None = None) -> Array:
+    """The first windowed input at the anchors, as the result has its axes; it broadcasts to appended axes.
+
+    Or what is `shown` in its place, an array with its axes.
+    """
     first = next(p.number for p in frame.parameters if p.kind == "window")
     view = frame.views[first]
-    array = view.of(array_of(arguments[view.argument]))
+    array = view.of(array_of(arguments[view.argument]) if shown is None else shown)
     batch, grid = len(frame.batch), frame.grid
     extents = array.shape[batch : batch + len(grid)]
     whole = [axis for axis in range(len(grid)) if batch + axis not in frame.order]

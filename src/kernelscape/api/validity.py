@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from kernelscape.api.arguments import Argument, Array, PixelArgument, WindowArgument, array_of
+from kernelscape.api.arguments import Argument, Array, WindowArgument, array_of
 from kernelscape.api.expansion import has_fields
 from kernelscape.api.fields import kept_function
 from kernelscape.api.frame import check_min_count, make_frame
 from kernelscape.api.options import Options, changed
 from kernelscape.api.prepared import takes
 from kernelscape.api.results import Result, allocate, store
-from kernelscape.api.selection import Selection
+from kernelscape.api.selection import AtAnchors, Selection
 from kernelscape.errors import TracingError
 from kernelscape.trace import Traced, count, valid
 
@@ -64,8 +64,8 @@ def run_masked(
     Where an output is not wanted, it is masked if it is the input's sample and that is masked.
     """
     windows = tuple(n for n, a in enumerate(arguments) if isinstance(a, WindowArgument | np.ndarray))
-    # The samples are counted by the function itself.
-    every = changed(options, min_count=0)
+    # The samples are counted by a function of their own.
+    every = changed(options, min_count=0, method="traced")
     words: dict[str, Any] = {"windows": windows, "least": options.min_count}
     fields = has_fields(arguments)
     alike = fields or not takes(function, "valid", len(arguments)) or make_frame(options, arguments).windows_alike
@@ -78,13 +78,15 @@ def run_masked(
             # How many results a dtype alone is for is known only when they are there.
             own = isinstance(output, np.ndarray | tuple | list)
             targets = tuple(part for o in given for part in (o, None)) if own else None
-            found = run(with_flags, changed(every, method="traced"), arguments, targets, None)
+            found = run(with_flags, every, arguments, targets, None)
             results, flags = found[0::2], found[1::2]
             if not own and output is not None:
                 results = tuple(_converted(r, f, output, options.invalid) for r, f in zip(results, flags, strict=True))
         else:
-            flags = _flags_of_selected(run, with_flags, changed(every, method="traced"), arguments, selection)
-            found = run(function, _marked_by_mask(options, output), arguments, output, selection)
+            only_flags = kept_function(_every_second, function=with_flags)
+            flags = _flags_of_selected(run, only_flags, every, arguments, selection)
+            unmarked = changed(_marked_by_mask(options, output), min_count=0)
+            found = run(function, unmarked, arguments, output, selection)
             results = found if isinstance(found, tuple) else (found,)
         several = len(results) > 1 or isinstance(output, tuple)
     except (TracingError, _AskedForError):
@@ -94,9 +96,13 @@ def run_masked(
         found = run(function, _marked_by_mask(options, output), arguments, output, selection)
         several = isinstance(found, tuple)
         results = found if several else (found,)
-        counted = changed(every, method="traced")
-        flags = (run(kept_function(_enough, **words), counted, arguments, None, None),) * len(results)
-    made = tuple(_masked(r, f, options.invalid) for r, f in zip(results, flags, strict=True))
+        each = kept_function(_enough_for_each, results=len(results), **words)
+        flags = (
+            run(each, every, arguments, None, None)
+            if selection is None
+            else _flags_of_selected(run, each, every, arguments, selection)
+        )
+    made = tuple(masked_array(r, f, options.invalid) for r, f in zip(results, flags, strict=True))
     return made if several else made[0]
 
 
@@ -105,32 +111,42 @@ def _marked_by_mask(options: Options, output: Any) -> Options:
     return options if isinstance(options.invalid, int) or output is not None else changed(options, invalid=0)
 
 
+def shown_elsewhere(otherwise: Any, own_mask: Array | None) -> AtAnchors | bool:
+    """Whether what stands where an output is not wanted is valid; the input's samples are where their own mask is."""
+    return AtAnchors(own_mask) if isinstance(otherwise, str) and own_mask is not None else True
+
+
 def _flags_of_selected(
     run: Run, function: Callable[..., Any], options: Options, arguments: Sequence[Argument], selection: Selection
 ) -> tuple[Array, ...]:
-    """Which results are valid where some are wanted only."""
-    flags = kept_function(_every_second, function=function)
-    wanted = replace(selection, at=selection.at if isinstance(selection.at, tuple) else selection.at != 0)
-    found: tuple[Array, ...] = run(flags, options, arguments, None, replace(wanted, otherwise=1))
+    """Which results are valid where some are wanted only; `function` says which are. What is blended has to be, too."""
     first = next(a for a in arguments if isinstance(a, WindowArgument | np.ndarray))
-    if not isinstance(selection.otherwise, str) or not (isinstance(first, WindowArgument) and first.masked):
+    own_mask = first.masks[0] if isinstance(first, WindowArgument) and first.masked and first.masks else None
+    otherwise = selection.otherwise
+    shown: Any = (
+        tuple(shown_elsewhere(o, own_mask) for o in otherwise)
+        if isinstance(otherwise, tuple)
+        else shown_elsewhere(otherwise, own_mask)
+    )
+
+    def flags(chosen: Selection) -> tuple[Array, ...]:
+        found: tuple[Array, ...] = run(function, options, arguments, None, replace(chosen, otherwise=shown))
         return found
-    if not first.masks:
+
+    found = flags(selection.unweighted())
+    if shown is True or not selection.has_weights:
         return found
-    there = run(_value_of_map, options, [array_of(first), PixelArgument(first.masks[0])], None, None)
-    elsewhere = run(_untrue, options, [array_of(first)], None, replace(wanted, otherwise=1))
-    return tuple(f & (there | ~elsewhere) for f in found)
+    there = flags(selection.of_nothing())
+    partly = run(_untrue, options, arguments, None, replace(selection.whole_only(), otherwise=True))
+    partly = [partly.reshape(partly.shape + (1,) * (f.ndim - partly.ndim)) for f in found]
+    return tuple(f & (t | ~p) for f, t, p in zip(found, there, partly, strict=True))
 
 
 def _every_second(*values: Any, function: Callable[..., Any], **words: Any) -> Any:
     return function(*values, **words)[1::2]
 
 
-def _value_of_map(window: Any, value: Any) -> Any:
-    return value
-
-
-def _untrue(window: Any) -> Any:
+def _untrue(*values: Any, **words: Any) -> Any:
     return np.zeros((), np.bool_)
 
 
@@ -142,9 +158,10 @@ def _converted(result: Array, flags: Array, output: Any, invalid: float) -> Arra
     return target
 
 
-def _masked(result: Array, flags: Array, invalid: float) -> Any:
+def masked_array(result: Array, flags: Array, invalid: float) -> Any:
+    """A result as a masked array that shares its memory; what is masked holds the mark, where it can."""
     there = np.broadcast_to(flags.reshape(flags.shape + (1,) * (result.ndim - flags.ndim)), result.shape)
-    if result.dtype.kind == "f" or isinstance(invalid, int):
+    if result.dtype.kind in "fc" or isinstance(invalid, int):
         np.copyto(result, invalid, where=~there, casting="unsafe")
     return np.ma.MaskedArray(result, ~there)
 
@@ -176,3 +193,8 @@ def _enough(*values: Any, windows: Sequence[int], least: int) -> Any:
     check_min_count(least, [values[n].shape for n in windows])
     largest = max((values[n] for n in windows), key=lambda w: int(np.prod(w.shape)))
     return count(largest) >= least
+
+
+def _enough_for_each(*values: Any, results: int, windows: Sequence[int], least: int, **words: Any) -> Any:
+    """The same for each of some results."""
+    return (_enough(*values, windows=windows, least=least),) * results

@@ -161,6 +161,8 @@ def _reduce(node: Any, children: list[Value], chunk: Chunk) -> Value:
     counted = _counted(body, where)
     used = None if counted is None else _elements(counted, node.axes)
     data = _fold(node.operation, elements, used).astype(register_dtype(node.dtype))
+    if where is not None and node.operation == "add" and data.dtype.kind == "f":
+        data = data + 0.0  # as in NumPy, a sum of what is selected begins with +0
     if used is None and len(elements):
         return Value(data)
     empty = len(elements) == 0
