@@ -106,9 +106,11 @@ def _run_kernel(
     operands: Operands, options: Options, output: Any, workers: int | None, selection: Selection | None
 ) -> Any:
     """One kernel for all pixels, gathered."""
-    function = _products(operands.complex_input, operands.complex_weights, operands.finish(options))
-    weights = operands.weights
+    weights, finish = operands.weights, operands.finish(options)
     assert weights is not None
+    if finish.rule.weighs and not operands.complex_weights and bool((weights >= 0).all()):
+        finish = finish._replace(rule=finish.rule._replace(positive=True))
+    function = _products(operands.complex_input, operands.complex_weights, finish)
     kernels = [weights.real, weights.imag] if operands.complex_weights else [weights]
     parts: list[Any] = [KernelArgument(np.ascontiguousarray(k, operands.inner)) for k in kernels]
     output = (output, None) if operands.masked else output
