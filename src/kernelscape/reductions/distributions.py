@@ -51,20 +51,23 @@ def majority(
         raise ValueError(f"expected at most {LARGEST_SCAN} elements, got {line.shape[-1]}")
     counts = counting(line, mask, missing)
     ordered = _ordered(body, axes, where, missing, highest(body.dtype), numbers=True)
-    # A minimum is invalid where nothing is left, and so is what begins with it.
-    first = pick(ordered, line.ndim - 1, 0) if counts is None else fold("minimum", line, (line.ndim - 1,), mask)
-    result = _longest_run(ordered, first, counts)
+    result = _longest_run(ordered, counts)
     if line.dtype.kind == "f":
         result = binary("add", result, number(0.0, line.dtype))
-    elements = count(line, (line.ndim - 1,), mask, missing)
-    return kept(nan_checked(nan_if_empty(result, elements, mask), line, mask), body.shape, axes, keepdims)
+        elements = count(line, (line.ndim - 1,), mask, missing)
+        result = nan_checked(nan_if_empty(result, elements, mask), line, mask)
+    elif counts is not None:
+        # A maximum is invalid where nothing is left, and so is what depends on it.
+        mark = fold("maximum", compare("not_equal", line, line), (line.ndim - 1,), mask)
+        result = choose(mark, result, result)
+    return kept(result, body.shape, axes, keepdims)
 
 
-def _longest_run(ordered: Node, first: Node, counts: Node | None) -> Node:
-    """The value of the first longest run of equal values along the sorted ones, which begin with `first`."""
+def _longest_run(ordered: Node, counts: Node | None) -> Node:
+    """The value of the first longest run of equal values along the sorted ones."""
     dtype = counter(ordered.dtype, ordered.shape[-1])
     one = number(1, dtype)
-    value, run, longest = first, one, one
+    value, run, longest = pick(ordered, ordered.ndim - 1, 0), one, one
     for rank, equal in enumerate(_links(ordered, counts), 1):
         run = choose(equal, binary("add", run, one), one)
         value = choose(compare("greater", run, longest), pick(ordered, ordered.ndim - 1, rank), value)
