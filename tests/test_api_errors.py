@@ -162,8 +162,6 @@ def test_bad_argument(case):
 
 
 PLANNED = {
-    "at": {"at": A > 0},
-    "otherwise": {"otherwise": 0},
     "progress": {"progress": print},
     **{f"method={name!r}": {"method": name} for name in PLANNED_METHODS},
 }

@@ -15,7 +15,7 @@ import pytest
 from kernelscape import cache
 from kernelscape import expression as ex
 from kernelscape.backends import compiled, cpu
-from kernelscape.backends.emit import fill_text, kernel_text
+from kernelscape.backends.emit import Loading, fill_text, kernel_text
 from kernelscape.errors import CompilationError
 from kernelscape.machine import X86_64, X86_64_V2, X86_64_V3
 from tests.oracle.engine import plan_of, whole_numbers
@@ -88,8 +88,9 @@ def test_code_is_compiled_apart_for_everything_that_changes_it(compilations):
 def test_rows_are_filled_by_code_of_their_own_dtypes(compilations):
     f4, i2, u1 = (np.dtype(d) for d in ("f4", "i2", "u1"))
     calls = [
-        (X86_64_V2, i2, False, f4, f4), (X86_64_V2, i2, True, f4, f4), (X86_64_V2, u1, False, f4, f4),
-        (X86_64_V2, i2, False, u1, f4), (X86_64, i2, False, f4, f4),
+        (X86_64_V2, Loading(i2, False, f4, f4), 1), (X86_64_V2, Loading(i2, True, f4, f4), 1),
+        (X86_64_V2, Loading(u1, False, f4, f4), 1), (X86_64_V2, Loading(i2, False, u1, f4), 1),
+        (X86_64, Loading(i2, False, f4, f4), 1), (X86_64_V2, Loading(i2, False, f4, f4), 2),
     ]  # fmt: skip
     codes = [compiled.fill(*call, checked=checked) for call in calls for checked in (False, True)]
     assert len({code.addresses["fill"] for code in codes}) == len(codes)
@@ -192,4 +193,6 @@ def test_emitting_is_deterministic():
         texts.add(kernel_text(plan.masked_stage, X86_64_V3, masked=True, checked=False))
     assert len(texts) == 1
     i2, f4 = np.dtype("i2"), np.dtype("f4")
-    assert fill_text(X86_64, i2, True, f4, f4, checked=True) == fill_text(X86_64, i2, True, f4, f4, checked=True)
+    assert fill_text(X86_64, Loading(i2, True, f4, f4), checked=True) == fill_text(
+        X86_64, Loading(i2, True, f4, f4), checked=True
+    )

@@ -12,7 +12,8 @@ import pytest
 
 from kernelscape import semantics
 from kernelscape.backends import cpu
-from kernelscape.backends.emit import fill_text
+from kernelscape.backends.emit import Loading, fill_text
+from kernelscape.backends.words import APART
 from kernelscape.loops import MISSING, OUTSIDE
 from kernelscape.semantics import register_dtype
 from tests.oracle.engine import TARGETS, Guarded, target_named
@@ -25,10 +26,11 @@ PATTERN = 0x5A
 class Fill:
     """The compiled function from samples of dtype `source` to the rows of an input that is seen as another dtype."""
 
-    def __init__(self, target, source, seen, *, swapped=False, checked=False):
+    def __init__(self, target, source, seen, *, swapped=False, checked=False, step=1):
         target = target_named(target)
         self.source, self.row = np.dtype(source), register_dtype(np.dtype(seen))
-        text = fill_text(target, self.source, swapped, np.dtype(seen), self.row, checked=checked)
+        loading = Loading(self.source, swapped, np.dtype(seen), self.row)
+        text = fill_text(target, loading, step=step, checked=checked)
         self.lanes = target.vector_bytes // max(self.source.itemsize, self.row.itemsize)
         self.code = cpu.load_object(cpu.compile_text(text, target), ("fill",))
         pointer, word = ctypes.c_void_p, ctypes.c_int64
@@ -36,9 +38,10 @@ class Fill:
             self.code.addresses["fill"]
         )
 
-    def __call__(self, samples, offsets, low=0, high=0, *, fixed=0, limits=None):
-        """Give the row, and the error word; elements in [low, high) lie at a constant distance."""
+    def __call__(self, samples, offsets, low=0, high=0, *, fixed=0, limits=None, apart=False):
+        """Give the row, and the error word; elements in [low, high) lie at a constant distance, or are not filled."""
         step = int(offsets[low + 1] - offsets[low]) if high - low > 1 else self.source.itemsize
+        step = APART if apart else step
         table = np.array(offsets, np.int64)
         start = int(table[low]) if high > low else 0
         table[low:high] = 2**40  # a run must not be looked up: this would be far outside
@@ -127,6 +130,30 @@ def test_any_distance_and_any_length(target, source):
         assert_row(fill(values, places * source.itemsize, 0, length)[0], wanted[places])
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("step", [2, 3, 4, 5, 6, 7, 8, -1, -2, -3, -7, -8])
+def test_samples_some_steps_apart_and_nothing_behind_them(step, target):
+    """The checked build is told that the array ends with the last sample: whole vectors are read up to there."""
+    for source, seen in (("u1", "u1"), ("bool", "bool"), ("i2", "f4"), ("f2", "f4"), ("f4", "f4"), ("f8", "f4")):
+        fill, source = Fill(target, source, seen, step=step, checked=True), np.dtype(source)
+        for length in (1, 2, fill.lanes - 1, fill.lanes, fill.lanes + 1, 2 * fill.lanes + 3):
+            values = np.roll(samples_of(source, abs(step) * (length - 1) + 1, seed=abs(step)), 5)
+            places = step * np.arange(length) + (0 if step > 0 else len(values) - 1)
+            with np.errstate(all="ignore"):
+                wanted = converted(values, source, np.dtype(seen))[places]
+            row, error = fill(values, places * source.itemsize, 0, length)
+            assert_row(row, wanted)
+            assert error == 0
+
+
+@pytest.mark.parametrize("step", [1, 3])
+def test_another_distance_than_the_code_was_written_for(step):
+    fill, values = Fill("host", "f4", "f4", step=step), samples_of("f4", 400)
+    for other in (1, 2, 3, -1):
+        places = 150 + other * np.arange(70)
+        assert_row(fill(values, 4 * places, 0, 70)[0], values[places])
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_runs_amid_borders_with_every_kind_of_entry(swapped):
     values = samples_of("i2", 100, seed=4)
@@ -142,6 +169,13 @@ def test_runs_amid_borders_with_every_kind_of_entry(swapped):
         wanted = values[places].astype(np.int32)
         wanted[border[::3]] = wanted[border[1::3]] = -77
         assert_row(fill(stored, offsets, low, high, fixed=-77)[0], wanted)
+
+
+def test_a_run_that_is_filled_elsewhere_is_left_alone():
+    values = samples_of("f4", 64)
+    found = Fill("host", "f4", "f4")(values, 4 * np.arange(64), 5, 60, apart=True)[0]
+    assert_row(found[[*range(5), *range(60, 64)]], values[[*range(5), *range(60, 64)]])
+    assert set(found[5:60].view(np.uint8)) == {0xA5}, "the bytes that were there"
 
 
 def test_bytes_that_are_no_truth_values_become_true():

@@ -14,7 +14,7 @@ F32 = np.dtype(np.float32)
 
 
 def row_input(**changes):
-    spec = RowInput(F32, (3, 3), ((),), (0, 1, 2), (0, 1, 2), 1, 1, 1, None, ((-1, 0, 1), (-1, 0, 1)), False)
+    spec = RowInput(F32, (3, 3), ((),), (0, 1, 2), (0, 1, 2), 1, 1, 1, 1, None, ((-1, 0, 1), (-1, 0, 1)), False)
     return replace(spec, **changes)
 
 
@@ -48,10 +48,28 @@ def test_the_words_for_samples_outside_lie_below_all_offsets():
 @pytest.mark.parametrize("y_stride", [1, 2, 5])
 @pytest.mark.parametrize("taps", [(0,), (0, 1, 2), (0, 3, 6)])
 def test_a_tile_reads_each_source_row_once(rows, y_stride, taps):
-    spec = row_input(y_taps=taps, y_stride=y_stride)
+    spec = row_input(y_taps=taps, y_step=y_stride)
     offsets = spec.y_offsets(rows)
     assert list(offsets) == sorted(set(offsets))
     assert set(offsets) == {t * y_stride + tap for t, tap in itertools.product(range(rows), taps)}
+
+
+@pytest.mark.parametrize(
+    ("taps", "y_step", "shift"),
+    [
+        ((0, 1, 2), 1, 1),
+        ((0, 1, 2), 2, 2),
+        ((0, 1, 2), 3, None),
+        ((0, 2, 4), 2, 1),
+        ((0, 2, 4), 1, None),
+        ((0,), 1, None),
+    ],
+)
+def test_rows_of_a_tile_share_taps_that_lie_in_the_same_source_row(taps, y_step, shift):
+    spec = row_input(y_taps=taps, y_step=y_step)
+    assert spec.row_shift == shift
+    first, second = ({t * y_step + tap: i for i, tap in enumerate(taps)} for t in range(2))
+    assert {first[row] - second[row] for row in first.keys() & second.keys()} == ({shift} if shift else set())
 
 
 @pytest.mark.parametrize("phases", [1, 2, 3])
@@ -75,7 +93,7 @@ def test_an_input_without_taps_along_x_reaches_over_nothing():
 
 def test_every_row_has_its_own_place_in_the_table():
     made = stage(
-        inputs=(row_input(outer=((0,), (1,)), phases=2), row_input(y_taps=(0, 5), y_stride=2), row_input(y_taps=(0,)))
+        inputs=(row_input(outer=((0,), (1,)), phases=2), row_input(y_taps=(0, 5), y_step=2), row_input(y_taps=(0,)))
     )
     places = [
         made.row_number(number, combination, offset, phase)
@@ -120,11 +138,15 @@ CHANGED = {
     "invalid": 0.0,
     "columns": (ex.Window((3,), F32, 0),),
     "column_taps": (0, 1, 3),
+    "alike": (1,),
+    "at": 1,
+    "spacing": 2,
 }
 CHANGED_INPUT = {
     "dtype": np.dtype(np.float64), "shape": (3, 4), "outer": ((0,),), "y_taps": (0, 1, 3), "x_taps": (0, 1, 3),
-    "y_stride": 2, "phases": 2, "x_unit": 3, "taps": ((0, 0),), "offsets": ((0, 1, 2), (-1, 0, 1)), "may_miss": True,
-    "elements": (2, 3), "is_packed": True, "is_uniform": True,
+    "y_stride": 2, "y_step": 2, "phases": 2, "x_unit": 3, "taps": ((0, 0),),
+    "offsets": ((0, 1, 2), (-1, 0, 1)), "may_miss": True, "elements": (2, 3), "is_packed": True, "is_uniform": True,
+    "masks": (1,), "omits_nan": True, "body": ex.Window((1, 1), F32, 0),
 }  # fmt: skip
 
 

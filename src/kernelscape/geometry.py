@@ -98,6 +98,8 @@ class Input:
         The numbers of inputs of bool with the same windows: a sample counts where all its masks are True.
     omits_nan : bool
         Whether samples that are NaN do not count.
+    on_grid : bool
+        Of a map: it lies on the grid of the outputs, one value for each, and not on that of the inputs.
     """
 
     dtype: DType
@@ -108,6 +110,7 @@ class Input:
     cells: tuple[CellAxis | None, ...] | None = None
     masks: tuple[int, ...] = ()
     omits_nan: bool = False
+    on_grid: bool = False
 
     @property
     def has_gaps(self) -> bool:
@@ -125,6 +128,10 @@ class Input:
         cells = self.cells or (None,) * len(self.axes)
         held = tuple(a.extent if c is None else c.count for a, c in zip(self.axes, cells, strict=True))
         return (*held, *self.elements)
+
+    def along(self, output: OutputAxis) -> OutputAxis:
+        """Where outputs along a window axis are anchored on the input's own grid."""
+        return OutputAxis(0, 1, output.count) if self.on_grid else output
 
     def held_index(self, axis: int, index: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Where the array holds what belongs to positions along a window axis."""
@@ -152,6 +159,9 @@ class Job:
         What stands where an output is invalid.
     interior : tuple of Node, or None
         The outputs in a simpler form that holds where no sample is missing; None: the outputs themselves.
+    at : int or None
+        The input that says which outputs are wanted, a map on the output grid: of truth values, or of weights from 0 to
+        1. Where it is 0 an output keeps what stands in its array beforehand; in between it is blended with that.
     """
 
     outputs: tuple[Node, ...]
@@ -162,6 +172,7 @@ class Job:
     min_count: int = 1
     invalid: float | int = float("nan")
     interior: tuple[Node, ...] | None = None
+    at: int | None = None
 
     @property
     def counts(self) -> Shape:

@@ -13,15 +13,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
 
-from kernelscape.expression import INT64, DType, Node, Shape, Window, cast, reduce, structure, valid
+from kernelscape.expression import DType, Node, Shape, Window, cast, rebuild, reduce, structure, valid
+from kernelscape.reductions import counter
 
-X, Y = -1, -2
-"""Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes."""
+X, Y, POINT = -1, -2, -3
+"""Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes.
+
+The innermost axis may be no axis of the job, but points that lie anywhere: each tap of a window then has rows of its
+own, one element for each point, and the window axes have the role POINT.
+"""
 
 
 OUTSIDE = -(1 << 63)
@@ -49,6 +54,8 @@ class RowInput:
         The same along x, in elements of the row (see `phases`).
     y_stride : int
         Padded rows from one output row to the next.
+    y_step : int
+        The same from one output row of a tile to the next (see `Stage.spacing`).
     phases : int
         A row under stride s along x comes as s rows: sample ``s * j + phase`` is element j of row `phase`. (One is
         enough where the window has one tap along x.)
@@ -71,6 +78,9 @@ class RowInput:
         The numbers of inputs of bool with the same taps: a sample counts where all its masks are True.
     omits_nan : bool
         Whether samples that are NaN do not count.
+    body : Node, optional
+        Of *made rows*, which stand for no array: how a sample is computed from the samples of other inputs at the same
+        place. Each row is made once for all windows that have it.
     """
 
     dtype: DType
@@ -79,6 +89,7 @@ class RowInput:
     y_taps: tuple[int, ...]
     x_taps: tuple[int, ...]
     y_stride: int
+    y_step: int
     phases: int
     x_unit: int = 1
     taps: tuple[tuple[int, ...], ...] | None = None
@@ -89,6 +100,7 @@ class RowInput:
     is_uniform: bool = False
     masks: tuple[int, ...] = ()
     omits_nan: bool = False
+    body: Node | None = None
 
     @property
     def has_gaps(self) -> bool:
@@ -112,7 +124,20 @@ class RowInput:
 
     def y_offsets(self, rows: int) -> tuple[int, ...]:
         """The distinct padded rows that a tile of `rows` output rows reads, relative to its first."""
-        return tuple(sorted({t * self.y_stride + tap for t in range(rows) for tap in self.y_taps}))
+        return tuple(sorted({t * self.y_step + tap for t in range(rows) for tap in self.y_taps}))
+
+    @property
+    def row_shift(self) -> int | None:
+        """Tap i of an output row is tap ``i + row_shift`` of the one before it in the tile; None: they share none."""
+        first, *others = self.y_taps
+        unit = others[0] - first if others else 0
+        shift, rest = divmod(self.y_step, unit) if unit else (0, 1)
+        return shift if rest == 0 and shift < len(self.y_taps) else None
+
+    @property
+    def used_phases(self) -> tuple[int, ...]:
+        """The phases in which some tap along x lies."""
+        return tuple(sorted({tap % self.phases for tap in self.x_taps}))
 
     def x_place(self, tap: int) -> tuple[int, int]:
         """Phase and element offset of a tap along x."""
@@ -121,7 +146,9 @@ class RowInput:
     @property
     def key(self) -> tuple[Any, ...]:
         """All that is said here, as plain data that is the same in every process."""
-        return (self.dtype.str, *(getattr(self, f.name) for f in fields(self) if f.name != "dtype"))
+        body = None if self.body is None else structure([self.body])
+        others = (getattr(self, f.name) for f in fields(self) if f.name not in ("dtype", "body"))
+        return (self.dtype.str, body, *others)
 
     @cached_property
     def span(self) -> int:
@@ -150,15 +177,22 @@ class Stage:
         Innermost elements that belong to one position of the job's x axis (interleaved colours).
     rows, vectors, lanes : int
         The register tile.
+    spacing : int
+        Output rows from one row of the tile to the next: under a dilation of d, rows that are d apart have source rows
+        in common, and neighbours have none.
     min_count
         As in `geometry.Job`; 0 where every window is known to have as many valid samples.
     invalid
-        As in `geometry.Job`.
+        As in `geometry.Job`; None: nothing is marked.
     columns : tuple of Node
         Expressions of the samples at the first tap along x, which every position along x computes once and its
         neighbours read: they are stored in rows of the worker's own, where ``Column`` nodes find them.
     column_taps : tuple of int
         Where they are read: padded offset of each tap along x, in elements.
+    alike : tuple of int
+        The inputs that made rows are made of: all those whose windows have the same samples.
+    at
+        As in `geometry.Job`.
     """
 
     outputs: tuple[Node, ...]
@@ -172,14 +206,41 @@ class Stage:
     vectors: int
     lanes: int
     min_count: int
-    invalid: float | int
+    invalid: float | int | None
     columns: tuple[Node, ...] = ()
     column_taps: tuple[int, ...] = ()
+    alike: tuple[int, ...] = ()
+    at: int | None = None
+    spacing: int = 1
 
     @property
     def chunk(self) -> int:
         """Positions along x in one turn of the innermost loop."""
         return self.vectors * self.lanes
+
+    def made(self, number: int) -> Stage:
+        """The stage that makes a row of input `number`: a window has one sample, and an input is one row."""
+        body = self.inputs[number].body
+        assert body is not None
+        new = {old: place for place, old in enumerate(self.alike)}
+
+        def renumbered(node: Node) -> Node | None:
+            return replace(node, input=new[node.input]) if isinstance(node, Window) else None
+
+        here = (0,) * len(self.roles)
+        inputs = (
+            replace(
+                spec, shape=(1,) * len(self.roles), outer=spec.outer[:1], y_taps=(0,), x_taps=(0,),
+                y_stride=1, y_step=1, phases=1, taps=None, offsets=((0,),) * len(here),
+                masks=tuple(new[m] for m in spec.masks),
+            )
+            for spec in (self.inputs[n] for n in self.alike)
+        )  # fmt: skip
+        return replace(
+            self, outputs=rebuild([body], renumbered), output_dtypes=(self.inputs[number].dtype,), inputs=tuple(inputs),
+            strides=(1,) * len(self.roles), rows=1, vectors=1, min_count=0, invalid=None, columns=(),
+            column_taps=(), alike=(), at=None, spacing=1,
+        )  # fmt: skip
 
     def planes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """(output, element index) of every output plane, in order."""
@@ -200,7 +261,8 @@ class Stage:
         """How many samples of the largest window are valid."""
         shapes = [(len(i.taps),) if i.taps is not None else i.shape for i in self.inputs]
         number = max(range(len(shapes)), key=lambda i: math.prod(shapes[i]))
-        body = cast(valid(Window(shapes[number], self.inputs[number].dtype, number)), INT64)
+        window = Window(shapes[number], self.inputs[number].dtype, number)
+        body = cast(valid(window), counter(window.dtype, window.size))
         return reduce("add", body, range(len(shapes[number])))
 
     @cached_property
@@ -235,7 +297,9 @@ class Stage:
             self.roles,
             self.strides,
             tuple((d.str, s) for d, s in self.arguments),
-            (self.flatten, self.rows, self.vectors, self.lanes, self.min_count, repr(self.invalid)),
+            (self.flatten, self.rows, self.vectors, self.lanes, self.spacing, self.min_count, repr(self.invalid)),
             structure(self.columns),
             self.column_taps,
+            self.alike,
+            self.at,
         )

@@ -22,6 +22,7 @@ from kernelscape.loops import RowInput, Stage, X, Y
 from kernelscape.machine import Target
 from kernelscape.methods.columns import Columns, use_columns
 from kernelscape.methods.direct import Tile, choose_tile
+from kernelscape.methods.gaps import Filled, fill_gaps, geometry_of
 from kernelscape.rewrite import with_explicit_selections
 from kernelscape.semantics import register_dtype
 
@@ -67,17 +68,21 @@ class Plan:
     method: str = "direct"
 
     @property
-    def has_gaps(self) -> bool:
-        """Whether data says which samples count: then they may be missing in any tile."""
-        return _has_gaps(self.job)
+    def has_one_stage(self) -> bool:
+        """Whether tiles in which samples are missing run the same code as others."""
+        return self.is_masked or bool(self.stage.alike)
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether data says which samples count, and the code of the stage has flags."""
+        return _has_gaps(self.job) and not self.stage.alike
 
     @property
     def masked_stage(self) -> Stage:
         """The stage of the tiles in which samples are missing."""
-        if self.has_gaps:
+        if self.has_one_stage:
             return self.stage
-        outputs = with_explicit_selections(_all_stored(self.job, self.job.outputs), missing=True)
-        return replace(self.stage, outputs=outputs, columns=(), column_taps=())
+        return replace(self.stage, outputs=masked_outputs(self.job), columns=(), column_taps=())
 
     @property
     def counts(self) -> Shape:
@@ -102,17 +107,22 @@ def make_plan(
     roles = _roles(job, arrangement)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
     gaps = _has_gaps(job)
-    interior = job.outputs if gaps else job.interior or job.outputs
-    interior = with_explicit_selections(_all_stored(job, interior), missing=gaps)
-    columns = Columns(interior, ()) if gaps else _columns(interior, job, arrangement, roles)
+    interior = masked_outputs(job) if gaps else interior_outputs(job)
+    filled = fill_gaps(interior, job) if gaps else None
+    if filled is not None:
+        interior = filled.outputs
+    columns = Columns(interior, ()) if gaps and filled is None else _columns(interior, job, arrangement, roles, filled)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
+    spacing = _spacing(job, arrangement)
     inputs = tuple(
-        _row_input(i, layout, job, arrangement, flatten) for i, layout in zip(job.inputs, layouts, strict=True)
+        _row_input(i, layout, job, arrangement, flatten, spacing) for i, layout in zip(job.inputs, layouts, strict=True)
     )
+    if filled is not None:
+        inputs += tuple(_made_rows(body, inputs[filled.like]) for body in filled.bodies)
     varying = _varying(every, roles, [i.is_uniform for i in inputs])
     packed = frozenset(n for n, i in enumerate(inputs) if i.is_packed)
-    tile = _fitted(choose_tile(every, varying, shares, target, packed), counts, arrangement)
+    tile = _fitted(choose_tile(every, varying, shares, target, packed), counts, arrangement, spacing)
     stage = Stage(
         outputs=columns.outputs,
         output_dtypes=job.output_dtypes,
@@ -124,10 +134,13 @@ def make_plan(
         rows=tile.rows,
         vectors=tile.vectors,
         lanes=tile.lanes,
-        min_count=0 if job.min_count <= 1 and _has_anchors(job) else job.min_count,
+        min_count=0 if filled is not None or (job.min_count <= 1 and _has_anchors(job)) else job.min_count,
         invalid=job.invalid,
         columns=columns.columns,
         column_taps=_column_taps(job, arrangement, flatten) if columns.columns else (),
+        alike=() if filled is None else geometry_of(job, filled.like),
+        at=job.at,
+        spacing=spacing,
     )
     return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
 
@@ -136,16 +149,46 @@ def _has_gaps(job: Job) -> bool:
     return any(i.has_gaps for i in job.inputs)
 
 
-def _columns(outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...]) -> Columns:
-    """What positions along x share, where rows along x are window rows of stride 1 and all windows are the same."""
+def interior_outputs(job: Job) -> tuple[ex.Node, ...]:
+    """The outputs where no sample is missing."""
+    return with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
+
+
+def masked_outputs(job: Job) -> tuple[ex.Node, ...]:
+    """The outputs where samples may be missing."""
+    return with_explicit_selections(_all_stored(job, job.outputs), missing=True)
+
+
+def _columns(
+    outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...], filled: Filled | None
+) -> Columns:
+    """What positions along x share."""
+    shape = column_window(outputs, job, arrangement, roles, filled)
+    if shape is None:
+        return Columns(tuple(outputs), ())
+    return use_columns(outputs, shape, roles.index(X), keep_order=filled is None and may_miss(job))
+
+
+def column_window(
+    outputs: Sequence[ex.Node],
+    job: Job,
+    arrangement: Arrangement,
+    roles: tuple[int, ...],
+    filled: Filled | None = None,
+) -> Shape | None:
+    """The windows whose columns are shared, where rows along x are window rows of stride 1 and all are the same."""
     windows = [i for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)]
+    if filled is not None:
+        windows = [job.inputs[filled.like]]
     same = {(tuple((a.size, a.dilation, a.centre) for a in i.axes), i.taps) for i in windows}
     if X not in roles or len(same) != 1 or windows[0].taps is not None or any(i.elements for i in windows):
-        return Columns(tuple(outputs), ())
-    if _stride(job, arrangement.x) != 1:
-        return Columns(tuple(outputs), ())
-    missing = any(MODES[a.mode].outside is Outside.MISSING for i in job.inputs for a in i.axes)
-    return use_columns(outputs, windows[0].window_shape, roles.index(X), keep_order=missing)
+        return None
+    return windows[0].window_shape if _stride(job, arrangement.x) == 1 else None
+
+
+def may_miss(job: Job) -> bool:
+    """Whether some sample may not exist."""
+    return any(MODES[a.mode].outside is Outside.MISSING for i in job.inputs for a in i.axes)
 
 
 def _is_windowed(number: int, outputs: Sequence[ex.Node]) -> bool:
@@ -251,9 +294,20 @@ def _stride(job: Job, axis: int | None) -> int:
     return job.grid[window].stride if window >= 0 else 1
 
 
-def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int) -> RowInput:
+def _spacing(job: Job, arrangement: Arrangement) -> int:
+    """How far apart along y output rows lie that have source rows in common, if all windows agree on that."""
+    if arrangement.y is None or arrangement.y < len(job.batch):
+        return 1
+    axis = arrangement.y - len(job.batch)
+    dilations = {i.axes[axis].dilation for i in job.inputs if i.axes[axis].size > 1}
+    grid = job.grid[axis]
+    spacing = min(dilations, default=1) // math.gcd(min(dilations, default=1), grid.stride)
+    return spacing if len(dilations) == 1 and 2 * spacing <= grid.count else 1
+
+
+def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int, spacing: int) -> RowInput:
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
-    x_stride = _stride(job, arrangement.x)
+    y_stride, x_stride = (1 if spec.on_grid else _stride(job, axis) for axis in (arrangement.y, arrangement.x))
     packed = _is_packed(spec, layout, job, arrangement)
     return RowInput(
         # Rows that are taken apart as they lie hold what the array does.
@@ -262,7 +316,8 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         outer=tuple(product(*outer_taps)),
         y_taps=_tap_offsets(spec, arrangement.y, job),
         x_taps=_tap_offsets(spec, arrangement.x, job),
-        y_stride=_stride(job, arrangement.y),
+        y_stride=y_stride,
+        y_step=y_stride * spacing,
         phases=x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1,
         x_unit=flatten,
         taps=spec.taps,
@@ -274,6 +329,12 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         masks=spec.masks,
         omits_nan=spec.omits_nan,
     )
+
+
+def _made_rows(body: ex.Node, like: RowInput) -> RowInput:
+    """Rows that are computed from those of inputs with the same windows."""
+    dtype = register_dtype(body.dtype)
+    return replace(like, dtype=dtype, may_miss=False, masks=(), omits_nan=False, body=body)
 
 
 def _is_packed(spec: Input, layout: Layout, job: Job, arrangement: Arrangement) -> bool:
@@ -298,9 +359,9 @@ def _has_cells(spec: Input, axis: int) -> bool:
     return spec.cells is not None and axis >= 0 and spec.cells[axis] is not None
 
 
-def _fitted(tile: Tile, counts: Shape, arrangement: Arrangement) -> Tile:
+def _fitted(tile: Tile, counts: Shape, arrangement: Arrangement, spacing: int) -> Tile:
     """No more rows and vectors than there are outputs."""
-    rows = 1 if arrangement.y is None else counts[arrangement.y]
+    rows = 1 if arrangement.y is None else math.ceil(counts[arrangement.y] / spacing)
     width = counts[arrangement.x] * (1 if arrangement.flat is None else counts[arrangement.flat])
     vectors = min(tile.vectors, max(1, math.ceil(width / tile.lanes)))
     return Tile(max(1, min(tile.rows, rows)), vectors, tile.lanes, tile.instructions)
@@ -324,8 +385,9 @@ def _explain(plan: Plan) -> list[str]:
         f"{'-' if plan.arrangement.y is None else names[plan.arrangement.y]}, "
         f"vectors along {names[plan.arrangement.x]}{flat}"
     )
+    apart = f" ({stage.spacing} apart)" if stage.spacing > 1 else ""
     lines.append(
-        f"register tile: {stage.rows} rows x {stage.vectors} vectors x {stage.lanes} lanes, "
+        f"register tile: {stage.rows} rows{apart} x {stage.vectors} vectors x {stage.lanes} lanes, "
         f"about {plan.tile.instructions:.0f} instructions per vector of outputs"
     )
     lines.extend(_wrap_warnings(job))
@@ -343,11 +405,19 @@ def _axis_names(plan: Plan) -> list[str]:
 
 
 def _wrap_warnings(job: Job) -> list[str]:
-    """Arithmetic in 8- or 16-bit integers wraps, as in NumPy; people rarely want that."""
+    """Arithmetic in 8- or 16-bit integers wraps, as in NumPy; people rarely want that. Small counters do not."""
+    nodes = list(ex.walk(job.outputs))
+    truth = np.dtype(np.bool_)
+    made_of_numbers: set[int] = set()
+    for node in nodes:
+        leaf = isinstance(node, ex.Window | ex.Pixel | ex.Argument)
+        if node.dtype != truth and (leaf or any(id(child) in made_of_numbers for child in node.children)):
+            made_of_numbers.add(id(node))
     narrow = {
         node.dtype.name
-        for node in ex.walk(job.outputs)
+        for node in nodes
         if isinstance(node, ex.Elementwise)
+        and id(node) in made_of_numbers
         and node.operator in ("add", "subtract", "multiply", "square", "power", "left_shift", "negative")
         and node.dtype.kind in "iu"
         and node.dtype.itemsize <= 2

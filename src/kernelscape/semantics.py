@@ -347,6 +347,18 @@ def register_dtype(dtype: Dtype) -> Dtype:
     return np.dtype(np.float32) if dtype == np.float16 else dtype
 
 
+def blend_dtype(result: Dtype, output: Dtype) -> Dtype:
+    """The dtype in which a result is blended with what an output holds: a float that holds both as well as can be.
+
+    Examples
+    --------
+    >>> blend_dtype(np.dtype(np.float32), np.dtype(np.uint8)), blend_dtype(np.dtype(np.int64), np.dtype(np.int64))
+    (dtype('float32'), dtype('float64'))
+    """
+    floating = result if result.kind == "f" else np.dtype(np.float64)
+    return register_dtype(np.result_type(floating, output))
+
+
 def convert(values: Array, source: Dtype, result: Dtype) -> Array:
     """A cast (``astype``) of register values, as the table at the top of this module says.
 

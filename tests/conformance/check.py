@@ -56,7 +56,7 @@ def prepare(case: Case) -> Prepared:
     given = case.arguments()
     try:
         options = Options(**case.call_options(), method="traced")
-        stencil = Stencil(named(case.function).call, options, case.mask())
+        stencil = Stencil(named(case.function).call, options, where=case.mask())
         arguments = with_masks([canonical_argument(a) for a in given], stencil.where, options)
         traced = stencil.prepared_for(arguments)
         output = _output(case, traced)

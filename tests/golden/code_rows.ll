@@ -61,46 +61,54 @@ b21:
   %v40 = icmp eq i64 %step, 2
   %v41 = sub i64 %high, %low
   %v42 = icmp sge i64 %v41, 8
-  %v43 = and i1 %v40, %v42
-  br i1 %v43, label %b44, label %b45
-b44:
-  %v47 = add i64 %high, -8
-  %v60 = icmp slt i64 %low, %high
-  br i1 %v60, label %b48, label %b49
-b48:
-  %v50 = phi i64 [ %low, %b44 ], [ %v58, %b48 ]
-  %v51 = call i64 @llvm.smin.i64(i64 %v50, i64 %v47)
-  %v52 = sub i64 %v51, %low
-  %v53 = getelementptr i16, ptr %v39, i64 %v52
-  %v54 = load <8 x i16>, ptr %v53, align 1
-  %v55 = call <8 x i16> @llvm.bswap.v8i16(<8 x i16> %v54)
-  %v56 = sitofp <8 x i16> %v55 to <8 x float>
-  %v57 = getelementptr float, ptr %destination, i64 %v51
-  store <8 x float> %v56, ptr %v57, align 1
-  %v58 = add i64 %v50, 8
-  %v59 = icmp slt i64 %v58, %high
-  br i1 %v59, label %b48, label %b49
-b49:
-  br label %b46
+  %v43 = icmp eq i64 %step, -9223372036854775808
+  %v44 = and i1 %v40, %v42
+  br i1 %v44, label %b45, label %b46
 b45:
-  %v73 = icmp slt i64 %low, %high
-  br i1 %v73, label %b61, label %b62
-b61:
-  %v63 = phi i64 [ %low, %b45 ], [ %v71, %b61 ]
-  %v64 = sub i64 %v63, %low
-  %v65 = mul i64 %v64, %step
-  %v66 = getelementptr i8, ptr %v39, i64 %v65
-  %v67 = load i16, ptr %v66, align 1
-  %v68 = call i16 @llvm.bswap.i16(i16 %v67)
-  %v69 = sitofp i16 %v68 to float
-  %v70 = getelementptr float, ptr %destination, i64 %v63
-  store float %v69, ptr %v70, align 1
-  %v71 = add i64 %v63, 1
-  %v72 = icmp slt i64 %v71, %high
-  br i1 %v72, label %b61, label %b62
-b62:
-  br label %b46
+  %v48 = add i64 %high, -8
+  %v62 = icmp slt i64 %low, %high
+  br i1 %v62, label %b49, label %b50
+b49:
+  %v51 = phi i64 [ %low, %b45 ], [ %v60, %b49 ]
+  %v52 = call i64 @llvm.smin.i64(i64 %v51, i64 %v48)
+  %v53 = sub i64 %v52, %low
+  %v54 = mul i64 %v53, 2
+  %v55 = getelementptr i8, ptr %v39, i64 %v54
+  %v56 = load <8 x i16>, ptr %v55, align 1
+  %v57 = call <8 x i16> @llvm.bswap.v8i16(<8 x i16> %v56)
+  %v58 = sitofp <8 x i16> %v57 to <8 x float>
+  %v59 = getelementptr float, ptr %destination, i64 %v52
+  store <8 x float> %v58, ptr %v59, align 1
+  %v60 = add i64 %v51, 8
+  %v61 = icmp slt i64 %v60, %high
+  br i1 %v61, label %b49, label %b50
+b50:
+  br label %b47
 b46:
+  br i1 %v43, label %b63, label %b64
+b63:
+  br label %b65
+b64:
+  %v78 = icmp slt i64 %low, %high
+  br i1 %v78, label %b66, label %b67
+b66:
+  %v68 = phi i64 [ %low, %b64 ], [ %v76, %b66 ]
+  %v69 = sub i64 %v68, %low
+  %v70 = mul i64 %v69, %step
+  %v71 = getelementptr i8, ptr %v39, i64 %v70
+  %v72 = load i16, ptr %v71, align 1
+  %v73 = call i16 @llvm.bswap.i16(i16 %v72)
+  %v74 = sitofp i16 %v73 to float
+  %v75 = getelementptr float, ptr %destination, i64 %v68
+  store float %v74, ptr %v75, align 1
+  %v76 = add i64 %v68, 1
+  %v77 = icmp slt i64 %v76, %high
+  br i1 %v77, label %b66, label %b67
+b67:
+  br label %b65
+b65:
+  br label %b47
+b47:
   ret void
 }
 attributes #0 = { nounwind "min-legal-vector-width"="256" "prefer-vector-width"="256" }

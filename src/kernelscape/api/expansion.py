@@ -35,6 +35,7 @@ from kernelscape.api.fields import (
 from kernelscape.api.frame import make_frame
 from kernelscape.api.options import Options, changed
 from kernelscape.api.prepared import takes
+from kernelscape.api.selection import Selection
 from kernelscape.api.strips import BLEND_BYTES, in_strips, output_grid
 from kernelscape.errors import ArgumentTypeError, KernelscapeError, ShapeError
 from kernelscape.expression import DType, Shape
@@ -85,7 +86,7 @@ class Expanded:
     layout: Layout | None
 
 
-Call = Callable[[Expanded, Options, Any], Any]
+Call = Callable[[Expanded, Options, Any, Selection | None], Any]
 
 
 def has_fields(arguments: Sequence[Argument]) -> bool:
@@ -94,8 +95,9 @@ def has_fields(arguments: Sequence[Argument]) -> bool:
 
 
 def run_with_fields(
-    function: Callable[..., Any], options: Options, arguments: Sequence[Argument], output: Any, call: Call
-) -> Any:
+    function: Callable[..., Any], options: Options, arguments: Sequence[Argument], output: Any, call: Call,
+    selection: Selection | None = None,
+) -> Any:  # fmt: skip
     """Run a function of windows and kernel fields; `call` runs one of windows, pixels and kernels."""
     main = _main(arguments)
     bounds: list[Bound | Blend | None] = []
@@ -117,25 +119,31 @@ def run_with_fields(
     blends = [(b, t) for b, t in zip(bounds, dtypes, strict=True) if isinstance(b, Blend) and t is not None]
     call = _with_sizes_named(call, arguments, [b.size for b in bounds_given], tuple(main.shape[a] for a in axes))
     if not blends:
-        return call(_expanded(function, options, arguments, bounds, dtypes, axes), options, output)
+        return call(_expanded(function, options, arguments, bounds, dtypes, axes), options, output, selection)
     extents = tuple(main.shape[a] for a in axes)
+    read = [
+        *(array_of(a) for a in arguments if isinstance(a, np.ndarray) or hasattr(a, "array")),
+        *(array for b in bounds if b is not None for array in arrays_of(b)),
+    ]
+    if selection is not None:
+        read += selection.arrays
+        frame = make_frame(options, [a for a in arguments if not isinstance(a, FieldArgument)])
+        selection = selection.resolved(frame.result_shape, frame.windowed)
 
-    def run(part: Options, low: int, high: int, target: Any) -> Any:
+    def run(part: Options, low: int, high: int, target: Any, chosen: Selection | None = None) -> Any:
+        high = low + 1 if chosen is not None and chosen.is_empty else high
         here = [
             lowered(b, extents, low, high, t) if isinstance(b, Blend) and t is not None else b
             for b, t in zip(bounds, dtypes, strict=True)
         ]
-        return call(_expanded(function, part, arguments, here, dtypes, axes), part, target)
+        return call(_expanded(function, part, arguments, here, dtypes, axes), part, target, chosen)
 
     whole = _whole_axes(options)
     at_once = min(rows_at_once(b, extents, t.itemsize, BLEND_BYTES) for b, t in blends)
     return in_strips(
         run, options, output_grid(options, extents, blends[0][0].size), extents,
-        extents[0] if 0 in whole else at_once, axis=_place(arguments, axes, whole), output=output,
-        read=[
-            *(array_of(a) for a in arguments if isinstance(a, np.ndarray) or hasattr(a, "array")),
-            *(array for b in bounds if b is not None for array in arrays_of(b)),
-        ],
+        extents[0] if 0 in whole else at_once, axis=_place(arguments, axes, whole), output=output, read=read,
+        selection=selection,
     )  # fmt: skip
 
 
@@ -174,9 +182,9 @@ def _sized(options: Options, size: Shape) -> Options:
 def _with_sizes_named(call: Call, arguments: Sequence[Argument], kernels: Sequence[Shape], extents: Shape) -> Call:
     """The call; where windows and kernels of different sizes do not fit in the function, the error says the sizes."""
 
-    def named(given: Expanded, options: Options, output: Any) -> Any:
+    def named(given: Expanded, options: Options, output: Any, selection: Selection | None) -> Any:
         try:
-            return call(given, options, output)
+            return call(given, options, output, selection)
         except ValueError as error:
             if isinstance(error, KernelscapeError) or not any(word in str(error) for word in _WORDS_OF_MISFIT):
                 raise

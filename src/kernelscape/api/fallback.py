@@ -19,7 +19,11 @@ from kernelscape.api.frame import Frame
 from kernelscape.api.options import Options
 from kernelscape.api.prepared import Prepared, takes
 from kernelscape.api.results import Result, allocate, check_output, store
+from kernelscape.api.selected import refuse_weights_of_truth
+from kernelscape.api.selection import Selection
+from kernelscape.api.untouched import Surrounds, blended, elsewhere, fill
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
+from kernelscape.expression import Shape
 from kernelscape.geometry import Job, anchors
 from kernelscape.reference import evaluate
 from kernelscape.reference.samples import Chunk, Samples
@@ -29,11 +33,12 @@ _SAMPLES_AT_ONCE = 1 << 22
 
 def run_with_numpy(
     function: Callable[..., Any], frame: Frame, arguments: Sequence[Argument], options: Options, output: Any,
-    layout: Layout | None = None,
+    layout: Layout | None = None, selection: Selection | None = None,
 ) -> Any:  # fmt: skip
     """The result, or the tuple of results, of a function that NumPy runs.
 
-    With a layout, some of the function's values are kernels that are made of arguments.
+    With a layout, some of the function's values are kernels that are made of arguments. With a selection, the function
+    is called for outputs that are wanted only.
 
     Raises
     ------
@@ -42,7 +47,10 @@ def run_with_numpy(
         numbers.
     """
     check_output(output)
-    computed, several, enough = _Runner(function, frame, arguments, options, layout).run()
+    runner = _Runner(function, frame, arguments, options, layout)
+    if selection is not None:
+        return _run_selected(runner, selection, output)
+    computed, several, enough = runner.run()
     lacking = not enough.all()
     results = [
         Result((*frame.result_shape, *a.shape[len(frame.counts) :]), a.dtype, lacking, options.invalid)
@@ -57,7 +65,33 @@ def run_with_numpy(
     return tuple(outputs) if several else outputs[0]
 
 
-def run_by_definition(prepared: Prepared, arguments: Sequence[Argument], output: Any) -> Any:
+def _run_selected(runner: _Runner, selection: Selection, output: Any) -> Any:
+    """The results for outputs that are wanted, and elsewhere what the selection says."""
+    frame, counts, invalid = runner.frame, runner.frame.counts, runner.job.invalid
+    at = frame.job_view(selection.wanted(frame.result_shape, frame.windowed))
+    places = np.flatnonzero(at)
+    computed, several, enough = runner.run(places)
+    lacking = runner.may_lack_samples()
+    results = [Result((*frame.result_shape, *a.shape[1:]), a.dtype, lacking, invalid) for a in computed]
+    outputs = allocate(results, output)
+    weight = at.reshape(-1)[places] if at.dtype.kind == "f" else None
+    if weight is not None:
+        refuse_weights_of_truth([o.dtype for o in outputs])
+    # A function may have kept the arrays that it saw, and an output may be an input: all is computed by now.
+    written = outputs if selection.otherwise is None else [np.empty(o.shape, o.dtype) for o in outputs]
+    around = Surrounds.of(frame, runner.arguments)
+    fill(elsewhere(selection, written, results, around, given=output is not None), written, results)
+    for array, target, given in zip(computed, written, outputs, strict=True):
+        view, where = frame.job_view(target), np.unravel_index(places, counts)
+        view[where] = blended(array, enough, weight, view[where], invalid)
+        if given is not target:
+            given[...] = target
+    return tuple(outputs) if several else outputs[0]
+
+
+def run_by_definition(
+    prepared: Prepared, arguments: Sequence[Argument], output: Any, selection: Selection | None = None
+) -> Any:
     """The result, or the tuple of results, of a traced function, as the definition has it: NumPy, and no machine code.
 
     Raises
@@ -67,6 +101,9 @@ def run_by_definition(prepared: Prepared, arguments: Sequence[Argument], output:
     """
     frame, results, job = prepared.frame, prepared.shared.results, prepared.shared.job
     outputs = allocate(results, output)
+    if selection is not None:
+        _define_selected(prepared, arguments, outputs, selection, given=output is not None)
+        return tuple(outputs) if prepared.several else outputs[0]
     job = replace(job, output_dtypes=tuple(r.own_dtype for r in results))
     read = prepared.run_time_arguments(arguments)
     read = [array.reshape(shape) for array, (_, shape) in zip(read, prepared.shared.slots, strict=True)]
@@ -74,6 +111,28 @@ def run_by_definition(prepared: Prepared, arguments: Sequence[Argument], output:
     for array, result, target in zip(computed, results, outputs, strict=True):
         store(frame.result_view(array), target, result.invalid)
     return tuple(outputs) if prepared.several else outputs[0]
+
+
+def _define_selected(
+    prepared: Prepared, arguments: Sequence[Argument], outputs: Sequence[Array], selection: Selection, *, given: bool
+) -> None:
+    """Write the outputs that are wanted, and elsewhere what the selection says."""
+    frame, shared = prepared.frame, prepared.shared
+    at = frame.job_view(selection.wanted(frame.result_shape, frame.windowed))
+    if at.dtype.kind == "f":
+        refuse_weights_of_truth([o.dtype for o in outputs])
+    kept = [np.empty(o.shape, o.dtype.newbyteorder("=")) for o in outputs]
+    for output, before in zip(outputs, kept, strict=True):
+        if selection.otherwise is None:
+            before[...] = output
+    values = elsewhere(selection, kept, shared.results, Surrounds.of(frame, arguments), given=given)
+    fill(values, kept, shared.results)
+    job = replace(shared.selected(at.dtype).job, output_dtypes=tuple(k.dtype for k in kept))
+    read = prepared.run_time_arguments(arguments)
+    read = [array.reshape(shape) for array, (_, shape) in zip(read, shared.slots, strict=True)]
+    computed = evaluate(job, [*frame.job_arrays(arguments), at], read, [frame.job_view(k) for k in kept])
+    for array, output in zip(computed, outputs, strict=True):
+        output[...] = frame.result_view(array)
 
 
 class _Runner:
@@ -100,12 +159,17 @@ class _Runner:
         self.samples = [Samples.of(self.job, i) for i in range(len(frame.inputs))]
         self.arrays = frame.job_arrays(arguments)
 
-    def run(self) -> tuple[list[Array], bool, Array]:
-        """Results of shape ``counts + element shape``, whether they are a tuple, and where samples suffice."""
+    def run(self, wanted: Array | None = None) -> tuple[list[Array], bool, Array]:
+        """Results of shape ``counts + element shape``, whether they are a tuple, and where samples suffice.
+
+        For some outputs only that are `wanted` by their numbers, there is one axis in place of `counts`.
+        """
         counts = self.frame.counts
+        lead = counts if wanted is None else (len(wanted),)
         pieces, enough = [], []
         several = False
-        for places in self._chunks(math.prod(counts)):
+        for numbers in self._chunks(math.prod(lead)):
+            places = numbers if wanted is None else wanted[numbers]
             chunk = Chunk(self.job, self.arrays, (), self.samples, tuple(np.unravel_index(places, counts)))
             values = self._called(self._values(chunk), self._valid(chunk), chunk.count)
             several = isinstance(values, tuple)
@@ -113,9 +177,20 @@ class _Runner:
             here = chunk.enough_samples()
             enough.append(np.ones(chunk.count, np.bool_) if here is None else here)
         if not pieces:
-            return self._nothing()
+            return self._nothing(lead)
         joined = [np.concatenate(parts) for parts in zip(*pieces, strict=True)]
-        return [a.reshape(*counts, *a.shape[1:]) for a in joined], several, np.concatenate(enough).reshape(counts)
+        return [a.reshape(*lead, *a.shape[1:]) for a in joined], several, np.concatenate(enough).reshape(lead)
+
+    def may_lack_samples(self) -> bool:
+        """Whether some output has too few samples, wanted or not: then results are of a dtype that can say so."""
+        if not self.frame.may_miss and max(math.prod(i.window_shape) for i in self.frame.inputs) >= self.job.min_count:
+            return False
+        counts = self.frame.counts
+        for places in self._chunks(math.prod(counts)):
+            found = Chunk(self.job, self.arrays, (), self.samples, np.unravel_index(places, counts)).enough_samples()
+            if found is not None and not found.all():
+                return True
+        return False
 
     def _chunks(self, total: int) -> Iterator[Array]:
         samples = sum(math.prod(i.window_shape) for i in self.frame.inputs)
@@ -123,7 +198,7 @@ class _Runner:
         for start in range(0, total, step):
             yield np.arange(start, min(start + step, total))
 
-    def _nothing(self) -> tuple[list[Array], bool, Array]:
+    def _nothing(self, counts: Shape) -> tuple[list[Array], bool, Array]:
         """Empty results; a window of ones shows their dtypes and how many there are."""
         values: list[Any] = []
         for parameter, argument in zip(self.frame.parameters, self.arguments, strict=True):
@@ -136,7 +211,7 @@ class _Runner:
         shapes = [(1, *self.frame.inputs[n].window_shape) for n in self.windows]
         valid = self._as_asked([np.ones(shape, np.bool_) for shape in shapes])
         found = self._called(kernels_in(self.layout, values, 1), valid, 1)
-        several, counts = isinstance(found, tuple), self.frame.counts
+        several = isinstance(found, tuple)
         arrays = [_numbers(v) for v in (found if several else (found,))]
         return [np.empty((*counts, *a.shape[1:]), a.dtype) for a in arrays], several, np.ones(counts, np.bool_)
 

@@ -61,8 +61,6 @@ class View:
         Its axes in order.
     shape : tuple of int or None
         What it is broadcast to.
-    repeat : tuple of int or None
-        How often each element stands along each axis, for maps on the output grid.
     mask : int or None
         Which of the argument's masks it is.
     missing : tuple of int
@@ -72,7 +70,6 @@ class View:
     argument: int
     axes: tuple[int, ...] | None
     shape: Shape | None
-    repeat: tuple[int, ...] | None = None
     mask: int | None = None
     missing: tuple[int, ...] = ()
 
@@ -85,8 +82,6 @@ class View:
             array = np.expand_dims(argument.masks[self.mask], self.missing)
         if self.axes is not None:
             array = array.transpose(self.axes)
-        for axis, times in enumerate(self.repeat or ()):
-            array = np.repeat(array, times, axis)
         return array if self.shape is None else np.broadcast_to(array, self.shape)
 
 
@@ -132,6 +127,11 @@ class Frame:
     def has_gaps(self) -> bool:
         """Whether data says which samples count."""
         return any(i.has_gaps for i in self.inputs)
+
+    @cached_property
+    def windowed(self) -> tuple[bool, ...]:
+        """Which axes of the result are window axes."""
+        return tuple(a >= len(self.batch) for a in self.order)
 
     @cached_property
     def may_miss(self) -> bool:
@@ -242,7 +242,7 @@ class _Framer:
             elif isinstance(argument, PixelArgument):
                 inputs.append(self._pixel(argument))
                 parameters.append(Parameter.pixel(len(views), inputs[-1].dtype, inputs[-1].elements))
-                views.append(self._view(number, argument, self._repeats(argument)))
+                views.append(self._view(number, argument))
             elif isinstance(argument, KernelArgument):
                 dtype = native(argument.array.dtype)
                 parameters.append(Parameter.kernel(len(kernels), argument.array.shape, dtype))
@@ -488,22 +488,10 @@ class _Framer:
         counts = tuple(axis.count for axis in self.grid)
         if own != counts:
             raise ShapeError(f"A map on the output grid must have its extents {counts}; got {own}.")
-        # Output o is anchored at first + stride * o; a centre of `first` makes that element stride * o of the repeats.
-        repeated = (
-            WindowAxis(n * axis.stride, 1, 1, axis.first, "nearest") for n, axis in zip(own, self.grid, strict=True)
-        )
-        return Input(dtype, tuple(repeated))
+        return Input(dtype, tuple(WindowAxis(n, 1, 1, 0, "nearest") for n in own), on_grid=True)
 
-    def _repeats(self, argument: PixelArgument) -> tuple[int, ...] | None:
-        strides = [axis.stride for axis in self.grid]
-        if argument.on == "input" or set(strides) == {1}:
-            return None
-        return (*(1,) * (argument.array.ndim - self.ndim), *strides)
-
-    def _view(
-        self, number: int, argument: WindowArgument | PixelArgument, repeat: tuple[int, ...] | None = None
-    ) -> View:
-        return self._arranged(number, argument.array, argument.elements, repeat)
+    def _view(self, number: int, argument: WindowArgument | PixelArgument) -> View:
+        return self._arranged(number, argument.array, argument.elements, isinstance(argument, WindowArgument))
 
     def view_of(self, number: int, array: Array, what: str) -> View:
         """How an array that belongs to an argument, and may be smaller, becomes one of the job.
@@ -524,20 +512,20 @@ class _Framer:
         rest = tuple(n for i, n in enumerate(array.shape) if i not in axes)
         if not fits or any(n not in (1, m) for n, m in zip(rest[::-1], self.batch[::-1], strict=False)):
             raise ShapeError(f"{what} must have the shape of the arrays, {full}; got {array.shape}.")
-        return self._arranged(number, array, 0, None)
+        return self._arranged(number, array, 0, True)
 
-    def _arranged(self, number: int, array: Array, elements: int, repeat: tuple[int, ...] | None) -> View:
+    def _arranged(self, number: int, array: Array, elements: int, is_window: bool) -> View:
         axes, lead = self._axes_of(array, elements), array.ndim - elements
         order = (*(i for i in range(lead) if i not in axes), *axes, *range(lead, array.ndim))
-        moved = tuple(array.shape[a] * (1 if repeat is None else repeat[i]) for i, a in enumerate(order))
+        moved = tuple(array.shape[a] for a in order)
         window = moved[lead - self.ndim :]
-        if repeat is None and not elements:
+        if is_window and not elements:
             window = tuple(
                 m if a in self.whole else n for a, (m, n) in enumerate(zip(self.extents, window, strict=True))
             )
         shape = (*self.batch, *window)
         view_shape = None if moved == shape else shape
-        return View(number, None if order == tuple(range(array.ndim)) else order, view_shape, repeat)
+        return View(number, None if order == tuple(range(array.ndim)) else order, view_shape)
 
 
 class _Masks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from kernelscape.api.fields import Described, Way, arguments_of, arrays_of, gath
 from kernelscape.api.operands import Operands, flipped_origin, run_parts
 from kernelscape.api.options import Options, changed
 from kernelscape.api.results import Result, allocate, is_writable
+from kernelscape.api.selection import Selection
 from kernelscape.api.strips import BLEND_BYTES, in_strips, output_grid
 from kernelscape.boundary import MODES, Outside, canonical_modes
 from kernelscape.geometry import anchors as anchors_along
@@ -24,8 +26,9 @@ from kernelscape.kernels.materialize import written_at_once, written_rows
 
 
 def run_gather(
-    operands: Operands, options: Options, way: Way, output: Any, workers: int | None, *, written: bool = False
-) -> Any:
+    operands: Operands, options: Options, way: Way, output: Any, workers: int | None,
+    selection: Selection | None = None, *, written: bool = False,
+) -> Any:  # fmt: skip
     """The sums of products of windows with the kernels at their anchors, as `run_parts` gives them.
 
     Blends of kernels are made for some rows at a time; so are those of other fields if they are to be `written` out.
@@ -40,15 +43,17 @@ def run_gather(
 
     first = bounds[0]
     if isinstance(first, Blend) or written:
-        return _run_rows(operands, options, way, bounds, output, workers)
+        return _run_rows(operands, options, way, bounds, output, workers, selection)
     if len(bounds) == 1 and operands.result.kind != "c" and _has_classes(first, options):
-        return _run_classes(operands, options, way, first, output, workers)
-    return _run(operands, options, way, [b for b in bounds if isinstance(b, Bound)], output, workers)
+        return _run_classes(operands, options, way, first, output, workers, selection)
+    whole = [b for b in bounds if isinstance(b, Bound)]
+    return _run(operands, options, way, whole, output, workers, selection=selection)
 
 
 def _run_rows(
-    operands: Operands, options: Options, way: Way, bounds: Sequence[Bound | Blend], output: Any, workers: int | None
-) -> Any:
+    operands: Operands, options: Options, way: Way, bounds: Sequence[Bound | Blend], output: Any, workers: int | None,
+    selection: Selection | None,
+) -> Any:  # fmt: skip
     """Some rows at a time, with kernels that are made for these."""
     extents, inner, first = operands.extents, operands.inner, bounds[0]
     at_once = (
@@ -57,28 +62,33 @@ def _run_rows(
         else written_at_once(first, extents, inner.itemsize, BLEND_BYTES)
     )
     grid = output_grid(options, extents, first.size)
-    first_output = output[0] if operands.masked else output
-    if isinstance(first_output, np.ndarray):  # refused as a whole if it does not fit
-        counts = dict(zip(operands.axes, (axis.count for axis in grid), strict=True))
-        shape = tuple(counts.get(axis, n) for axis, n in enumerate(operands.array.shape))
-        allocate([Result(shape, operands.result, False, options.invalid)], first_output)
+    counts = dict(zip(operands.axes, (axis.count for axis in grid), strict=True))
+    shape = tuple(counts.get(axis, n) for axis, n in enumerate(operands.array.shape))
+    target = output[0] if operands.masked else output
+    if isinstance(target, np.ndarray):  # refused as a whole if it does not fit
+        allocate([Result(shape, operands.result, False, options.invalid)], target)
+    read = [*operands.read, *(array for bound in bounds for array in arrays_of(bound))]
+    if selection is not None:
+        read += selection.arrays
+        selection = selection.resolved(shape, [axis in operands.axes for axis in range(len(shape))])
 
-    def run(part: Options, low: int, high: int, target: Any) -> Any:
+    def run(part: Options, low: int, high: int, target: Any, chosen: Selection | None = None) -> Any:
+        high = low + 1 if chosen is not None and chosen.is_empty else high
         made = [
             lowered(b, extents, low, high, inner)
             if isinstance(b, Blend)
             else written_rows(b, extents, low, high, inner)
             for b in bounds
         ]
-        return _run(operands, part, way, made, target, workers)
+        return _run(operands, part, way, made, target, workers, selection=chosen)
 
-    read = [*operands.read, *(array for bound in bounds for array in arrays_of(bound))]
-    return in_strips(run, options, grid, extents, at_once, axis=operands.axes[0], output=output, read=read)
+    axis = operands.axes[0]
+    return in_strips(run, options, grid, extents, at_once, axis=axis, output=output, read=read, selection=selection)
 
 
 def _run(
     operands: Operands, options: Options, way: Way, bounds: Sequence[Bound], output: Any, workers: int | None,
-    blocks: Blocks | None = None,
+    blocks: Blocks | None = None, selection: Selection | None = None,
 ) -> Any:  # fmt: skip
     """With one field, or with those of the real and of the imaginary parts."""
     inner = operands.inner
@@ -96,7 +106,7 @@ def _run(
     else:  # correlation conjugates the kernel
         function = kept_function(gathered_complex, fields=fields, conjugated=not way.flipped, **words)
     parts: list[Any] = [a for bound in bounds for a in arguments_of(bound, operands.axes, way, inner)]
-    return run_parts(operands, options, function, parts, output, workers, blocks)
+    return run_parts(operands, options, function, parts, output, workers, blocks, selection)
 
 
 # -- windows of each pixel's own size ----------------------------------------------------------------------------------
@@ -110,7 +120,10 @@ def _has_classes(bound: Bound | Blend, options: Options) -> bool:
     return centred and max(bound.size) // 2 > LEAST
 
 
-def _run_classes(operands: Operands, options: Options, way: Way, bound: Bound, output: Any, workers: int | None) -> Any:
+def _run_classes(
+    operands: Operands, options: Options, way: Way, bound: Bound, output: Any, workers: int | None,
+    selection: Selection | None,
+) -> Any:  # fmt: skip
     """Each block of pixels with a window that just holds those of its pixels."""
     assert bound.reach is not None
     grid = output_grid(options, operands.extents, bound.size)
@@ -119,19 +132,24 @@ def _run_classes(operands: Operands, options: Options, way: Way, bound: Bound, o
     classes = occurring(reaches, max(bound.size) // 2)
     options = changed(options, anchors=tuple((axis.first, axis.count) for axis in grid))
     if not classes:
-        return _run(operands, options, way, [bound], output, workers)
+        return _run(operands, options, way, [bound], output, workers, selection=selection)
     if len(classes) == 1:
         small = with_radius(bound, classes[0])
-        return _run(operands, changed(options, size=small.size), way, [small], output, workers)
+        return _run(operands, changed(options, size=small.size), way, [small], output, workers, selection=selection)
     # Blocks are written in turn, so that what is written to must not be a copy of what is handed back.
     given = output if operands.masked else (output,)
-    read = (*operands.read, *arrays_of(bound))
+    read = [*operands.read, *arrays_of(bound)]
+    if selection is not None:
+        read += selection.arrays
+        selection = replace(selection, asked=given[0] is not None)
     targets = tuple(o.dtype.newbyteorder("=") if _is_copied(o, read) else o for o in given)
     result: Any = targets if operands.masked else targets[0]
     for low, high in itertools.pairwise([-1, *classes]):
         small = with_radius(bound, high)
         blocks = Blocks(reaches, low, high)
-        result = _run(operands, changed(options, size=small.size), way, [small], result, workers, blocks)
+        own = changed(options, size=small.size)
+        result = _run(operands, own, way, [small], result, workers, blocks, selection)
+        selection = None if selection is None else selection.kept()
     made = result if operands.masked else (result,)
     for one, array in zip(given, made, strict=True):
         if isinstance(one, np.ndarray) and one is not array:

@@ -18,6 +18,7 @@ from kernelscape.api.fields import Way
 from kernelscape.api.operands import operands_of
 from kernelscape.api.options import options_of, refuse_unknown, with_known_keywords
 from kernelscape.api.products import run_linear
+from kernelscape.api.selection import selection_of
 from kernelscape.kernels.field import Field
 
 _Integers = int | Sequence[int]
@@ -128,13 +129,14 @@ def correlate(
     """
     if unknown:
         refuse_unknown(correlate, unknown)
+    selection = selection_of(at, otherwise)
     operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where, nan_policy)
     options = options_of(
-        None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid, at,
-        otherwise, operands.loaded, None, method, tol,
+        None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid,
+        operands.loaded, None, method, tol,
     )  # fmt: skip
     way = Way(flipped=False, scattered=form == "scatter")
-    return run_linear(operands, options, way, output=output, workers=workers, progress=progress)
+    return run_linear(operands, options, way, output=output, workers=workers, progress=progress, selection=selection)
 
 
 @with_known_keywords
@@ -206,10 +208,11 @@ def convolve(
     """
     if unknown:
         refuse_unknown(convolve, unknown)
+    selection = selection_of(at, otherwise)
     operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where, nan_policy)
     options = options_of(
-        None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid, at,
-        otherwise, operands.loaded, None, method, tol,
+        None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid,
+        operands.loaded, None, method, tol,
     )  # fmt: skip
     way = Way(flipped=True, scattered=form == "scatter")
-    return run_linear(operands, options, way, output=output, workers=workers, progress=progress)
+    return run_linear(operands, options, way, output=output, workers=workers, progress=progress, selection=selection)

@@ -163,8 +163,8 @@ def linear_operator(
             raise ArgumentError(f"mode='valid' is padding='valid'; got padding={padding!r} too.")
         mode, padding = "constant", "valid"
     options = options_of(
-        None, None, mode, 0.0, origin, stride, dilation, padding, axes, "propagate", 1, np.nan, None,
-        "input", None, None, "auto", None, None,
+        None, None, mode, 0.0, origin, stride, dilation, padding, axes, "propagate", 1, np.nan,
+        None, None, "auto", None, None,
     )  # fmt: skip
     made = _made(operands, weights, options, form, operation, workers)
     from scipy.sparse.linalg import LinearOperator

@@ -23,9 +23,12 @@ from kernelscape.api.arguments import (
 )
 from kernelscape.api.classes import Blocks
 from kernelscape.api.fields import field_axes, named_axes
+from kernelscape.api.frame import Frame
 from kernelscape.api.options import Options, changed, dtype_of, native
-from kernelscape.api.results import allocate
+from kernelscape.api.results import allocate, is_writable
+from kernelscape.api.selection import Selection
 from kernelscape.api.stencils import stencil_of
+from kernelscape.api.untouched import Surrounds, elsewhere, fill
 from kernelscape.api.weighing import Finish, Rule
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
 from kernelscape.expression import DType, Shape
@@ -59,6 +62,8 @@ class Operands:
     complex_weights: bool
     masks: tuple[Array, ...] = ()
     masked: bool = False
+    own_mask: Array | None = None
+    """What a masked input says itself, of its shape: True where a sample counts."""
 
     @property
     def window(self) -> WindowArgument | Array:
@@ -137,7 +142,7 @@ def operands_of(
     loaded = inner if dtype is None else _real(dtype)
     field = weights if kernel is None else None
     words_of_kernel = (result, inner, loaded, own.kind == "c")
-    return Operands(array, kernel, field, along, rule, *words_of_kernel, masks, given.masked)
+    return Operands(array, kernel, field, along, rule, *words_of_kernel, masks, given.masked, *given.masks)
 
 
 def _kernel_axes(kernel: Shape, shape: Shape, axes: Any) -> tuple[int, ...]:
@@ -260,42 +265,86 @@ def _along(mask: Array, shape: Shape, axes: tuple[int, ...]) -> Array:
 
 def run_function(
     function: Callable[..., Any], options: Options, arguments: Sequence[Any], output: Any, workers: int | None,
-    blocks: Blocks | None = None,
+    blocks: Blocks | None = None, selection: Selection | None = None,
 ) -> Any:  # fmt: skip
     """Run a function of this library, which can be traced: with ``method="numpy"`` by its definition."""
     made = stencil_of(function, options)
     if options.method != "numpy":
-        return made.computed([canonical_argument(a) for a in arguments], output, workers, blocks)
+        given = [canonical_argument(a) for a in arguments]
+        return made.computed(given, output, workers, blocks, selection=selection)
     from kernelscape.api.fallback import run_by_definition
 
     given = [canonical_argument(a) for a in arguments]
-    return run_by_definition(made.prepared_for(given), given, output)
+    return run_by_definition(made.prepared_for(given), given, output, selection)
 
 
 def run_parts(
     operands: Operands, options: Options, function: Callable[..., Any], parts: list[Any], output: Any,
-    workers: int | None, blocks: Blocks | None = None,
+    workers: int | None, blocks: Blocks | None = None, selection: Selection | None = None,
 ) -> Any:  # fmt: skip
     """A function of the input's parts and of some more arguments; two results are the parts of a complex one.
 
-    Of masked operands the flags of the results come behind, and `output` is a pair.
+    Of masked operands the flags of the results come behind, and `output` is a pair, as is what the selection has
+    elsewhere.
     """
     options = operands.unflagged(options)
     (target, *flags) = output if operands.masked else (output,)
-    if operands.result.kind != "c":
-        if target is None and operands.inner != operands.result:
-            target = operands.result
-        targets = (target, *flags) if flags else target
-        return run_function(function, options, [operands.window, *parts], targets, workers, blocks)
-    parts = [*input_parts(operands, options.cval), *parts]
-    whole = replace(stencil_of(function, options).prepared_for(parts).shared.results[0], dtype=operands.result)
-    (result,) = allocate([whole], target)
-    if operands.complex_input or operands.complex_weights:
-        found = run_function(function, options, parts, (result.real, result.imag, *flags), workers)
-    else:
-        found = run_function(function, options, parts, (result.real, *flags) if flags else result.real, workers)
-        result.imag = 0
+    if selection is not None and selection.asked is None:
+        selection = replace(selection, asked=target is not None)
+    if operands.result.kind == "c":
+        return _run_complex(operands, options, function, parts, (target, *flags), workers, selection)
+    if target is None and operands.inner != operands.result:
+        target = operands.result
+    targets = (target, *flags) if flags else target
+    return run_function(function, options, [operands.window, *parts], targets, workers, blocks, selection)
+
+
+def _run_complex(
+    operands: Operands, options: Options, function: Callable[..., Any], parts: list[Any], outputs: tuple[Any, ...],
+    workers: int | None, selection: Selection | None,
+) -> Any:  # fmt: skip
+    """The same for complex results, of which the engine writes the parts."""
+    given = [*input_parts(operands, options.cval), *parts]
+    prepared = stencil_of(function, options).prepared_for(given)
+    whole = replace(prepared.shared.results[0], dtype=operands.result)
+    (result,) = allocate([whole], outputs[0])
+    flags = list(outputs[1:])
+    several = operands.complex_input or operands.complex_weights
+    if selection is not None and not is_writable(result.real, [*operands.read, *selection.arrays]):
+        # What stands elsewhere is written before the input is read.
+        made = run_parts(
+            operands, options, function, parts, (result.dtype, *flags) if flags else result.dtype, workers,
+            selection=selection,
+        )  # fmt: skip
+        result[...] = made[0] if flags else made
+        return (result, made[1]) if flags else result
+    if selection is not None:
+        around = Surrounds.of(prepared.frame, [operands.array, *given[1:]])
+        own = selection
+        if flags:
+            own = replace(selection, otherwise=selection.otherwise_for(0, 2))
+            flags = [np.empty(whole.shape, np.bool_) if flags[0] is None else flags[0]]
+            if selection.otherwise is not None:
+                flags[0][...] = True
+        fill(elsewhere(own, [result], [whole], around, given=outputs[0] is not None), [result], [whole])
+        selection = selection.kept()
+    if not several:
+        _without_imaginary_part(result, selection, prepared.frame)
+    targets = [result.real, result.imag] if several else [result.real]
+    all_of_them = (*targets, *flags) if several or flags else result.real
+    found = run_function(function, options, given, all_of_them, workers, selection=selection)
     return (result, found[-1]) if flags else result
+
+
+def _without_imaginary_part(result: Array, selection: Selection | None, frame: Frame) -> None:
+    """A real result where it is wanted."""
+    if selection is None:
+        result.imag = 0
+        return
+    weight = selection.wanted(frame.result_shape, frame.windowed)
+    if weight.dtype.kind == "f":
+        result.imag *= 1 - weight.astype(result.imag.dtype)
+    np.copyto(result.imag, 0, where=weight == 1)
 
 
 def input_parts(operands: Operands, cval: Any) -> list[Any]:

@@ -45,8 +45,6 @@ class Options:
     nan_policy: Any = "propagate"
     min_count: Any = 1
     invalid: Any = math.nan
-    at: Any = None
-    otherwise: Any = "input"
     dtype: Any = None
     kwargs: Any = None
     method: Any = "auto"
@@ -137,10 +135,7 @@ def _is_frozen(value: Any) -> bool:
 
 def _refuse_planned(options: Options) -> None:
     """Capabilities that are planned; an argument of one is an error, never ignored."""
-    otherwise = options.otherwise
     planned = {
-        "at": options.at is not None,
-        "otherwise": not (isinstance(otherwise, str) and otherwise == "input"),
         f"method={options.method!r}": isinstance(options.method, str) and options.method in PLANNED_METHODS,
     }
     for name, asked in planned.items():

@@ -26,6 +26,7 @@ from kernelscape.api.linear import convolve, correlate
 from kernelscape.api.operands import Operands, counted, operands_of, window_axes
 from kernelscape.api.options import Options, changed, not_yet, options_of, refuse_unknown
 from kernelscape.api.products import run_linear
+from kernelscape.api.selection import selection_of
 from kernelscape.api.signatures import apply, stencil
 from kernelscape.errors import ArgumentError, ArgumentTypeError
 from kernelscape.expression import DType, Shape
@@ -112,6 +113,11 @@ def plan(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> FilterPlan
     words = _bound_arguments(operation, args, kwargs)
     if words["progress"] is not None:
         raise not_yet("progress")
+    if selection_of(words["at"], words["otherwise"]) is not None:
+        raise ArgumentError(
+            f"plan({operation.__name__}, ...) is about the whole filter, of which at= chooses outputs; leave out at "
+            "and otherwise."
+        )
     return FilterPlan(operation, words)
 
 
@@ -402,7 +408,7 @@ def _canonical(operation: Callable[..., Any], words: dict[str, Any]) -> tuple[Op
     )  # fmt: skip
     names = ("mode", "cval", "origin", "stride", "dilation", "padding", "axes", "nan_policy", "min_count")
     options = options_of(
-        None, None, *(words[name] for name in (*names, "invalid", "at", "otherwise")), operands.loaded, None,
+        None, None, *(words[name] for name in (*names, "invalid")), operands.loaded, None,
         words["method"], words["tol"],
     )  # fmt: skip
     return operands, options, Way(flipped=operation is convolve, scattered=words["form"] == "scatter")

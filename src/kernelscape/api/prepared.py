@@ -7,7 +7,7 @@ functions of that structure: a lambda made anew in a loop is traced anew, and no
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -22,14 +22,14 @@ from kernelscape.api.results import Result
 from kernelscape.config import settings
 from kernelscape.errors import MemoryBudgetError, TracingError
 from kernelscape.expression import DType, Node, Shape, structure, verify
-from kernelscape.geometry import Job
+from kernelscape.geometry import Input, Job, WindowAxis
 from kernelscape.machine import named_target
 from kernelscape.plan import Layout, Plan, make_plan
 from kernelscape.reference import can_be_invalid
 from kernelscape.trace import Captured, Guard, Trace, trace, valid
 
 if TYPE_CHECKING:
-    from kernelscape.execute import Executable
+    from kernelscape.execute import Executable, PointExecutable
 
 Slots = tuple[tuple[DType, Shape], ...]
 
@@ -41,7 +41,19 @@ class Shared:
     job: Job
     slots: Slots
     results: tuple[Result, ...]
-    executables: Kept[Executable] = field(default_factory=lambda: Kept(16))
+    executables: Kept[Executable | PointExecutable] = field(default_factory=lambda: Kept(16))
+    choosing: dict[DType, Shared] = field(default_factory=dict)
+    plans: Kept[Plan] = field(default_factory=lambda: Kept(16))
+
+    def selected(self, dtype: DType) -> Shared:
+        """The same where a map of this dtype, the job's last input, says which outputs are wanted."""
+        found = self.choosing.get(dtype)
+        if found is None:
+            axes = tuple(WindowAxis(axis.count, 1, 1, 0, "nearest") for axis in self.job.grid)
+            inputs = (*self.job.inputs, Input(dtype, axes, on_grid=True))
+            job = replace(self.job, inputs=inputs, at=len(self.job.inputs))
+            found = self.choosing[dtype] = Shared(job, self.slots, self.results)
+        return found
 
     def plan(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Plan:
         """What runs for arrays and outputs of these layouts."""
@@ -56,17 +68,41 @@ class Shared:
     def executable(
         self, arrays: Sequence[Array], outputs: Sequence[Array], blocks: Callable[[Plan], tuple[int, int]] | None = None
     ) -> Executable:
-        """The machine code and tables for these layouts; the arrays' are the same at every call."""
-        state = settings()
-        key = (*((o.dtype, o.strides) for o in outputs), state.checked, state.target, blocks is None)
+        """The machine code and tables for these layouts."""
+        key = (self._key(arrays, outputs), blocks is None)
         found = self.executables.get(key)
         if found is None:
             from kernelscape.execute import Executable
 
             plan = self.plan(arrays, outputs)
             cut = None if blocks is None else blocks(plan)
-            found = self.executables.put(key, Executable(plan, checked=state.checked, blocks=cut))
-        return found
+            found = self.executables.put(key, Executable(plan, checked=settings().checked, blocks=cut))
+        return found  # type: ignore[return-value]  # which one it is, is part of the key
+
+    def point_executable(
+        self, arrays: Sequence[Array], outputs: Sequence[Array], results: Sequence[Layout] | None = None
+    ) -> PointExecutable:
+        """The same for single points; with the layouts of `results` for points of a list."""
+        lists = None if results is None else tuple((r.dtype, r.strides) for r in results)
+        key = (self._key(arrays, outputs), "points", lists)
+        found = self.executables.get(key)
+        if found is None:
+            from kernelscape.execute import PointExecutable
+
+            made = PointExecutable(self.kept_plan(arrays, outputs), results, checked=settings().checked)
+            found = self.executables.put(key, made)
+        return found  # type: ignore[return-value]
+
+    def kept_plan(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Plan:
+        """`plan`, remembered."""
+        key = self._key(arrays, outputs)
+        return self.plans.get(key) or self.plans.put(key, self.plan(arrays, outputs))
+
+    def _key(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Hashable:
+        """What executables depend on; the layouts of windows and maps are the same at every call."""
+        state = settings()
+        at = None if self.job.at is None else arrays[self.job.at].strides
+        return (*((o.dtype, o.strides) for o in outputs), state.checked, state.target, at)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -39,7 +39,9 @@ from kernelscape.api.results import Result, allocate, store
 from kernelscape.api.scattered_blends import scatter_blend
 from kernelscape.api.scattered_factors import Planes, planes_for, scattered_factors, with_planes
 from kernelscape.api.scattered_validity import arrived
+from kernelscape.api.selection import Selection
 from kernelscape.api.strips import BLEND_BYTES, in_strips
+from kernelscape.api.untouched import Surrounds, blended, elsewhere, fill
 from kernelscape.boundary import MODES, Outside
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import OutputAxis
@@ -60,8 +62,9 @@ SLIVER = 4
 
 
 def run_scatter(
-    operands: Operands, options: Options, way: Way, output: Any, workers: int | None, *, written: bool = False
-) -> Any:
+    operands: Operands, options: Options, way: Way, output: Any, workers: int | None, chosen: Selection | None = None,
+    *, written: bool = False,
+) -> Any:  # fmt: skip
     """What `correlate` and `convolve` do under ``form="scatter"``; of masked operands the result and its flags.
 
     The kernels of a field can be `written` out beforehand.
@@ -83,13 +86,16 @@ def run_scatter(
     job = Scatter(reach, way, _normalized(operands, reach), operands.inner, options.method, workers, present)
     whole = job.of_parts(array, real, imag)
     flags = arrived(job, real, imag, options.min_count, operands.rule.min_weight)
-    chosen = np.moveaxis(inside(whole, kept), range(-ndim, 0), axes)
+    found = np.moveaxis(inside(whole, kept), range(-ndim, 0), axes)
     if flags is not None:
         flags = np.moveaxis(np.broadcast_to(inside(flags, kept), inside(whole, kept).shape), range(-ndim, 0), axes)
-    found = _handed_out(chosen, flags, operands, options, output)
+    if chosen is not None:
+        handed, flags = _selected(found, flags, operands, options, kept, output, chosen)
+    else:
+        handed = _handed_out(found, flags, operands, options, output)
     if not operands.masked:
-        return found
-    return found, np.ones(found.shape, np.bool_) if flags is None else flags
+        return handed
+    return handed, np.ones(handed.shape, np.bool_) if flags is None else flags.copy()
 
 
 def _normalized(operands: Operands, reach: Reach) -> bool | str:
@@ -98,19 +104,46 @@ def _normalized(operands: Operands, reach: Reach) -> bool | str:
     return operands.normalize if loses or operands.normalize is True else False
 
 
-def _handed_out(chosen: Array, flags: Array | None, operands: Operands, options: Options, output: Any) -> Array:
+def _handed_out(found: Array, flags: Array | None, operands: Operands, options: Options, output: Any) -> Array:
     """The result with its marks, in the dtype and the array that were asked for."""
-    if output is None and flags is None and chosen.dtype == operands.result and chosen.flags.c_contiguous:
-        return chosen
-    result = Result(chosen.shape, operands.result, flags is not None, options.invalid)
+    if output is None and flags is None and found.dtype == operands.result and found.flags.c_contiguous:
+        return found
+    result = Result(found.shape, operands.result, flags is not None, options.invalid)
     (target,) = allocate([result], output)
     if flags is not None:
-        chosen = np.where(flags, chosen, np.array(options.invalid).astype(np.result_type(result.own_dtype, chosen)))
+        found = np.where(flags, found, np.array(options.invalid).astype(np.result_type(result.own_dtype, found)))
     if target.dtype.kind in "biu":
-        store(chosen, target, options.invalid)
+        store(found, target, options.invalid)
     else:
-        target[...] = chosen
+        target[...] = found
     return target
+
+
+def _selected(
+    found: Array, flags: Array | None, operands: Operands, options: Options, kept: Slices, output: Any,
+    chosen: Selection,
+) -> tuple[Array, Array | None]:  # fmt: skip
+    """The folded result where it is wanted, and elsewhere what the selection says; and which of it is valid."""
+    result = Result(found.shape, operands.result, flags is not None, options.invalid)
+    (target,) = allocate([result], output)
+    windowed = [axis in operands.axes for axis in range(found.ndim)]
+    at = chosen.wanted(found.shape, windowed)
+    places = dict(zip(operands.axes, kept, strict=True))
+    image = operands.array[tuple(places.get(axis, slice(None)) for axis in range(found.ndim))]
+    values = np.empty(found.shape, target.dtype.newbyteorder("="))
+    if operands.masked:
+        # The flags' own entry is that all is valid elsewhere.
+        chosen = replace(chosen, otherwise=chosen.otherwise_for(0, 2))
+    if chosen.otherwise is None:
+        values[...] = target
+    around = Surrounds(found.shape, windowed, lambda _: image)
+    fill(elsewhere(chosen, [values], [result], around, given=output is not None), [values], [result])
+    wanted = at != 0
+    weight = at[wanted] if at.dtype.kind == "f" else None
+    there = None if flags is None else flags[wanted]
+    values[wanted] = blended(found[wanted].astype(operands.result), there, weight, values[wanted], options.invalid)
+    target[...] = values
+    return target, None if flags is None else flags | ~wanted
 
 
 def _loaded(operands: Operands) -> Array:
@@ -321,8 +354,8 @@ class Scatter:
     def options(self, size: Any, mode: Any, origin: Any, axes: Any, anchors: Any = None) -> Options:
         """How windows are taken of sources; a place that nothing reaches is 0."""
         return options_of(
-            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, "propagate", 1, 0.0, None,
-            "input", self.inner, None, self.method, None, anchors,
+            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, "propagate", 1, 0.0,
+            self.inner, None, self.method, None, anchors,
         )  # fmt: skip
 
     def balanced(self, array: Array, bound: Bound, box: Region | None = None) -> Array:
@@ -392,7 +425,7 @@ class Scatter:
             array = self.rescaled(array, blend, None)
         axes, dilation = self.axes_of(array), self.reach.dilation
         options = options_of(
-            None, None, "constant", 0.0, 0, 1, dilation, "full", axes, "propagate", 1, math.nan, None, "input",
+            None, None, "constant", 0.0, 0, 1, dilation, "full", axes, "propagate", 1, math.nan,
             None, None, self.method, None, None,
         )  # fmt: skip
 

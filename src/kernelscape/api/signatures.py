@@ -9,6 +9,7 @@ from typing import Any, Never, overload
 
 from kernelscape.api.arguments import as_mask
 from kernelscape.api.options import options_of, refuse_unknown, with_known_keywords
+from kernelscape.api.selection import selection_of
 from kernelscape.api.stencils import Stencil, stencil_of
 
 _Size = int | Sequence[int | None] | None
@@ -141,12 +142,13 @@ def apply(
     """
     if unknown:
         refuse_unknown(apply, unknown)
+    selection = selection_of(at, otherwise)
     options = options_of(
-        size, footprint, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid, at,
-        otherwise, dtype, kwargs, method, tol,
+        size, footprint, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid,
+        dtype, kwargs, method, tol,
     )  # fmt: skip
     mask = None if where is None else as_mask(where)
-    return stencil_of(function, options).called(arrays, mask, output, workers, progress)
+    return stencil_of(function, options).called(arrays, output, workers, progress, selection, mask)
 
 
 @overload
@@ -207,9 +209,11 @@ def stencil(
     """
     if unknown:
         refuse_unknown(stencil, unknown)
+    selection = selection_of(at, otherwise)
     options = options_of(
-        size, footprint, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid, at,
-        otherwise, dtype, kwargs, method, tol,
+        size, footprint, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid,
+        dtype, kwargs, method, tol,
     )  # fmt: skip
-    made = functools.partial(Stencil, options=options, where=where)
+    kept = None if selection is None else selection.own_copy()
+    made = functools.partial(Stencil, options=options, selection=kept, where=where)
     return made if function is None else made(function)

@@ -26,6 +26,8 @@ from kernelscape.api.kept import Kept
 from kernelscape.api.options import Options, nan_found, not_yet
 from kernelscape.api.prepared import Prepared, prepare
 from kernelscape.api.results import allocate, written
+from kernelscape.api.selected import run_selected
+from kernelscape.api.selection import Selection
 from kernelscape.api.validity import is_masked, run_masked, with_masks
 from kernelscape.errors import ArgumentError, ArgumentTypeError, PerformanceWarning, TracingError
 from kernelscape.kernels.words import in_words
@@ -44,14 +46,18 @@ class Stencil:
     ----------
     function : callable
     options : Options
+    selection : Selection or None
+        Which outputs are wanted, if not all are.
     where : array of bool, optional
         Which samples count.
     """
 
-    def __init__(self, function: Callable[..., Any], options: Options, where: Any = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], options: Options, selection: Selection | None = None, where: Any = None
+    ) -> None:
         if not callable(function):
             raise ArgumentTypeError(f"The function must be callable; got {in_words(function)}.")
-        self.function, self.options = function, options
+        self.function, self.options, self.selection = function, options, selection
         self.where = None if where is None else as_mask(where)
         self._prepared: Kept[Prepared] = Kept(64)
         functools.update_wrapper(self, function, updated=())
@@ -62,7 +68,7 @@ class Stencil:
         name = getattr(self, "__qualname__", "")
         for part in name.split("."):
             found = getattr(found, part, None)
-        return name if found is self else (Stencil, (self.function, self.options, self.where))
+        return name if found is self else (Stencil, (self.function, self.options, self.selection, self.where))
 
     def __repr__(self) -> str:
         return f"<kernelscape.Stencil of {getattr(self.function, '__qualname__', self.function)!s}>"
@@ -93,10 +99,13 @@ class Stencil:
         >>> ks.stencil(lambda w: np.sum(w), size=3)(np.array([1, 2, 3]), output=np.float32)
         array([4., 6., 8.], dtype=float32)
         """
-        return self.called(arrays, self.where, output, workers, progress)
+        return self.called(arrays, output, workers, progress, self.selection, self.where)
 
-    def called(self, arrays: Sequence[Any], where: Array | None, output: Any, workers: Any, progress: Any) -> Any:
-        """The result for a user's arguments, of samples that a mask allows."""
+    def called(
+        self, arrays: Sequence[Any], output: Any, workers: int | None, progress: Any, selection: Selection | None,
+        where: Array | None,
+    ) -> Any:  # fmt: skip
+        """The result for arguments as they were given, of samples that a mask allows."""
         if progress is not None:
             raise not_yet("progress")
         if workers is not None:
@@ -106,23 +115,26 @@ class Stencil:
             arguments = with_masks(arguments, where, self.options)
         if is_masked(arguments):
 
-            def masked(function: Callable[..., Any], options: Options, target: Any) -> Any:
-                return stencil_of(function, options).of_arguments(arguments, target, workers)
+            def masked(function: Callable[..., Any], options: Options, given: Any, target: Any, chosen: Any) -> Any:
+                return stencil_of(function, options).of_arguments(given, target, workers, chosen)
 
-            return run_masked(masked, self.function, self.options, arguments, output)
-        return self.of_arguments(arguments, output, workers)
+            return run_masked(masked, self.function, self.options, arguments, output, selection)
+        return self.of_arguments(arguments, output, workers, selection)
 
-    def of_arguments(self, arguments: Sequence[Argument], output: Any, workers: int | None) -> Any:
+    def of_arguments(
+        self, arguments: Sequence[Argument], output: Any, workers: int | None, selection: Selection | None
+    ) -> Any:
         """The result for canonical arguments."""
         if has_fields(arguments):
 
-            def call(given: Expanded, options: Options, target: Any) -> Any:
-                return stencil_of(given.function, options).computed(given.arguments, target, workers, expanded=given)
+            def call(given: Expanded, options: Options, target: Any, chosen: Selection | None) -> Any:
+                made = stencil_of(given.function, options)
+                return made.computed(given.arguments, target, workers, expanded=given, selection=chosen)
 
             if self.options.nan_policy == "raise":
                 _refuse_nan(arguments)
-            return run_with_fields(self.function, self.options, arguments, output, call)
-        return self.computed(arguments, output, workers)
+            return run_with_fields(self.function, self.options, arguments, output, call, selection)
+        return self.computed(arguments, output, workers, selection=selection)
 
     def plan(self, *arrays: Any, output: Any = None) -> Plan:
         """Say what a call on these arrays would run.
@@ -155,6 +167,9 @@ class Stencil:
         inputs = frame.job_arrays(arguments)
         read = [*inputs, *prepared.run_time_arguments(arguments)]
         targets = written(allocate(shared.results, output), shared.results, read)
+        if self.selection is not None:
+            at = frame.job_view(self.selection.wanted(frame.result_shape, frame.windowed))
+            shared, inputs = shared.selected(at.dtype), [*inputs, at]
         return shared.plan(inputs, [frame.job_view(t) for t in targets])
 
     def computed(
@@ -164,10 +179,12 @@ class Stencil:
         workers: int | None,
         blocks: Blocks | None = None,
         expanded: Expanded | None = None,
+        selection: Selection | None = None,
     ) -> Any:
         """The result for canonical arguments among which is no field.
 
-        Where `blocks` says which, only these are written; `expanded` says which arguments were a field.
+        Where `blocks` says which, only these are written; `expanded` says which arguments were a field; `selection`
+        says which outputs are wanted.
         """
         if workers is not None:
             pool.resolve_workers(workers)
@@ -181,17 +198,21 @@ class Stencil:
                     raise
                 warn_of_numpy(error)
             else:
+                if selection is not None:
+                    handed = run_selected(prepared, arguments, output, workers, blocks, selection)
+                    return tuple(handed) if prepared.several else handed[0]
                 return _run(prepared, arguments, output, workers, blocks)
         from kernelscape.api.fallback import run_with_numpy
 
         function, layout = (self.function, None) if expanded is None else (expanded.user, expanded.layout)
-        return run_with_numpy(function, make_frame(self.options, arguments), arguments, self.options, output, layout)
+        frame = make_frame(self.options, arguments)
+        return run_with_numpy(function, frame, arguments, self.options, output, layout, selection)
 
     def _plan_with_fields(self, arguments: Sequence[Argument], output: Any) -> Plan:
         """The plan of the first rows that are computed together."""
         plans: list[Plan] = []
 
-        def planned(given: Expanded, options: Options, target: Any) -> Any:
+        def planned(given: Expanded, options: Options, target: Any, chosen: Selection | None) -> Any:
             plans.append(stencil_of(given.function, options).plan(*given.arguments, output=target))
             raise _Planned
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from kernelscape.api.arguments import Array
 from kernelscape.api.options import Options, changed
+from kernelscape.api.selection import Selection
 from kernelscape.errors import ShapeError
 from kernelscape.expression import Shape
 from kernelscape.geometry import (
@@ -23,8 +24,11 @@ from kernelscape.geometry import (
 BLEND_BYTES = 1 << 26
 """Memory for kernels that are made beforehand, for some rows of the image."""
 
-Run = Callable[[Options, int, int, Any], Any]
-"""``run(options, low, high, output)``: outputs that read their kernels at ``low <= p < high`` along the first axis."""
+Run = Callable[..., Any]
+"""``run(options, low, high, output)``: outputs that read their kernels at ``low <= p < high`` along the first axis.
+
+With a selection it gets that of these outputs, too.
+"""
 
 
 def output_grid(options: Options, extents: Shape, size: Shape) -> list[OutputAxis]:
@@ -41,7 +45,7 @@ def output_grid(options: Options, extents: Shape, size: Shape) -> list[OutputAxi
 
 def in_strips(
     run: Run, options: Options, grid: Sequence[OutputAxis], extents: Shape, at_once: int, *, axis: int, output: Any,
-    read: Sequence[Array],
+    read: Sequence[Array], selection: Selection | None = None,
 ) -> Any:  # fmt: skip
     """The result, or the tuple of results, of `run` for as many rows at once as reach over `at_once` positions.
 
@@ -57,6 +61,8 @@ def in_strips(
     output : as in `apply`
     read : sequence of ndarray
         What must not change before all is computed.
+    selection : Selection, optional
+        Which outputs are wanted, resolved.
 
     Raises
     ------
@@ -66,7 +72,8 @@ def in_strips(
     along, extent = grid[0], extents[0]
     parts = list(_parts(along, extent, at_once))
     if len(parts) == 1:
-        return run(options, *_anchors_between(along, *parts[0], extent), output)
+        chosen = () if selection is None else (selection,)
+        return run(options, *_anchors_between(along, *parts[0], extent), output, *chosen)
     several = isinstance(output, tuple | list)
     given: list[Any] = list(output) if several else [output]
     wholes = [_target(one, axis, along.count, read) for one in given]
@@ -75,7 +82,8 @@ def in_strips(
         place = (slice(None),) * axis + (slice(first, stop),)
         targets = [one[place] if isinstance(one, np.ndarray) else one for one in wholes]
         bounds = _anchors_between(along, first, stop, extent)
-        found = run(changed(options, anchors=anchors), *bounds, tuple(targets) if several else targets[0])
+        chosen = () if selection is None else (selection.part(axis, first, stop),)
+        found = run(changed(options, anchors=anchors), *bounds, tuple(targets) if several else targets[0], *chosen)
         if first == 0:
             # One dtype may stand for several results.
             several, pieces = isinstance(found, tuple), found if isinstance(found, tuple) else (found,)

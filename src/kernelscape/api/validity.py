@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from kernelscape.api.arguments import Argument, Array, WindowArgument, array_of
+from kernelscape.api.arguments import Argument, Array, PixelArgument, WindowArgument, array_of
 from kernelscape.api.fields import kept_function
 from kernelscape.api.options import Options, changed
+from kernelscape.api.selection import Selection
 from kernelscape.errors import TracingError
 from kernelscape.trace import count, valid
 
@@ -43,29 +44,71 @@ def is_masked(arguments: Sequence[Argument]) -> bool:
     return any(isinstance(a, WindowArgument) and a.masked for a in arguments)
 
 
+Run = Callable[[Callable[..., Any], Options, Sequence[Argument], Any, Selection | None], Any]
+
+
 def run_masked(
-    run: Callable[[Callable[..., Any], Options, Any], Any], function: Callable[..., Any], options: Options,
-    arguments: Sequence[Argument], output: Any,
+    run: Run, function: Callable[..., Any], options: Options, arguments: Sequence[Argument], output: Any,
+    selection: Selection | None,
 ) -> Any:  # fmt: skip
-    """Results as masked arrays; `run` computes a function of the windows of `arguments`."""
+    """Results as masked arrays; `run` computes a function of windows.
+
+    Where an output is not wanted, it is masked if it is the input's sample and that is masked.
+    """
     windows = tuple(n for n, a in enumerate(arguments) if isinstance(a, WindowArgument | np.ndarray))
     every = changed(options, min_count=0)
     words: dict[str, Any] = {"windows": windows, "least": options.min_count}
+    with_flags = kept_function(_with_flags, function=function, **words)
     try:
-        alone = output if isinstance(output, tuple | list) else (output,)
-        targets = tuple(part for o in alone for part in (o, None))
-        found = run(kept_function(_with_flags, function=function, **words), changed(every, method="traced"), targets)
-        results, flags, several = found[0::2], found[1::2], len(found) > 2 or isinstance(output, tuple)
+        if selection is None:
+            alone = output if isinstance(output, tuple | list) else (output,)
+            targets = tuple(part for o in alone for part in (o, None))
+            found = run(with_flags, changed(every, method="traced"), arguments, targets, None)
+            results, flags = found[0::2], found[1::2]
+        else:
+            flags = _flags_of_selected(run, with_flags, changed(every, method="traced"), arguments, selection)
+            found = run(function, options, arguments, output, selection)
+            results = found if isinstance(found, tuple) else (found,)
+        several = len(results) > 1 or isinstance(output, tuple)
     except TracingError:
         if options.method == "traced":
             raise
         # As the warning says, NumPy calls the function, which says by itself what is valid.
-        found = run(function, options, output)
+        found = run(function, options, arguments, output, selection)
         several = isinstance(found, tuple)
         results = found if several else (found,)
-        flags = (run(kept_function(_enough, **words), every, None),) * len(results)
+        flags = (run(kept_function(_enough, **words), every, arguments, None, None),) * len(results)
     made = tuple(masked_array(r, f, options.invalid) for r, f in zip(results, flags, strict=True))
     return made if several else made[0]
+
+
+def _flags_of_selected(
+    run: Run, function: Callable[..., Any], options: Options, arguments: Sequence[Argument], selection: Selection
+) -> tuple[Array, ...]:
+    """Which results are valid where some are wanted only."""
+    flags = kept_function(_every_second, function=function)
+    wanted = replace(selection, at=selection.at if isinstance(selection.at, tuple) else selection.at != 0)
+    found: tuple[Array, ...] = run(flags, options, arguments, None, replace(wanted, otherwise=1))
+    first = next(a for a in arguments if isinstance(a, WindowArgument | np.ndarray))
+    if not isinstance(selection.otherwise, str) or not (isinstance(first, WindowArgument) and first.masked):
+        return found
+    if not first.masks:
+        return found
+    there = run(_value_of_map, options, [array_of(first), PixelArgument(first.masks[0])], None, None)
+    elsewhere = run(_untrue, options, [array_of(first)], None, replace(wanted, otherwise=1))
+    return tuple(f & (there | ~elsewhere) for f in found)
+
+
+def _every_second(*values: Any, function: Callable[..., Any], **words: Any) -> Any:
+    return function(*values, **words)[1::2]
+
+
+def _value_of_map(window: Any, value: Any) -> Any:
+    return value
+
+
+def _untrue(window: Any) -> Any:
+    return np.zeros((), np.bool_)
 
 
 def masked_array(result: Array, flags: Array, invalid: float) -> Any:

@@ -17,8 +17,17 @@ from kernelscape import cache
 from kernelscape.backends import cpu
 from kernelscape.backends.cpu import LoadedCode
 from kernelscape.backends.driver import worker_text
-from kernelscape.backends.emit import fill_text, kernel_text, planes_text
-from kernelscape.expression import DType
+from kernelscape.backends.emit import (
+    Loading,
+    Phases,
+    Run,
+    fill_text,
+    gather_text,
+    kernel_text,
+    phases_text,
+    planes_text,
+)
+from kernelscape.backends.point_driver import points_text
 from kernelscape.loops import Stage
 from kernelscape.machine import Target
 
@@ -37,11 +46,20 @@ def kernel(stage: Stage, target: Target, *, masked: bool, checked: bool) -> Load
     )
 
 
-def fill(target: Target, source: DType, swapped: bool, seen: DType, row: DType, *, checked: bool) -> LoadedCode:
-    """The function that fills rows of dtype `row` from samples of dtype `source`, which the function sees as `seen`."""
+def fill(target: Target, loading: Loading, step: int, *, checked: bool) -> LoadedCode:
+    """The function that fills rows from samples that lie `step` elements apart, or elsewhere."""
     return _code(
-        ("fill", target, source.str, swapped, seen.str, row.str, checked),
-        lambda: fill_text(target, source, swapped, seen, row, checked=checked),
+        ("fill", target, *loading.key, step, checked),
+        lambda: fill_text(target, loading, step=step, checked=checked),
+        target,
+    )
+
+
+def phases(target: Target, loading: Loading, phases: Phases, *, checked: bool) -> LoadedCode:
+    """The function that takes strided rows apart."""
+    return _code(
+        ("phases", target, *loading.key, phases, checked),
+        lambda: phases_text(target, loading, phases, checked=checked),
         target,
     )
 
@@ -53,6 +71,20 @@ def planes(target: Target, itemsize: int, planes: int, *, checked: bool) -> Load
         lambda: planes_text(target, itemsize, planes, checked=checked),
         target,
     )
+
+
+def gather(target: Target, loading: Loading, run: Run, *, checked: bool) -> LoadedCode:
+    """The function that brings windows together which lie anywhere in an array."""
+    return _code(
+        ("gather", target, *loading.key, run, checked),
+        lambda: gather_text(target, loading, run, checked=checked),
+        target,
+    )
+
+
+def points(target: Target, *, checked: bool) -> LoadedCode:
+    """The native worker for single points, the same for all stages."""
+    return _code(("points", target, checked), lambda: points_text(target, checked=checked), target)
 
 
 def worker(target: Target, *, checked: bool) -> LoadedCode:

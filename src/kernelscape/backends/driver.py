@@ -16,10 +16,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kernelscape.backends.cpu import function_attributes
+from kernelscape.backends.driver_rows import Rows
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I1, I8, I64, PTR, Builder, Module, Type, Value, constant
-from kernelscape.backends.words import AxisWord, Call, InputWord, Phase, Plane, Segment, SegmentInput, Sweep, Words
-from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
+from kernelscape.backends.words import (
+    AxisWord,
+    Call,
+    InputWord,
+    Plane,
+    Segment,
+    SegmentInput,
+    Sweep,
+)
 from kernelscape.machine import Target
 
 
@@ -27,8 +35,7 @@ def worker_text(target: Target, *, checked: bool) -> str:
     """The module with ``void worker(ptr sweep, ptr call, ptr scratch)``."""
     module = Module(function_attributes(target))
     builder = module.function("worker", [("sweep", PTR), ("call", PTR), ("scratch", PTR)])
-    is_x86 = target.cpu.startswith(("x86", "znver", "sky", "ice", "cascade")) or "+sse2" in target.features
-    control = _FloatingControl(module, builder) if is_x86 else None
+    control = FloatingControl.of(target, module, builder)
     _Worker(builder, checked).write()
     if control is not None:
         control.restore()
@@ -36,8 +43,14 @@ def worker_text(target: Target, *, checked: bool) -> str:
     return module.text()
 
 
-class _FloatingControl:
-    """The default control word of SSE arithmetic while the worker runs (round to nearest, denormals kept, no traps)."""
+class FloatingControl:
+    """The default control word of SSE arithmetic while a worker runs (round to nearest, denormals kept, no traps)."""
+
+    @classmethod
+    def of(cls, target: Target, module: Module, builder: Builder) -> FloatingControl | None:
+        """That of the machines that have one."""
+        is_x86 = target.cpu.startswith(("x86", "znver", "sky", "ice", "cascade")) or "+sse2" in target.features
+        return cls(module, builder) if is_x86 else None
 
     def __init__(self, module: Module, builder: Builder) -> None:
         self.builder = builder
@@ -52,44 +65,13 @@ class _FloatingControl:
         self.builder.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.kept.name})")
 
 
-class _Worker:
+class _Worker(Rows):
     """Writes the body of the worker function."""
 
     def __init__(self, builder: Builder, checked: bool) -> None:
-        self.b, self.checked = builder, checked
-        self.sweep, self.call, self.scratch = builder.arguments
-        self.y, self.masked = builder.local(I64), builder.local(I64)
-        self.tile, self.rest = builder.local(I64), builder.local(I64)
-        self.sum, self.outside = builder.local(I64), builder.local(I64)
+        super().__init__(builder, checked)
+        self.y, self.group, self.tile, self.rest = (builder.local(I64) for _ in range(4))
         self.kernel = builder.local(PTR)
-
-    # -- words -------------------------------------------------------------------------------------------------------
-
-    def word(self, table: Value, name: int, type: Type = I64) -> Value:
-        return self.b.load(type, self.b.offset(table, 8 * name))
-
-    def entry(self, table: Value, index: Value, type: Type = I64) -> Value:
-        return self.b.load(type, self.b.element_pointer(table, "i64", index))
-
-    def record(self, table: Value, index: Value, words: type[Words]) -> Value:
-        return self.b.offset(table, self.b.mul(index, constant(I64, 8 * len(words))))
-
-    def room(self, name: Sweep) -> Value:
-        """A table of the worker's own, in its scratch memory."""
-        return self.b.offset(self.scratch, self.word(self.sweep, name))
-
-    def count(self, stop: Value, body: Callable[[Value], None]) -> None:
-        def run(i: Value, _: list[Value]) -> list[Value]:
-            body(i)
-            return []
-
-        self.b.loop(constant(I64, 0), stop, 1, [], run)
-
-    def put(self, table: Value, index: Value, value: Value) -> None:
-        self.b.store(value, self.b.element_pointer(table, "i64", index))
-
-    def number(self, value: int) -> Value:
-        return constant(I64, value)
 
     # -- tiles -------------------------------------------------------------------------------------------------------
 
@@ -138,15 +120,36 @@ class _Worker:
         self.count(self.word(self.sweep, Sweep.INPUTS), self.input_bases)
         self.count(self.word(self.sweep, Sweep.PLANES), self.plane_base)
         b.store(first, self.y)
+        b.store(first, self.group)
 
         def going() -> Value:
             return b.binary("and", b.icmp("slt", b.load(I64, self.y), last), self.wanted())
 
         def rows() -> None:
             self.one_step(b.load(I64, self.y), segment, last)
-            b.store(b.add(b.load(I64, self.y), self.word(self.sweep, Sweep.ROWS)), self.y)
+            self.next_tile()
 
         b.repeat(going, rows)
+
+    def next_tile(self) -> None:
+        """Tiles whose rows are some rows apart lie in each other; behind as many of them comes the next group."""
+        b = self.b
+        spacing, group = self.word(self.sweep, Sweep.SPACING), b.load(I64, self.group)
+        after = b.add(group, b.mul(self.word(self.sweep, Sweep.ROWS), spacing))
+        y = b.add(b.load(I64, self.y), self.number(1))
+        ended = b.icmp("eq", y, b.add(group, spacing))
+        b.store(b.select(ended, after, y), self.y)
+        b.store(b.select(ended, after, group), self.group)
+
+    def rows_left(self, y: Value, last: Value) -> Value:
+        """How many rows of the tile that begins at `y`, at least 1, lie before `last`; it may have fewer."""
+        b = self.b
+        spacing = self.word(self.sweep, Sweep.SPACING)
+        return b.add(b.binary("udiv", b.sub(b.sub(last, y), self.number(1)), spacing), self.number(1))
+
+    def line(self, y: Value, t: Value) -> Value:
+        """Row `t` of the tile that begins at `y`."""
+        return self.b.add(y, self.b.mul(t, self.word(self.sweep, Sweep.SPACING)))
 
     def outer_index(self, slab: Value) -> None:
         """Position along each outer axis, the last one running fastest."""
@@ -162,42 +165,6 @@ class _Worker:
             b.store(b.binary("udiv", rest, extent), self.rest)
 
         self.count(outer, one)
-
-    def input_bases(self, number: Value) -> None:
-        """For each combination of outer taps: the address of its slab, or OUTSIDE."""
-        b = self.b
-        record = self.record(self.word(self.sweep, Sweep.INPUT_TABLE, PTR), number, InputWord)
-        outer = self.word(self.sweep, Sweep.OUTER)
-        base = self.entry(self.word(self.call, Call.INPUT_BASES, PTR), number)
-        taps, maps = self.word(record, InputWord.COMBINATION_TABLE, PTR), self.word(record, InputWord.OUTER_MAPS, PTR)
-        strides, bases = self.word(record, InputWord.OUTER_STRIDES, PTR), self.word(record, InputWord.BASES_AT)
-        places = self.room(Sweep.OUTER_AT)
-
-        def combination(c: Value) -> None:
-            b.store(base, self.sum)
-            b.store(self.number(0), self.outside)
-
-            def axis(a: Value) -> None:
-                tap = self.entry(taps, b.add(b.mul(c, outer), a))
-                place = b.add(b.mul(self.entry(places, a), self.entry(strides, a)), tap)
-                found = self.entry(self.entry(maps, a, PTR), place)
-                outside = b.convert("zext", b.icmp("slt", found, self.number(LOWEST_OFFSET)), I64)
-                missing = b.convert("zext", b.icmp("eq", found, self.number(MISSING)), I64)
-                kind = b.add(outside, missing)
-                b.store(b.binary("or", b.load(I64, self.outside), kind), self.outside)
-                b.store(b.add(b.load(I64, self.sum), found), self.sum)
-
-            self.count(outer, axis)
-            kind = b.load(I64, self.outside)
-            missing = b.icmp("uge", kind, self.number(2))
-            value = b.select(missing, self.number(MISSING), self.number(OUTSIDE))
-            value = b.select(b.icmp("eq", kind, self.number(0)), b.load(I64, self.sum), value)
-            self.put(b.offset(self.scratch, bases), c, value)
-
-        self.count(self.word(record, InputWord.COMBINATIONS), combination)
-        held = b.offset(self.scratch, self.word(record, InputWord.HELD_AT))
-        slots = b.mul(self.word(record, InputWord.COMBINATIONS), self.word(record, InputWord.RING_SLOTS))
-        self.count(slots, lambda slot: self.put(held, slot, self.number(OUTSIDE)))
 
     def plane_base(self, number: Value) -> None:
         b = self.b
@@ -224,150 +191,14 @@ class _Worker:
             self.input_rows(number, record, self.record(inputs, number, SegmentInput), y)
 
         self.count(self.word(self.sweep, Sweep.INPUTS), one)
-        self.count(self.word(self.sweep, Sweep.PLANES), lambda p: self.output_rows(p, y, segment, last))
+        planes = self.word(self.sweep, Sweep.PLANES)
+        self.count(planes, lambda p: self.output_rows(p, y, segment, last))
         self.coordinates(y, segment, last)
-        self.run_kernel(segment)
         whole = b.icmp("eq", self.word(segment, Segment.POSITIONS), self.word(segment, Segment.COUNT))
-        self.count(self.word(self.sweep, Sweep.PLANES), lambda p: self.copy_out(p, y, segment, last, whole))
-
-    def input_rows(self, number: Value, record: Value, part: Value, y: Value) -> None:
-        b = self.b
-        start = b.mul(y, self.word(record, InputWord.Y_STRIDE))
-        offsets, ymap = self.word(record, InputWord.Y_OFFSET_TABLE, PTR), self.word(record, InputWord.Y_MAP, PTR)
-        rows, last = self.word(record, InputWord.Y_OFFSETS), self.word(record, InputWord.Y_LAST)
-        bases = b.offset(self.scratch, self.word(record, InputWord.BASES_AT))
-        first_row, phases = self.word(record, InputWord.FIRST_ROW), self.word(record, InputWord.PHASES)
-
-        def combination(c: Value) -> None:
-            base = self.entry(bases, c)
-
-            def row(r: Value) -> None:
-                place = b.intrinsic("smin", I64, b.add(start, self.entry(offsets, r)), last)
-                found = self.entry(ymap, place)
-                lowest = self.number(LOWEST_OFFSET)
-                inside = b.binary("and", b.icmp("sge", found, lowest), b.icmp("sge", base, lowest))
-                missing = b.binary(
-                    "or", b.icmp("eq", found, self.number(MISSING)), b.icmp("eq", base, self.number(MISSING))
-                )
-                entry = b.add(first_row, b.mul(b.add(b.mul(c, rows), r), phases))
-                source = b.add(base, found)
-                b.when(
-                    inside,
-                    lambda: self.inside_row(number, record, part, entry, source, (c, r, place)),
-                    lambda: self.outside_row(record, part, entry, missing),
-                )
-
-            self.count(rows, row)
-
-        self.count(self.word(record, InputWord.COMBINATIONS), combination)
-
-    def set_row(self, entry: Value, address: Value, flags: Value, first: Value, end: Value) -> None:
-        self.put(self.room(Sweep.ROWS_AT), entry, address)
-        self.put(self.room(Sweep.FLAGS_AT), entry, flags)
-        if self.checked:
-            self.set_limits(entry, first, end)
-
-    def set_limits(self, entry: Value, first: Value, end: Value) -> None:
-        limits, twice = self.room(Sweep.LIMITS_AT), self.b.mul(entry, self.number(2))
-        self.put(limits, twice, first)
-        self.put(limits, self.b.add(twice, self.number(1)), end)
-
-    def outside_row(self, record: Value, part: Value, entry: Value, is_missing: Value) -> None:
-        """A row outside the array: the constant row, with no flag set where it is missing."""
-        b = self.b
-        b.store(b.binary("or", b.load(I64, self.masked), b.convert("zext", is_missing, I64)), self.masked)
-        address = self.word(record, InputWord.CONSTANT_ROW)
-        end = b.add(address, self.word(record, InputWord.CONSTANT_BYTES))
-        phases = self.word(part, SegmentInput.PHASE_TABLE, PTR)
-
-        def phase(q: Value) -> None:
-            own = self.word(self.record(phases, q, Phase), Phase.FLAGS)
-            flags = b.select(is_missing, self.word(record, InputWord.NO_FLAGS), own)
-            self.set_row(b.add(entry, q), address, flags, address, end)
-
-        self.count(self.word(record, InputWord.PHASES), phase)
-
-    def inside_row(
-        self, number: Value, record: Value, part: Value, entry: Value, source: Value, where: tuple[Value, ...]
-    ) -> None:
-        b = self.b
-        phases = self.word(part, SegmentInput.PHASE_TABLE, PTR)
-        direct = b.icmp("ne", self.word(part, SegmentInput.DIRECT), self.number(0))
-
-        def point() -> None:
-            table = self.word(self.call, Call.INPUT_LIMITS, PTR)
-            limits = b.element_pointer(table, "i64", b.mul(number, self.number(2)))
-            first, end = self.word(limits, 0), self.word(limits, 1)
-
-            def phase(q: Value) -> None:
-                plan = self.record(phases, q, Phase)
-                address = b.add(source, self.word(plan, Phase.START))
-                self.set_row(b.add(entry, q), address, self.word(plan, Phase.FLAGS), first, end)
-
-            self.count(self.word(record, InputWord.PHASES), phase)
-
-        b.when(direct, point, lambda: self.ring_row(number, record, part, entry, source, where))
-
-    def ring_row(
-        self, number: Value, record: Value, part: Value, entry: Value, source: Value, where: tuple[Value, ...]
-    ) -> None:
-        """A padded row in the worker's memory; filled when its slot does not hold it yet.
-
-        Dilation leaves gaps between the rows of a tile, so what a slot holds is written down for each of them.
-        """
-        b, (c, r, place) = self.b, where
-        slots, count = self.word(record, InputWord.RING_SLOTS), self.word(record, InputWord.PHASES)
-        ring = b.icmp("ne", self.word(record, InputWord.RING), self.number(0))
-        slot = b.select(ring, b.binary("urem", place, slots), r)
-        bytes_ = self.word(record, InputWord.ROW_BYTES)
-        own = b.add(b.mul(c, slots), slot)
-        at = b.mul(b.mul(own, count), bytes_)
-        home = b.add(b.convert("ptrtoint", b.offset(self.scratch, self.word(record, InputWord.RING_AT)), I64), at)
-        held = b.offset(self.scratch, self.word(record, InputWord.HELD_AT))
-        new = b.icmp("ne", self.entry(held, own), place)
-        phases = self.word(part, SegmentInput.PHASE_TABLE, PTR)
-        at_once = b.icmp("ne", self.word(part, SegmentInput.BLOCK), self.number(0))
-        apart = b.binary("and", new, b.binary("xor", at_once, constant(I1, 1)))
-
-        def phase(q: Value) -> None:
-            address = b.add(home, b.mul(q, bytes_))
-            plan = self.record(phases, q, Phase)
-            self.set_row(b.add(entry, q), address, self.word(plan, Phase.FLAGS), address, b.add(address, bytes_))
-            b.when(apart, lambda: self.fill(number, record, plan, address, source))
-
-        self.count(count, phase)
-        together = b.binary("and", new, at_once)
-        b.when(together, lambda: self.fill_planes(number, record, phases, home, source))
-        self.put(held, own, place)
-
-    def fill_planes(self, number: Value, record: Value, plan: Value, home: Value, source: Value) -> None:
-        """The rows of all planes of one source row."""
-        b = self.b
-        limits = b.element_pointer(self.word(self.call, Call.INPUT_LIMITS, PTR), "i64", b.mul(number, self.number(2)))
-        b.call(
-            self.word(record, InputWord.FILL_PLANES, PTR),
-            b.convert("inttoptr", home, PTR),
-            b.convert("inttoptr", b.add(source, self.word(plan, Phase.START)), PTR),
-            self.word(plan, Phase.COUNT),
-            self.word(record, InputWord.ROW_BYTES),
-            self.word(plan, Phase.STEP),
-            limits,
-            b.offset(self.call, 8 * Call.ERROR),
-        )
-
-    def fill(self, number: Value, record: Value, plan: Value, address: Value, source: Value) -> None:
-        b = self.b
-        limits = b.element_pointer(self.word(self.call, Call.INPUT_LIMITS, PTR), "i64", b.mul(number, self.number(2)))
-        b.call(
-            self.word(record, InputWord.FILL, PTR),
-            b.convert("inttoptr", address, PTR),
-            b.convert("inttoptr", source, PTR),
-            self.word(plan, Phase.TABLE, PTR),
-            *(self.word(plan, w) for w in (Phase.COUNT, Phase.LOW, Phase.HIGH, Phase.START, Phase.STEP)),
-            self.word(record, InputWord.CONSTANT_ROW, PTR),
-            limits,
-            b.offset(self.call, 8 * Call.ERROR),
-        )
+        kept = b.icmp("ne", self.word(self.sweep, Sweep.KEEPS), self.number(0))
+        b.when(kept, lambda: self.count(planes, lambda p: self.copy_rows(p, y, segment, last, whole, inward=True)))
+        self.run_kernel(segment)
+        self.count(planes, lambda p: self.copy_rows(p, y, segment, last, whole, inward=False))
 
     def output_rows(self, plane: Value, y: Value, segment: Value, last: Value) -> None:
         """Pointers to the output rows: into the result, or into rows of our own (ragged segments, surplus rows)."""
@@ -382,7 +213,7 @@ class _Worker:
         limits = b.element_pointer(self.word(self.call, Call.PLANE_LIMITS, PTR), "i64", b.mul(plane, self.number(2)))
 
         def one(t: Value) -> None:
-            line = b.add(y, t)
+            line = self.line(y, t)
             final = b.add(base, b.mul(line, self.word(record, Plane.Y_STEP)))
             own = self.own_row(record, t)
             straight = b.binary("and", direct, b.icmp("slt", line, last))
@@ -417,7 +248,7 @@ class _Worker:
         self.count(axes, one)
         self.put(room, axes, self.word(segment, Segment.X0))
         self.put(room, b.add(axes, self.number(1)), self.word(segment, Segment.POSITIONS))
-        self.put(room, b.add(axes, self.number(2)), b.sub(last, y))
+        self.put(room, b.add(axes, self.number(2)), self.rows_left(y, last))
 
     def run_kernel(self, segment: Value) -> None:
         b = self.b
@@ -437,28 +268,30 @@ class _Worker:
             self.word(segment, Segment.COUNT),
         )
 
-    def copy_out(self, plane: Value, y: Value, segment: Value, last: Value, whole: Value) -> None:
+    def copy_rows(self, plane: Value, y: Value, segment: Value, last: Value, whole: Value, *, inward: bool) -> None:
+        """Copies our own rows of outputs, where there are some, to the result; or what that holds to them."""
         b = self.b
         record = self.record(self.word(self.sweep, Sweep.PLANE_TABLE, PTR), plane, Plane)
         step, item = self.word(record, Plane.X_STEP), self.word(record, Plane.ITEM)
         straight = b.binary("and", whole, b.icmp("eq", step, item))
         base = self.entry(self.room(Sweep.PLANE_BASE_AT), plane)
         base = b.add(base, b.mul(self.word(segment, Segment.X0), step))
-        rows = b.intrinsic("smin", I64, self.word(self.sweep, Sweep.ROWS), b.sub(last, y))
+        rows = b.intrinsic("smin", I64, self.word(self.sweep, Sweep.ROWS), self.rows_left(y, last))
         positions = self.word(segment, Segment.POSITIONS)
 
         def one(t: Value) -> None:
-            target = b.add(base, b.mul(b.add(y, t), self.word(record, Plane.Y_STEP)))
-            source = self.own_row(record, t)
+            result = b.add(base, b.mul(self.line(y, t), self.word(record, Plane.Y_STEP)))
+            own = self.own_row(record, t)
+            places = ((own, item), (result, step)) if inward else ((result, step), (own, item))
 
             def copy() -> None:
                 for size in (1, 2, 4, 8):
                     fits = b.icmp("eq", item, self.number(size))
-                    b.when(fits, lambda size=size: self.copy_elements(target, source, positions, step, size))  # type: ignore[misc]
+                    b.when(fits, lambda size=size: self.copy_elements(*places, positions, step, size))  # type: ignore[misc]
 
             if self.checked:
                 reach = b.mul(b.sub(positions, self.number(1)), step)
-                self.inside_plane(plane, target, reach, item, copy)
+                self.inside_plane(plane, result, reach, item, copy)
             else:
                 copy()
 
@@ -475,9 +308,12 @@ class _Worker:
         error = b.offset(self.call, 8 * Call.ERROR)
         b.when(b.binary("and", above, below), copy, lambda: report(b, error, target))
 
-    def copy_elements(self, target: Value, source: Value, positions: Value, step: Value, size: int) -> None:
+    def copy_elements(
+        self, to: tuple[Value, Value], origin: tuple[Value, Value], positions: Value, step: Value, size: int
+    ) -> None:
+        """Elements from one row to another, each an address and a step; `step` is the one that may not be `size`."""
         b = self.b
-        target, source = b.convert("inttoptr", target, PTR), b.convert("inttoptr", source, PTR)
+        target, source = (b.convert("inttoptr", address, PTR) for address, _ in (to, origin))
         bytes_ = b.mul(positions, self.number(size))
         b.module.declare("llvm.memcpy.p0.p0.i64", "void", ["ptr", "ptr", "i64", "i1"])
 
@@ -486,13 +322,13 @@ class _Worker:
                 f"call void @llvm.memcpy.p0.p0.i64(ptr {target.name}, ptr {source.name}, i64 {bytes_.name}, i1 false)"
             )
 
-        def scatter() -> None:
+        def one_by_one() -> None:
             element = I8.of(f"i{8 * size}")
 
             def one(i: Value) -> None:
-                value = b.load(element, b.element_pointer(source, element.element, i))
-                b.store(value, b.offset(target, b.mul(i, step)))
+                value = b.load(element, b.offset(source, b.mul(i, origin[1])))
+                b.store(value, b.offset(target, b.mul(i, to[1])))
 
             self.count(positions, one)
 
-        b.when(b.icmp("eq", step, self.number(size)), block, scatter)
+        b.when(b.icmp("eq", step, self.number(size)), block, one_by_one)

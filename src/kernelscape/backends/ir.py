@@ -402,10 +402,10 @@ class Builder:
         """Reads memory that nobody writes while the function runs: the value is numbered like a pure operation."""
         return self.remember(("load", type, pointer), lambda: self.load(type, pointer, bounds))
 
-    def prefetch(self, pointer: Value) -> None:
-        """Ask for a line of memory that is read soon; any address will do."""
+    def prefetch(self, pointer: Value, *, for_writing: bool = False) -> None:
+        """Ask for a line of memory that is used soon; any address will do."""
         self.module.declare("llvm.prefetch.p0", "void", ["ptr", "i32", "i32", "i32"])
-        self.line(f"call void @llvm.prefetch.p0(ptr {pointer.name}, i32 0, i32 2, i32 1)")
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer.name}, i32 {int(for_writing)}, i32 2, i32 1)")
 
     def store(self, value: Value, pointer: Value, bounds: Bounds | None = None) -> None:
         pointer = self._checked_pointer(pointer, value.type, bounds)

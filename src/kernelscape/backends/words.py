@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from enum import IntEnum, auto
 
+APART = -(1 << 63)
+"""As the step of a run of samples: another function fills it."""
+
 
 class Words(IntEnum):
     """A record of 64-bit words, numbered from 0 in the order in which they are written here."""
@@ -19,7 +22,7 @@ class Words(IntEnum):
 
 
 class Sweep(Words):
-    """What is the same for all calls of one executable."""
+    """What is the same for all calls of one executable; KEEPS: outputs are read before they are written."""
 
     KERNEL = auto()
     MASKED_KERNEL = auto()
@@ -27,6 +30,7 @@ class Sweep(Words):
     PLANES = auto()
     OUTER = auto()
     ROWS = auto()
+    SPACING = auto()
     Y_COUNT = auto()
     STRIP = auto()
     STRIPS = auto()
@@ -50,6 +54,11 @@ class Sweep(Words):
     PLANE_BASE_AT = auto()
     COLUMNS_AT = auto()
     COLUMN_BYTES = auto()
+    SOURCE_ROWS_AT = auto()
+    SOURCE_FLAGS_AT = auto()
+    SOURCE_LIMITS_AT = auto()
+    MADE_AT = auto()
+    KEEPS = auto()
 
 
 class Call(Words):
@@ -73,10 +82,14 @@ class Call(Words):
 
 
 class InputWord(Words):
-    """An input: where its rows come from, and the worker's own rows for it."""
+    """An input: where its rows come from, and the worker's own rows for it.
+
+    Where MAKE is not 0 its rows are made by this kernel of those of SOURCES other inputs, of which SOURCE_TABLE has the
+    first row and the bytes of an element.
+    """
 
     FILL = auto()
-    FILL_PLANES = auto()
+    FILL_BLOCK = auto()
     COMBINATIONS = auto()
     Y_OFFSETS = auto()
     Y_OFFSET_TABLE = auto()
@@ -97,6 +110,11 @@ class InputWord(Words):
     FIRST_ROW = auto()
     BASES_AT = auto()
     HELD_AT = auto()
+    MAKE = auto()
+    LANES = auto()
+    ITEM = auto()
+    SOURCES = auto()
+    SOURCE_TABLE = auto()
 
 
 class Segment(Words):
@@ -110,10 +128,18 @@ class Segment(Words):
 
 
 class SegmentInput(Words):
-    """An input in one segment: read in place (DIRECT), or copied row by row, or (BLOCK) all planes of a row at once."""
+    """An input in one segment: read in place (DIRECT), or copied row by row, or all rows of a source row at once.
+
+    With a BLOCK of 1 that is all of them; with one of 2 their ends are filled row by row. The rows begin at byte
+    BLOCK_AT; the other words are those that ``emit/planes.py`` and ``emit/phases.py`` ask for.
+    """
 
     DIRECT = auto()
     BLOCK = auto()
+    BLOCK_AT = auto()
+    BLOCK_START = auto()
+    BLOCK_COUNT = auto()
+    BLOCK_STEP = auto()
     PHASE_TABLE = auto()
 
 

@@ -93,7 +93,7 @@ class Executable:
                 scratch = free.pop()
             except IndexError:
                 memory = self._scratch()
-                scratch = _aligned(memory), memory
+                scratch = aligned(memory), memory
             self._worker(sweep, address, scratch[0])
             free.append(scratch)
 
@@ -134,7 +134,7 @@ class Executable:
         tables = [
             (_INPUT_BASES, [address_of(a) for a in arrays]),
             (_PLANE_BASES, [starts[n] + offset for n, offset in self.tables.plane_offsets]),
-            (_ARGUMENTS, [word for a in arguments for word in _span(a)]),
+            (_ARGUMENTS, [word for a in arguments for word in span_of(a)]),
         ]
         if self.checked:
             bounds = np.lib.array_utils.byte_bounds
@@ -154,12 +154,12 @@ class Executable:
         return words
 
 
-def _aligned(memory: Array) -> int:
+def aligned(memory: Array) -> int:
     """The first address of a cache line."""
     return rounded(address_of(memory), LINE)
 
 
-def _span(argument: Array) -> tuple[int, int, int]:
+def span_of(argument: Array) -> tuple[int, int, int]:
     """A run-time argument as code sees it: where it is, and its bounds."""
     start = address_of(argument)
     return start, start, start + argument.nbytes

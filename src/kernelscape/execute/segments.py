@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
+from kernelscape.backends.emit import LARGEST_STEP
 from kernelscape.backends.words import Phase, Segment, SegmentInput
 from kernelscape.boundary import MODES, Outside, locate
 from kernelscape.execute.memory import Array, Memory, Words, rounded
 from kernelscape.execute.work import Work
-from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
+from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE, RowInput
 from kernelscape.semantics import register_dtype
 
 SEGMENT_LIMIT = 1 << 15
@@ -25,6 +27,16 @@ STEP_SECONDS = 10e-3
 """Work between two looks at the cancel word, as expected."""
 COLUMN_BYTES = 1 << 15
 """Column rows of one tile that a segment may fill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Elements ``low <= j < high`` of a row: the first at byte `start`, and `step` bytes from position to position."""
+
+    low: int
+    high: int
+    start: int
+    step: int
 
 
 # -- where rows are cut ------------------------------------------------------------------------------------------------
@@ -48,7 +60,7 @@ def _cuts(work: Work) -> list[int]:
     """Positions along x at which a cell of some map, or a block that can be chosen, begins."""
     axis = work.plan.arrangement.x - work.batch
     found: set[int] = set()
-    for number, spec in enumerate(work.stage.inputs):
+    for number, spec in enumerate(work.stage.inputs[: len(work.job.inputs)]):
         cells = work.job.inputs[number].cells
         if spec.is_uniform and cells is not None:
             grid = work.job.grid[axis]
@@ -77,11 +89,11 @@ def block(work: Work) -> int:
     """Positions of a segment: rows of all inputs stay in the second-level cache, and workers have enough pieces."""
     stage, chunk = work.stage, work.stage.chunk
     sizes = (
-        len(o) * len(i.outer) * i.planes * i.dtype.itemsize
+        len(o) * len(i.outer) * i.rows_each * i.dtype.itemsize
         for o, i in zip(stage.y_offsets, stage.inputs, strict=True)
         if not i.is_uniform and not i.is_packed
     )
-    fitting = work.plan.target.cache_bytes // 2 // max(1, sum(sizes))
+    fitting = work.plan.target.cache_bytes // 2 // max(1, sum(sizes) * stage.spacing)
     if stage.columns:
         # Column rows are written and read at once: they should stay in the first-level cache.
         widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
@@ -91,7 +103,9 @@ def block(work: Work) -> int:
     fitting = min(fitting, int(STEP_SECONDS / (each * stage.rows)))
     if work.y_count * work.slabs < 16:
         fitting = min(fitting, math.ceil(work.x_count / 16))
-    return max(chunk, min(fitting, SEGMENT_LIMIT) // chunk * chunk)
+    # A segment of strided colours begins with the first of them, since those of one position are moved together.
+    unit = math.lcm(chunk, work.flat) if any(i.phases > 1 for i in stage.inputs) else chunk
+    return max(unit, min(fitting, SEGMENT_LIMIT) // unit * unit)
 
 
 # -- what can be read in place -----------------------------------------------------------------------------------------
@@ -100,7 +114,7 @@ def block(work: Work) -> int:
 def interior(work: Work) -> tuple[int, int] | None:
     """Positions whose samples all lie in the arrays, when some input can be read in place."""
     inputs = work.stage.inputs
-    numbers = range(len(inputs))
+    numbers = range(len(work.job.inputs))
     if not any(is_readable(work, n) for n in numbers):
         return None
     low, high = 0, work.x_count
@@ -133,7 +147,7 @@ def is_readable(work: Work, number: int) -> bool:
     if spec.is_packed:
         return True
     arrangement, size = work.plan.arrangement, layout.dtype.itemsize
-    if work.stride_along(arrangement.x) != 1:
+    if work.stride_along(number, arrangement.x) != 1:
         return False
     if arrangement.flat is None:
         return layout.strides[arrangement.x] == size
@@ -153,6 +167,29 @@ def is_block(work: Work, number: int) -> bool:
     return layout.dtype.itemsize in (4, 8)
 
 
+def is_divided(work: Work, number: int) -> bool:
+    """Whether the phases of a row lie side by side in the array, without gaps, and have rows of their own."""
+    spec, layout, arrangement = work.stage.inputs[number], work.plan.layouts[number], work.plan.arrangement
+    size, whole = (
+        layout.dtype.itemsize,
+        arrangement.flat is None or layout.strides[arrangement.flat] == layout.dtype.itemsize,
+    )
+    return spec.phases > 1 and spec.planes == 1 and whole and layout.strides[arrangement.x] == size * work.flat
+
+
+def step_of(work: Work, number: int) -> int:
+    """Elements from one sample of a row to the next, if they are so few that code is written for them; else 1."""
+    layout, arrangement = work.plan.layouts[number], work.plan.arrangement
+    if work.stage.inputs[number].is_packed:
+        return 1
+    if arrangement.flat is None:
+        step = layout.strides[arrangement.x] * work.stride_along(number, arrangement.x)
+    else:
+        step = layout.strides[arrangement.flat]
+    elements, rest = divmod(step, layout.dtype.itemsize)
+    return elements if rest == 0 and 0 < abs(elements) <= LARGEST_STEP else 1
+
+
 # -- the words of a segment --------------------------------------------------------------------------------------------
 
 
@@ -161,10 +198,22 @@ def write_segment(row: Words, work: Work, memory: Memory, x0: int, positions: in
     table = memory.words(len(work.stage.inputs), len(SegmentInput))
     missing = False
     for number, words in enumerate(table):
-        missing |= write_input(words, work, memory, number, x0, positions)
+        if work.stage.inputs[number].body is not None:
+            write_made(words, work, memory, number, positions)
+        else:
+            missing |= write_input(words, work, memory, number, x0, positions)
     row[Segment.X0], row[Segment.POSITIONS] = x0, positions
     row[Segment.COUNT] = rounded(positions, work.stage.chunk)
     row[Segment.MISSING], row[Segment.INPUT_TABLE] = missing, table.ctypes.data
+
+
+def write_made(row: Words, work: Work, memory: Memory, number: int, positions: int) -> None:
+    """How long the rows of an input are that are made of others."""
+    spec = work.stage.inputs[number]
+    phases = memory.words(spec.rows_each, len(Phase))
+    row[SegmentInput.PHASE_TABLE] = phases.ctypes.data
+    # The other phases of the rows that these are made of are not there either.
+    phases[spec.used_phases, Phase.COUNT] = positions + spec.span
 
 
 def write_input(row: Words, work: Work, memory: Memory, number: int, x0: int, positions: int) -> bool:
@@ -179,32 +228,45 @@ def write_input(row: Words, work: Work, memory: Memory, number: int, x0: int, po
         phases[0, Phase.START] = _cell_offset(work, number, x0)
         return False
     row[SegmentInput.DIRECT] = whole and is_readable(work, number)
-    run = _run_inside(work, number, 0, x0, positions + spec.span)
-    row[SegmentInput.BLOCK] = is_block(work, number) and run is not None
     if spec.is_packed:
         _write_packed(phases[0], work, memory, number, x0, positions)
         return False
-    tables = [_write_phase(phases[p], work, memory, number, p, x0, positions) for p in range(spec.phases)]
+    run = _run_of_block(work, number, x0, positions + spec.span)
+    if run is not None:
+        _write_block(row, spec, run, positions + spec.span)
+    used = range(spec.phases) if spec.planes > 1 else spec.used_phases
+    tables = [_write_phase(phases[p], work, memory, number, p, x0, positions, run) for p in used]
     if spec.planes > 1:
         _write_other_planes(phases, work, memory, number, tables)
     return any(bool((table == MISSING).any()) for table in tables if table is not None)
 
 
+def _write_block(row: Words, spec: RowInput, run: Run, length: int) -> None:
+    """How all rows of a source row are filled at once."""
+    row[SegmentInput.BLOCK] = 1 if (run.low, run.high) == (0, length) else 2
+    row[SegmentInput.BLOCK_AT] = run.low * spec.dtype.itemsize
+    row[SegmentInput.BLOCK_START], row[SegmentInput.BLOCK_STEP] = run.start, run.step
+    row[SegmentInput.BLOCK_COUNT] = run.high - run.low
+
+
 def _write_phase(
-    row: Words, work: Work, memory: Memory, number: int, phase: int, x0: int, positions: int
+    row: Words, work: Work, memory: Memory, number: int, phase: int, x0: int, positions: int, block: Run | None
 ) -> Words | None:
-    """How a phase of a row is filled; its places, if it needs a table of them."""
+    """How a phase of a row is filled, but for what a block fills; its places, if it needs a table of them."""
     spec, size = work.stage.inputs[number], work.plan.layouts[number].dtype.itemsize
     length, flags = positions + spec.span, rounded(positions, work.stage.chunk) + spec.span
     row[Phase.COUNT] = length
-    if run := _run_inside(work, number, phase, x0, length):
+    inside = _run_inside(work, number, phase, x0, length)
+    if inside is not None and (block is None or (block.low, block.high) == (0, length)):
         row[Phase.HIGH] = length
-        row[Phase.START], row[Phase.STEP] = run
+        row[Phase.START], row[Phase.STEP] = inside
         if spec.may_miss:
             row[Phase.FLAGS] = memory.all_present(flags)
         return None
     found, affine = places(work, number, phase, x0, length)
     low, high, start, step = _affine_run(found, affine, size)
+    if block is not None:
+        low, high = block.low, block.high
     row[Phase.LOW], row[Phase.HIGH], row[Phase.START], row[Phase.STEP] = low, high, start, step
     if spec.may_miss:
         present = np.ones(flags, np.uint8)
@@ -254,6 +316,24 @@ def _cell_offset(work: Work, number: int, x0: int) -> int:
     index, _ = locate(window.mode, np.array([anchor]), window.extent)
     held = work.job.inputs[number].held_index(axis - work.batch, index)
     return int(held[0]) * work.plan.layouts[number].strides[axis]
+
+
+def _run_of_block(work: Work, number: int, x0: int, length: int) -> Run | None:
+    """The run of a row for which all its planes, or all its phases, lie in the array, one behind the other."""
+    if is_block(work, number):
+        inside = _run_inside(work, number, 0, x0, length)
+        return None if inside is None else Run(0, length, *inside)
+    if not is_divided(work, number):
+        return None
+    axis, flat = work.plan.arrangement.x, work.flat
+    grid, window = work.along(number, axis)
+    base, stride = grid.first - window.dilation * window.centre, work.plan.layouts[number].strides[axis]
+    first = max(-(base // grid.stride), -(-x0 // flat))
+    last = min((window.extent - base) // grid.stride, (x0 + length) // flat)
+    if first >= last:
+        return None
+    start = (base + first * grid.stride) * stride
+    return Run(first * flat - x0, last * flat - x0, start, grid.stride * stride)
 
 
 def _run_inside(work: Work, number: int, phase: int, x0: int, length: int) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from kernelscape.backends import compiled
+from kernelscape.backends.emit import Loading, Phases
 from kernelscape.backends.words import AxisWord, InputWord, Plane, Segment, Sweep
 from kernelscape.boundary import locate
 from kernelscape.execute import segments as along_x
@@ -32,7 +33,7 @@ class Tables:
         self.memory = Memory()
         most = max((math.prod(i.window_shape) for i in self.job.inputs), default=0)
         # In any tile samples may be missing, or there are too few of them.
-        self.always = self.plan.has_gaps or self.job.min_count > most
+        self.always = self.plan.is_masked or self.job.min_count > most
         self.missing = self.always
         self.sweep = self.memory.words(len(Sweep))
         self.plane_offsets = self._plane_offsets()
@@ -55,13 +56,13 @@ class Tables:
         self._compile()
         self._cut(sweep, segments)
         sweep[Sweep.INPUTS], sweep[Sweep.PLANES], sweep[Sweep.OUTER] = len(stage.inputs), planes, len(work.outer)
-        sweep[Sweep.ROWS], sweep[Sweep.Y_COUNT] = stage.rows, work.y_count
+        sweep[Sweep.ROWS], sweep[Sweep.SPACING], sweep[Sweep.Y_COUNT] = stage.rows, stage.spacing, work.y_count
         sweep[Sweep.SEGMENT_TABLE] = table.ctypes.data
         sweep[Sweep.INPUT_TABLE] = inputs.ctypes.data
         sweep[Sweep.PLANE_TABLE] = self._planes(longest).ctypes.data
         sweep[Sweep.OUTER_EXTENTS] = memory.address(work.outer)
         sweep[Sweep.AXES], sweep[Sweep.AXIS_TABLE] = len(stage.roles), self._axes().ctypes.data
-        sweep[Sweep.TOTAL_ROWS] = rows
+        sweep[Sweep.TOTAL_ROWS], sweep[Sweep.KEEPS] = rows, stage.at is not None
         if stage.columns:
             widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
             sweep[Sweep.COLUMN_BYTES] = rounded((longest + max(stage.column_taps)) * widest, LINE)
@@ -74,6 +75,10 @@ class Tables:
             Sweep.COORDINATES_AT: len(stage.roles) + 3,
             Sweep.OUTER_AT: len(work.outer) + 1,
             Sweep.PLANE_BASE_AT: planes,
+            Sweep.SOURCE_ROWS_AT: len(stage.alike),
+            Sweep.SOURCE_FLAGS_AT: len(stage.alike),
+            Sweep.SOURCE_LIMITS_AT: 2 * len(stage.alike) + 2,
+            Sweep.MADE_AT: 1,
         }
         for name, count in sizes.items():
             sweep[name] = memory.room(8 * count)
@@ -88,11 +93,11 @@ class Tables:
 
     def _compile(self) -> None:
         plan, checked = self.plan, self.checked
-        if not plan.has_gaps:
+        if not plan.is_masked:
             code = compiled.kernel(plan.stage, plan.target, masked=False, checked=checked)
             self.memory.kept.append(code)
-            self.sweep[Sweep.KERNEL] = code.addresses["kernel"]
-        if self.missing:
+            self.sweep[Sweep.KERNEL] = self.sweep[Sweep.MASKED_KERNEL] = code.addresses["kernel"]
+        if self.missing and (plan.is_masked or not plan.has_one_stage):
             masked = compiled.kernel(plan.masked_stage, plan.target, masked=True, checked=checked)
             self.memory.kept.append(masked)
             self.sweep[Sweep.MASKED_KERNEL] = masked.addresses["kernel"]
@@ -100,7 +105,7 @@ class Tables:
     def _cut(self, sweep: Words, segments: list[tuple[int, int]]) -> None:
         """Strips and slabs: enough tiles for all workers, few enough that filling rings stays cheap."""
         slabs, y_count, blocks = self.work.slabs, self.work.y_count, self.work.blocks
-        rows = self.stage.rows
+        rows = self.stage.rows * self.stage.spacing
         reach = max((max(i.y_taps) for i in self.stage.inputs), default=0)
         # Never less than what the ring of a strip costs to fill.
         lines = max(1, y_count * slabs * len(segments))
@@ -108,7 +113,7 @@ class Tables:
         strip = max(rows, min(max(wanted, 2 * reach, 8), math.ceil(y_count / 16) if slabs == 1 else y_count))
         strip = min(rounded(strip, rows), rounded(y_count, rows))
         if blocks is not None:
-            strip = rounded(blocks[0], rows)
+            strip = rounded(blocks[0], self.stage.rows)
         strips = math.ceil(y_count / strip)
         per_tile = max(1, min(slabs, math.ceil(wanted / max(1, y_count)))) if strips == 1 else 1
         if blocks is not None:
@@ -170,10 +175,35 @@ class Tables:
     def _inputs(self, longest: int) -> Words:
         table = self.memory.words(len(self.stage.inputs), len(InputWord))
         for number, row in enumerate(table):
+            if self.stage.inputs[number].body is not None:
+                self._made_rows(row, table[self.stage.alike[0]], number, longest)
+                continue
             self._rows_of_input(row, number)
             self._code_of_input(row, number)
             self._room_of_input(row, number, longest)
         return table
+
+    def _made_rows(self, row: Words, like: Words, number: int, longest: int) -> None:
+        """Rows that are computed from those of other inputs, in the places of these."""
+        stage, memory = self.stage, self.memory
+        spec, made, offsets = stage.inputs[number], stage.made(number), stage.y_offsets[number]
+        for word in (
+            *(InputWord.COMBINATIONS, InputWord.PHASES, InputWord.Y_OFFSETS, InputWord.Y_OFFSET_TABLE),
+            *(InputWord.Y_STRIDE, InputWord.Y_LAST, InputWord.RING, InputWord.RING_SLOTS),
+        ):
+            row[word] = like[word]
+        masked = any(i.may_miss or i.has_gaps for i in made.inputs)
+        code = compiled.kernel(made, self.plan.target, masked=masked, checked=self.checked)
+        memory.kept.append(code)
+        row[InputWord.MAKE], row[InputWord.LANES] = code.addresses["kernel"], made.lanes
+        sources = [(stage.row_base[n], stage.inputs[n].dtype.itemsize) for n in stage.alike]
+        row[InputWord.SOURCES], row[InputWord.SOURCE_TABLE] = len(sources), memory.address(sources)
+        row[InputWord.ITEM], row[InputWord.FIRST_ROW] = spec.dtype.itemsize, stage.row_base[number]
+        row[InputWord.ROW_BYTES] = _staggered((longest + spec.span) * spec.dtype.itemsize)
+        slots = len(spec.outer) * int(row[InputWord.RING_SLOTS])
+        row[InputWord.RING_AT] = memory.room(slots * spec.rows_each * int(row[InputWord.ROW_BYTES]))
+        row[InputWord.HELD_AT] = memory.room(8 * slots)
+        assert len(offsets) == row[InputWord.Y_OFFSETS]
 
     def _rows_of_input(self, row: Words, number: int) -> None:
         """Where the rows of an input come from."""
@@ -187,22 +217,28 @@ class Tables:
         row[InputWord.Y_MAP], row[InputWord.Y_LAST] = address(y_map), len(y_map) - 1
         row[InputWord.COMBINATION_TABLE] = address(np.array(spec.outer, np.int64).reshape(len(spec.outer), -1))
         row[InputWord.OUTER_MAPS] = address([address(m) for m in maps])
-        row[InputWord.OUTER_STRIDES] = address([self.work.stride_along(a) for a in arrangement.outer])
+        row[InputWord.OUTER_STRIDES] = address([self.work.stride_along(number, a) for a in arrangement.outer])
         row[InputWord.FIRST_ROW] = stage.row_base[number]
         self.missing |= any((m == MISSING).any() for m in (y_map, *maps))
 
     def _code_of_input(self, row: Words, number: int) -> None:
         """What fills the worker's own rows."""
         spec, seen, layout = self.stage.inputs[number], self.job.inputs[number], self.plan.layouts[number]
+        target, checked = self.plan.target, self.checked
         native, swapped = layout.dtype.newbyteorder("="), not layout.dtype.isnative
-        code = compiled.fill(self.plan.target, native, swapped, seen.dtype, spec.dtype, checked=self.checked)
+        loading = Loading(native, swapped, seen.dtype, spec.dtype)
+        code = compiled.fill(target, loading, along_x.step_of(self.work, number), checked=checked)
         self.memory.kept.append(code)
         row[InputWord.FILL] = code.addresses["fill"]
         if along_x.is_block(self.work, number):
-            size, target = layout.dtype.itemsize, self.plan.target
-            blocks = compiled.planes(target, size, spec.planes, checked=self.checked)
+            blocks = compiled.planes(target, layout.dtype.itemsize, spec.planes, checked=checked)
             self.memory.kept.append(blocks)
-            row[InputWord.FILL_PLANES] = blocks.addresses["planes"]
+            row[InputWord.FILL_BLOCK] = blocks.addresses["planes"]
+        elif along_x.is_divided(self.work, number):
+            phases = Phases(spec.phases, spec.used_phases, self.work.flat)
+            blocks = compiled.phases(target, loading, phases, checked=checked)
+            self.memory.kept.append(blocks)
+            row[InputWord.FILL_BLOCK] = blocks.addresses["phases"]
 
     def _room_of_input(self, row: Words, number: int, longest: int) -> None:
         """Rows of the worker's own, and those that stand for what lies outside."""
@@ -222,3 +258,11 @@ class Tables:
         row[InputWord.NO_FLAGS] = memory.address(np.zeros(length), np.uint8)
         row[InputWord.BASES_AT] = memory.room(8 * len(spec.outer))
         row[InputWord.HELD_AT] = memory.room(8 * rows)
+
+
+def _staggered(size: int) -> int:
+    """Bytes of rows that lie one behind the other and are read together: an odd number of cache lines.
+
+    Rows a power of two apart would share a few sets of the first-level cache.
+    """
+    return rounded(size, LINE) // LINE * LINE + (LINE if rounded(size, LINE) // LINE % 2 == 0 else 0)

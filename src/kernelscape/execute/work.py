@@ -68,11 +68,12 @@ class Work:
 
     def along(self, number: int, axis: int) -> tuple[OutputAxis, WindowAxis]:
         """The outputs, and the windows of an input, along an axis that is no batch axis."""
-        return self.job.grid[axis - self.batch], self.job.inputs[number].axes[axis - self.batch]
+        spec = self.job.inputs[number]
+        return spec.along(self.job.grid[axis - self.batch]), spec.axes[axis - self.batch]
 
-    def stride_along(self, axis: int) -> int:
-        """Places from one output position to the next."""
-        return self.job.grid[axis - self.batch].stride if axis >= self.batch else 1
+    def stride_along(self, number: int, axis: int) -> int:
+        """Places of an input from one output position to the next."""
+        return self.along(number, axis)[0].stride if axis >= self.batch else 1
 
 
 def work_of(plan: Plan, blocks: tuple[int, int] | None) -> Work:

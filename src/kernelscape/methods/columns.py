@@ -63,9 +63,33 @@ def use_columns(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_ord
     return Columns(changed, tuple(found))
 
 
+def in_column_order(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_order: bool) -> tuple[ex.Node, ...]:
+    """The outputs with the floating folds that `use_columns` makes of columns in that order, but without columns.
+
+    For code in which no two positions share a column, and which must give the same bits.
+    """
+
+    def rule(node: ex.Node) -> ex.Node | None:
+        if not isinstance(node, ex.Reduce) or isinstance(node, ex.ArgReduce) or node.dtype.kind != "f":
+            return None
+        body = _in_window_shape(node, shape)
+        if body is None or _folded_columns(node, shape, x, _column_of(shape, x), keep_order) is None:
+            return None
+        # As a slice of all, so that a product is rounded before it is added, as it is in a column.
+        own = ex.Slice(body.shape, body.dtype, body, (0,) * body.ndim, (1,) * body.ndim)
+        others = [axis for axis in range(body.ndim) if axis != x]
+        return ex.reduce(node.operation, ex.reduce(node.operation, own, others) if others else own, (0,))
+
+    return ex.rebuild(outputs, rule)
+
+
+def _column_of(shape: ex.Shape, x: int) -> MakeColumn:
+    return lambda node: ex.Column((shape[x], *node.shape), node.dtype, 0)
+
+
 def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn, keep_order: bool) -> ex.Node | None:
     body = _in_window_shape(node, shape)
-    if node.where is not None or body is None or not _is_uniform_in_taps(body, shape):
+    if node.where is not None or body is None or not is_pointwise(body, shape):
         return None
     floating = node.dtype.kind == "f"
     # A product of columns may overflow where the product in order does not.
@@ -88,7 +112,7 @@ def _sorted_columns(node: ex.Sort, shape: ex.Shape, x: int, column: MakeColumn) 
         return None
     if not node.numbers and node.dtype.kind == "f":
         return None
-    if not _is_uniform_in_taps(body.body, shape) or len(shape) != 2 or body.size > LARGEST_SORT or min(shape) < 4:
+    if not is_pointwise(body.body, shape) or len(shape) != 2 or body.size > LARGEST_SORT or min(shape) < 4:
         return None
     first = ex.pick(body.body, x, 0)
     made = column(ex.sort(first, 0, numbers=True))
@@ -99,29 +123,32 @@ def _in_window_shape(node: ex.Reduce, shape: ex.Shape) -> ex.Node | None:
     """The body of a fold over a whole window, in the window's own shape (a flattened one is seen through)."""
     if node.axes != tuple(range(node.body.ndim)):
         return None
-    return _unflattened(node.body, shape)
+    return unflattened(node.body, shape)
 
 
-def _unflattened(node: ex.Node, shape: ex.Shape) -> ex.Node | None:
+def unflattened(node: ex.Node, shape: ex.Shape) -> ex.Node | None:
+    """A function of flattened windows as one of windows of their own shape; None where it is none."""
     if node.shape == shape:
         return node
     if isinstance(node, ex.Reshape):
         return node.body if node.body.shape == shape else None
     if isinstance(node, ex.Elementwise) and node.shape == (math.prod(shape),):
-        operands = [o if not o.shape else _unflattened(o, shape) for o in node.operands]
+        operands = [o if not o.shape else unflattened(o, shape) for o in node.operands]
         if all(o is not None for o in operands):
             return ex.elementwise(node.operator, node.dtype, *(o for o in operands if o is not None))
     return None
 
 
-def _is_uniform_in_taps(node: ex.Node, shape: ex.Shape) -> bool:
+def is_pointwise(node: ex.Node, shape: ex.Shape) -> bool:
     """Whether every element is the same function of the samples at its own tap, wherever the window stands."""
     if isinstance(node, ex.Window):
         return node.shape == shape
     if isinstance(node, ex.Argument | ex.Constant):
         return not node.shape
+    if isinstance(node, ex.Broadcast):
+        return not node.body.shape and is_pointwise(node.body, shape)
     if isinstance(node, ex.Elementwise):
-        return all(_is_uniform_in_taps(o, shape) for o in node.operands)
+        return all(is_pointwise(o, shape) for o in node.operands)
     return False
 
 

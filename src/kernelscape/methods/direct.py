@@ -75,8 +75,10 @@ def _is_sum_of_products(fold: ex.Reduce) -> bool:
     inside = [n for n in ex.walk([fold.body]) if not isinstance(n, ex.Window | ex.Pixel | ex.Argument | ex.Constant)]
     moving = (ex.Slice, ex.Reshape, ex.Broadcast, ex.Transpose)
     operators = [n for n in inside if not isinstance(n, moving)]
-    known = all(isinstance(n, ex.Elementwise) and n.operator in ("multiply", "square", "cast") for n in operators)
-    return fold.operation == "add" and fold.where is None and known and len(operators) <= 3
+    # A sum of those that count selects them.
+    linear = ("multiply", "square", "cast", "select", "absolute")
+    known = all(isinstance(n, ex.Elementwise) and n.operator in linear for n in operators)
+    return fold.operation == "add" and known and len(operators) <= 3
 
 
 def _registers(node: ex.Node, lanes: int, target: Target) -> int:

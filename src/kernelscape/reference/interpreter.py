@@ -14,13 +14,15 @@ from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
 from kernelscape.expression import DType, MalformedExpressionError, Node, Shape
 from kernelscape.geometry import Job, anchors
 from kernelscape.reference.samples import Array, Chunk, Samples, Value, held_number, load
-from kernelscape.semantics import OPERATORS, convert, register_dtype, saturate
+from kernelscape.semantics import OPERATORS, blend_dtype, convert, register_dtype, saturate
 
 _ELEMENTS_PER_CHUNK = 2**22
 """How many elements all nodes together may have in one chunk of output positions."""
 
 
-def evaluate(job: Job, arrays: Sequence[Array], arguments: Sequence[Array] = ()) -> list[Array]:
+def evaluate(
+    job: Job, arrays: Sequence[Array], arguments: Sequence[Array] = (), kept: Sequence[Array] = ()
+) -> list[Array]:
     """Compute a job by its definition.
 
     Parameters
@@ -30,6 +32,9 @@ def evaluate(job: Job, arrays: Sequence[Array], arguments: Sequence[Array] = ())
         One for each input, of shape ``batch + extents``, of any real dtype and layout; they are only read.
     arguments : sequence of array_like
         The values of `Argument` nodes by slot; each has the node's shape and is converted to its dtype.
+    kept : sequence of ndarray
+        Where ``job.at`` says that not all outputs are wanted: what each output holds beforehand, of its shape and
+        dtype. Outputs that are not wanted are not computed.
 
     Returns
     -------
@@ -47,20 +52,36 @@ def evaluate(job: Job, arrays: Sequence[Array], arguments: Sequence[Array] = ())
     nodes = list(ex.walk(job.outputs))
     grid = job.counts
     total = math.prod(grid)
-    results = [np.empty((total, *n.shape), t) for n, t in zip(job.outputs, job.output_dtypes, strict=True)]
+    shapes = [(total, *n.shape) for n in job.outputs]
+    if job.at is None:
+        wanted = np.arange(total)
+        results = [np.empty(shape, t) for shape, t in zip(shapes, job.output_dtypes, strict=True)]
+    else:
+        wanted = np.flatnonzero(arrays[job.at])
+        results = [
+            np.array(before, t).reshape(shape) for before, shape, t in zip(kept, shapes, job.output_dtypes, strict=True)
+        ]
     footprint = sum(n.size for n in nodes) + sum(math.prod(source.window_shape) for source in job.inputs)
     step = max(1, _ELEMENTS_PER_CHUNK // max(footprint, 1))
     samples = [Samples.of(job, i) for i in range(len(job.inputs))]
     with np.errstate(all="ignore"):
-        for start in range(0, total, step):
-            coordinates = np.unravel_index(np.arange(start, min(start + step, total)), grid)
-            chunk = Chunk(job, arrays, arguments, samples, coordinates)
+        for start in range(0, len(wanted), step):
+            places = wanted[start : start + step]
+            chunk = Chunk(job, arrays, arguments, samples, np.unravel_index(places, grid))
             values: dict[int, Value] = {}
             for node in nodes:
                 values[id(node)] = _MEANING[type(node)](node, [values[id(c)] for c in node.children], chunk)
             enough = chunk.enough_samples()
+            weight = None if job.at is None else chunk.pixel(job.at)
             for node, result in zip(job.outputs, results, strict=True):
-                result[start : start + step] = _store(node, values[id(node)], enough, result.dtype, job.invalid)
+                value = values[id(node)]
+                new = _store(node.dtype, value, enough, result.dtype, job.invalid)
+                if weight is not None and weight.dtype.kind == "f":
+                    # Weights of exactly 1 select: only in between is there something to blend.
+                    mixed = _blended(node.dtype, value, weight, result[places])
+                    part = _store(*mixed, enough, result.dtype, job.invalid)
+                    new = np.where(_lift(weight == 1, node.ndim), new, part)
+                result[places] = new
     return [r.reshape(grid + n.shape) for n, r in zip(job.outputs, results, strict=True)]
 
 
@@ -320,11 +341,19 @@ _MEANING: Mapping[type[Node], Callable[[Any, list[Value], Chunk], Value]] = {
 # -- results ----------------------------------------------------------------------------------------------------------
 
 
-def _store(node: Node, value: Value, enough: BoolArray | None, dtype: DType, invalid: float | int) -> Array:
-    """Convert to the output's dtype and mark what is invalid."""
+def _blended(dtype: DType, value: Value, weight: Array, before: Array) -> tuple[DType, Value]:
+    """A result of `dtype` mixed by weights with what the output holds, and the dtype in which that is made."""
+    mixed = blend_dtype(dtype, before.dtype)
+    share = _lift(weight.astype(mixed), before.ndim - 1)
+    new, old = value.data.astype(mixed), load(before, before.dtype).astype(mixed)
+    return mixed, Value(share * new + (1 - share) * old, value.flags)
+
+
+def _store(source: DType, value: Value, enough: BoolArray | None, dtype: DType, invalid: float | int) -> Array:
+    """Convert from `source` to the output's dtype and mark what is invalid."""
     valid = value.valid()
     if enough is not None:
-        valid = valid & enough.reshape(-1, *(1,) * node.ndim)
+        valid = valid & enough.reshape(-1, *(1,) * (valid.ndim - 1))
     integer_mark = isinstance(invalid, (int, np.integer)) and not isinstance(invalid, bool)
     if dtype.kind in "iu" and integer_mark:
         # An integer that marks invalid outputs marks NaN too, which an integer output cannot hold.
@@ -334,7 +363,7 @@ def _store(node: Node, value: Value, enough: BoolArray | None, dtype: DType, inv
             f"The result has NaN, which an output of dtype {dtype} cannot hold; expected numbers. Give invalid= an "
             f"integer that stands for it, or ask for a floating output."
         )
-    result = saturate(value.data, node.dtype, dtype).astype(dtype)
+    result = saturate(value.data, source, dtype).astype(dtype)
     if valid.all():
         return result
     if dtype.kind in "biu" and not integer_mark:

@@ -54,7 +54,7 @@ class Samples:
     def of(job: Job, number: int) -> Samples:
         source = job.inputs[number]
         found = [
-            locate(axis.mode, positions(output, axis), axis.extent)
+            locate(axis.mode, positions(source.along(output), axis), axis.extent)
             for output, axis in zip(job.grid, source.axes, strict=True)
         ]
         return Samples(

@@ -9,8 +9,8 @@ masked code gives the same bits as the other wherever all samples are valid.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -72,8 +72,9 @@ class Folds:
         else:
             bodies = [part for n, _ in slots for part in (n.body, n.where) if part is not None]
             with self._held.during(bodies, _all_steps(bodies), [lane for _, lane in slots]):
-                if axis is not None and self.stage.rows > 1 and len(slots) > 1 and self._steps_by_one(node, axis):
-                    found = self._by_rows(slots, axis)
+                shift = None if axis is None or self.stage.rows == 1 or len(slots) == 1 else self._row_shift(node)
+                if axis is not None and shift is not None:
+                    found = self._by_rows(slots, axis, shift)
                 else:
                     found = self._looped(slots, index, extents)
         return {(id(n), lane): self._settled(e) for (n, lane), e in zip(slots, found, strict=True)}
@@ -181,7 +182,7 @@ class Folds:
         plan: dict[tuple[int, tuple[int, ...]], set[int]] = {}
         for taps in every:
             for t in rows:
-                source = t * spec.y_stride + spec.y_taps[taps[axis]]
+                source = t * spec.y_step + spec.y_taps[taps[axis]]
                 plan.setdefault((source, taps), set()).add(t)
 
         def order(entry: tuple[int, tuple[int, ...]]) -> tuple[Any, ...]:
@@ -200,24 +201,26 @@ class Folds:
             return None
         return roles.index(Y)
 
-    def _steps_by_one(self, node: ex.Reduce, axis: int) -> bool:
-        """Neighbouring output rows read neighbouring source rows: tap i of row t is tap i + 1 of row t - 1."""
-        extent = node.body.shape[axis]
+    def _row_shift(self, node: ex.Reduce) -> int | None:
+        """By how many taps along y the output rows of the tile are apart; None where they share no source rows."""
         full = [i for i in self.stage.inputs if i.shape == node.body.shape]
-        return extent > self.stage.rows and all(i.y_stride == 1 and i.y_taps == tuple(range(extent)) for i in full)
+        shifts = {i.row_shift for i in full}
+        shift = shifts.pop() if len(shifts) == 1 else None
+        # Rows that are written out one by one should not be more than those in a loop.
+        return None if shift == 1 and len(full[0].y_taps) <= self.stage.rows else shift
 
-    def _by_rows(self, slots: list[Slot], axis: int) -> list[Element]:
+    def _by_rows(self, slots: list[Slot], axis: int, shift: int) -> list[Element]:
         """Loops over source rows: each is loaded once, and every output row of the tile takes what it needs of it.
 
-        Output row t has its tap i in source row i + t. The first and last source rows concern some output rows only
-        and are written out; those in between are a loop. Each output row still meets its taps in their own order.
+        Output row t has its tap i in source row ``i + shift * t``. Source rows that concern the same output rows are a
+        loop, or written out where there is one. Each output row still meets its taps in their own order.
         """
         shape, rows = slots[0][0].body.shape, self.stage.rows
         before, behind = shape[:axis], shape[axis + 1 :]
         cost = self._step_cost(slots)
 
         def one_row(head: Indices, row: Position, active: set[int], state: list[Element]) -> list[Element]:
-            taken = {t: self.emitter.affine(row, 1, -t) for t in active}
+            taken = {t: self.emitter.affine(row, 1, -shift * t) for t in active}
 
             def step(tail: Indices, state: list[Element]) -> list[Element]:
                 return [
@@ -229,18 +232,19 @@ class Folds:
             return self._nest(behind, state, step, cost)
 
         def all_rows(head: Indices, state: list[Element]) -> list[Element]:
-            extent, every = shape[axis], set(range(rows))
-            for row in range(rows - 1):
-                state = one_row(head, row, {t for t in every if t <= row}, state)
-
-            def body(row: Value, carried: list[Value]) -> list[Value]:
-                return _pack(one_row(head, row, every, _unpack(carried, state)), state)
-
-            start, stop = constant(I64, rows - 1), constant(I64, extent)
-            state = _unpack(self.builder.loop(start, stop, 1, _pack(state, state), body, never_empty=True), state)
-            for row in range(extent, extent + rows - 1):
-                state = one_row(head, row, {t for t in every if row - t < extent}, state)
+            for start, stop, active in _row_runs(shape[axis], rows, shift):
+                if stop == start + 1:
+                    state = one_row(head, start, active, state)
+                else:
+                    state = many_rows(head, start, stop, active, state)
             return state
+
+        def many_rows(head: Indices, start: int, stop: int, active: set[int], state: list[Element]) -> list[Element]:
+            def body(row: Value, carried: list[Value]) -> list[Value]:
+                return _pack(one_row(head, row, active, _unpack(carried, state)), state)
+
+            first, end = constant(I64, start), constant(I64, stop)
+            return _unpack(self.builder.loop(first, end, 1, _pack(state, state), body, never_empty=True), state)
 
         return self._nest(before, self._start(slots), all_rows, LOOP_LIMIT + 1)
 
@@ -258,10 +262,11 @@ class Folds:
         """One step of the fold."""
         first = so_far is None
         state = Element(self._identity(node), None) if so_far is None else so_far
-        if self._is_product(node):
+        products, chosen_by = self._products(node)
+        if products is not None:
             a, b = (
-                self.emitter.operand(node.body, f, project(place, f.shape, node.body.shape), lane)
-                for f in _factors(node.body)
+                self.emitter.operand(products, f, project(place, f.shape, products.shape), lane)
+                for f in _factors(products)
             )
             new = fused(self.builder, self.emitter.target, a.value, b.value, state.value)
             valid = self.emitter.both(a.flag, b.flag)
@@ -270,6 +275,9 @@ class Folds:
             valid = element.flag
             new = element.value if first else self._combine(node, state.value, element.value)
         counts = valid
+        if chosen_by is not None:
+            condition = self.emitter.operand(node, chosen_by, project(place, chosen_by.shape, node.body.shape), lane)
+            counts = self.emitter.both(counts, condition.value)
         if node.where is not None:
             chosen = self.emitter.operand(node, node.where, place, lane)
             counts = self.emitter.both(self.emitter.both(valid, chosen.value), chosen.flag)
@@ -308,14 +316,18 @@ class Folds:
             return None
         return this if so_far is None else self.builder.binary("or", so_far, this)
 
-    def _is_product(self, node: ex.Reduce) -> bool:
-        body = node.body
-        return (
-            node.operation == "add"
-            and isinstance(body, ex.Elementwise)
-            and body.operator in ("multiply", "square")
-            and body.dtype.kind == "f"
-        )
+    def _products(self, node: ex.Reduce) -> tuple[ex.Elementwise | None, ex.Node | None]:
+        """The products that a sum fuses, and the condition under which each is added; None: always."""
+        body, condition = node.body, None
+        if isinstance(body, ex.Elementwise) and body.operator == "select" and not self.emitter.masked:
+            test, product, rest = body.operands
+            # What is not chosen is the -0.0 that changes no sum.
+            if _is_negative_zero(rest) and product.shape == body.shape:
+                body, condition = product, test
+        is_product = isinstance(body, ex.Elementwise) and body.operator in ("multiply", "square")
+        if node.operation != "add" or not isinstance(body, ex.Elementwise) or not is_product or body.dtype.kind != "f":
+            return None, None
+        return body, condition
 
     def _combine(self, node: ex.Reduce, a: Value, b: Value) -> Value:
         if self._is_extremum(node):
@@ -429,6 +441,13 @@ class Folds:
         return self.builder.binary("xor", flag, constant(flag.type, 1))
 
 
+def _row_runs(extent: int, rows: int, shift: int) -> Iterator[tuple[int, int, set[int]]]:
+    """Runs of source rows that concern the same output rows of a tile, which are `shift` source rows apart."""
+    edges = sorted({edge for t in range(rows) for edge in (shift * t, shift * t + extent)})
+    for start, stop in pairwise(edges):
+        yield start, stop, {t for t in range(rows) if shift * t <= start < shift * t + extent}
+
+
 def _siblings(emitter: Emitter) -> dict[int, list[ex.Reduce]]:
     """Folds over the same axes that do not need each other share one sweep, and what their bodies have in common."""
     level: dict[int, int] = {}
@@ -448,6 +467,10 @@ def _siblings(emitter: Emitter) -> dict[int, list[ex.Reduce]]:
 def _all_steps(bodies: Sequence[ex.Node]) -> int:
     """Steps of a fold and of those inside it together."""
     return max(n.size for n in ex.walk(bodies))
+
+
+def _is_negative_zero(node: ex.Node) -> bool:
+    return isinstance(node, ex.Constant) and node.value == 0 and math.copysign(1.0, node.value) < 0
 
 
 def _factors(body: ex.Node) -> tuple[ex.Node, ex.Node]:

@@ -31,6 +31,7 @@ from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.folds import Folds
 from kernelscape.backends.emit.maps import Maps
 from kernelscape.backends.emit.order import Order
+from kernelscape.backends.emit.selected import Selected, old_bits
 from kernelscape.backends.emit.shapes import Shapes
 from kernelscape.backends.emit.values import Emitter, Frame, Index, Lane, report
 from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Type, Value, constant, vector_constant
@@ -51,6 +52,9 @@ ARGUMENTS = (
     ("column_bytes", I64),
     ("count", I64),
 )
+
+MOST_STEPS = 60
+"""Nodes one behind the other that are emitted by recursion, each of which takes several of Python's frames."""
 
 
 def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) -> str:
@@ -107,8 +111,11 @@ def _column_pass(builder: Builder, stage: Stage, count: Value, emitter_at: Calla
 def _write_outputs(emitter: Emitter) -> None:
     stage = emitter.stage
     met: list[tuple[Value, Lane]] = []
+    chains = _long_chains(stage.outputs)
     for t in range(stage.rows):
         for u in range(stage.vectors):
+            for node in chains:
+                emitter.element(node, (), (t, u))
             for plane, (number, index) in enumerate(stage.planes()):
                 nan = _write(emitter, number, index, plane, (t, u))
                 if nan is not None:
@@ -119,27 +126,54 @@ def _write_outputs(emitter: Emitter) -> None:
         emitter.builder.when(any_lane(emitter.builder, any_of_all), lambda: _note_nan(emitter, met))
 
 
+def _long_chains(outputs: Sequence[ex.Node]) -> list[ex.Node]:
+    """Scalars, from what they are made of on, where they follow from each other in more steps than recursion serves."""
+    nodes = list(ex.walk(outputs))
+    steps: dict[int, int] = {}
+    for node in nodes:
+        steps[id(node)] = 1 + max((steps[id(child)] for child in node.children), default=0)
+    return [n for n in nodes if not n.shape] if max(steps.values(), default=0) > MOST_STEPS else []
+
+
 def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: Lane) -> Value | None:
     """Stores one vector of an output; returns where it is NaN, if that has to be noted."""
     builder, stage, node = emitter.builder, emitter.stage, emitter.stage.outputs[number]
-    found = emitter.spread(node, index, lane)
-    value, flag = _converted(emitter, found.value, node.dtype, number), found.flag
+    found, output = emitter.spread(node, index, lane), stage.output_dtypes[number]
+    entry = plane * stage.rows + lane[0]
+    selected = old = None
+    if stage.at is not None:
+        selected = Selected(emitter, stage.at, lane)
+        old = old_bits(emitter, output, _output_pointer(emitter, entry, lane, output), _output_bounds(emitter, entry))
+    checked, flag = found.value, found.flag
+    if selected is not None and old is not None and selected.weight is not None:
+        mixed = selected.blended(found.value, node.dtype, old, output)
+        value = selected.converted(found.value, node.dtype, mixed, output)
+        checked = mixed[0]
+    else:
+        value = _converted(emitter, found.value, node.dtype, number)
     if emitter.masked and stage.min_count > 0:
         flag = emitter.both(flag, _enough(emitter, lane))
     nan = None
-    if node.dtype.kind == "f" and stage.output_dtypes[number].kind in "iu":
-        flag, nan = _nan_checked(emitter, found.value, flag)
-    if flag is not None and holds(stage.invalid, stage.output_dtypes[number]):
-        type_ = operators.register_type(stage.output_dtypes[number], stage.lanes)
-        value = builder.select(flag, value, constant(type_, _mark(stage.invalid, stage.output_dtypes[number])))
-    stored = operators.to_memory(builder, emitter.target, value, stage.output_dtypes[number])
-    entry = plane * stage.rows + lane[0]
-    frame = emitter.frame
-    base = builder.hoisted(lambda: builder.load_constant(PTR, builder.offset(frame.outputs, 8 * entry)))
-    pointer = builder.element_pointer(base, stored.type.element, frame.x)
-    pointer = builder.offset(pointer, lane[1] * stage.lanes * (stored.type.bits // 8))
-    builder.store(stored, pointer, _output_bounds(emitter, entry))
+    if node.dtype.kind == "f" and output.kind in "iu":
+        flag, nan = _nan_checked(emitter, checked, flag)
+    if flag is not None and stage.invalid is not None and holds(stage.invalid, output):
+        type_ = operators.register_type(output, stage.lanes)
+        value = builder.select(flag, value, constant(type_, _mark(stage.invalid, output)))
+    stored = operators.to_memory(builder, emitter.target, value, output)
+    if selected is not None and old is not None:
+        stored = selected.kept(stored, old)
+        nan = None if nan is None else builder.binary("and", nan, selected.wanted)
+    builder.store(stored, _output_pointer(emitter, entry, lane, output), _output_bounds(emitter, entry))
     return nan
+
+
+def _output_pointer(emitter: Emitter, entry: int, lane: Lane, dtype: ex.DType) -> Value:
+    """Where one vector of an output plane is stored."""
+    builder, frame, lanes = emitter.builder, emitter.frame, emitter.stage.lanes
+    type_ = operators.memory_type(dtype, lanes)
+    base = builder.hoisted(lambda: builder.load_constant(PTR, builder.offset(frame.outputs, 8 * entry)))
+    pointer = builder.element_pointer(base, type_.element, frame.x)
+    return builder.offset(pointer, lane[1] * lanes * (type_.bits // 8))
 
 
 def _nan_checked(emitter: Emitter, value: Value, flag: Value | None) -> tuple[Value | None, Value | None]:
@@ -167,8 +201,10 @@ def _note_nan(emitter: Emitter, met: Sequence[tuple[Value, Lane]]) -> None:
         builder.when(seen, lambda: builder.store(constant(I64, 1), word))
 
 
-def holds(invalid: float, dtype: ex.DType) -> bool:
+def holds(invalid: float | None, dtype: ex.DType) -> bool:
     """Whether a dtype can say that an output is invalid; the friendly layer chose one that can where it must."""
+    if invalid is None:
+        return False
     return dtype.kind == "f" or (isfinite(invalid) and invalid == int(invalid))
 
 

@@ -22,6 +22,7 @@ from kernelscape.backends import operators
 from kernelscape.backends.ir import I1, I64, PTR, Bounds, Builder, Module, Type, Value, constant, vector_constant
 from kernelscape.loops import RowInput, Stage, X, Y
 from kernelscape.machine import Target
+from kernelscape.rewrite import always_valid
 from kernelscape.semantics import OPERATORS, register_dtype
 
 STORED_SIZE = 12
@@ -87,6 +88,7 @@ class Emitter:
         self.windowless = _closed(nodes, lambda n: isinstance(n, ex.Window | ex.Column | ex.Valid))
         # Without missing samples, only what selects may leave nothing behind.
         self._always_valid = _closed(nodes, lambda n: getattr(n, "where", None) is not None)
+        self._certain = always_valid(nodes)
         self.add_rules(
             {
                 ex.Window: self._window,
@@ -101,6 +103,8 @@ class Emitter:
 
     def may_be_invalid(self, node: ex.Node) -> bool:
         """Whether elements of a node may carry a flag that is not set."""
+        if id(node) in self._certain:
+            return False
         return self.masked or id(node) not in self._always_valid
 
     def add_rules(self, rules: dict[type[ex.Node], Rule]) -> None:
@@ -240,7 +244,7 @@ class Emitter:
     def _loaded(self, number: int, tap: Index, lane: Lane, plane: Position | None = None) -> Value:
         spec = self.stage.inputs[number]
         if plane is None:
-            plane = self.flat(spec.elements, project(tap, spec.elements, spec.shape)) if spec.elements else 0
+            plane = self._plane(spec, tap)
         row, offset = self.place(number, tap, lane[0], plane)
         type_ = operators.memory_type(spec.dtype, self.stage.lanes)
         pointer = self.sample_pointer(row, type_, offset, lane[1])
@@ -262,6 +266,10 @@ class Emitter:
             flag = self.both(flag, own)
         return flag
 
+    def _plane(self, spec: RowInput, tap: Index) -> Position:
+        """Which of the elements at a position is that of a tap."""
+        return self.flat(spec.elements, project(tap, spec.elements, spec.shape)) if spec.elements else 0
+
     def _own_flag(self, number: int, tap: Index, lane: Lane) -> Value:
         """Whether an input has a sample there, its masks allow it, and it is no NaN that does not count."""
         spec, flag = self.stage.inputs[number], None
@@ -276,7 +284,7 @@ class Emitter:
         return flag
 
     def _is_there(self, number: int, tap: Index, lane: Lane) -> Value:
-        row, offset = self.place(number, tap, lane[0])
+        row, offset = self.place(number, tap, lane[0], self._plane(self.stage.inputs[number], tap))
         flags = self.table_pointer(self.frame.flags, row)
         type_ = Type("i8", self.stage.lanes)
         raw = self.builder.load_constant(type_, self._moved(flags, "i8", offset, lane[1]))
@@ -318,13 +326,13 @@ class Emitter:
         x_table: Position = 0
         for axis, role in enumerate(stage.roles):
             if role == Y:
-                y_table = self.lookup(tuple(offsets.index(row * spec.y_stride + o) for o in spec.y_taps), tap[axis])
+                y_table = self.lookup(tuple(offsets.index(row * spec.y_step + o) for o in spec.y_taps), tap[axis])
             elif role == X:
                 places = [spec.x_place(o) for o in spec.x_taps]
                 phase_table = self.lookup(tuple(p for p, _ in places), tap[axis])
                 x_table = self.lookup(tuple(o for _, o in places), tap[axis])
         if Y not in stage.roles:
-            y_table = offsets.index(row * spec.y_stride)
+            y_table = offsets.index(row * spec.y_step)
         entry = self.affine(self.affine(outer, len(offsets), y_table), spec.planes, plane)
         entry = self.affine(entry, spec.phases, phase_table)
         return self.affine(stage.row_base[number], 1, entry), x_table
@@ -395,7 +403,7 @@ class Emitter:
             lambda: builder.load_constant(I64, builder.offset(self.frame.coordinates, 8 * node.axis))
         )
         if role == Y:
-            return Element(builder.add(first, constant(I64, lane[0] * stride)), None)
+            return Element(builder.add(first, constant(I64, lane[0] * stage.spacing * stride)), None)
         if role != X:
             return Element(first, None)
         start = builder.hoisted(
@@ -451,6 +459,8 @@ class Emitter:
     def _elementwise(self, node: ex.Elementwise, index: Index, lane: Lane) -> Element:
         found = [self.operand(node, o, project(index, o.shape, node.shape), lane) for o in node.operands]
         value = self.operate(node.operator, [f.value for f in found], [o.dtype for o in node.operands], node.dtype)
+        if id(node) in self._certain:
+            return Element(value, None)
         if node.operator == "select":
             return Element(value, self._select_flag(found))
         flag = None
