@@ -163,6 +163,57 @@ def test_what_is_rounding_noise_is_masked():
     assert_same(np.isnan(found.data), np.array([True, True, False]))
 
 
+def test_a_sum_of_sums_over_nothing_is_invalid():
+    """What separable fields with windows of their own are made of: a row without a sample, and all rows without one."""
+    x, mask = np.arange(35.0).reshape(5, 7), np.ones((5, 7), bool)
+    mask[1:4, 2:5] = False
+    inside = np.array([False, True, True, True, False])
+
+    def total(w):
+        return np.sum(np.sum(w, axis=1, where=np.broadcast_to(inside, (5, 5))), axis=0, where=inside)
+
+    found = ks.apply(total, x, size=5, where=mask)
+    assert np.argwhere(np.isnan(found)).tolist() == [[2, 3]]
+    assert_same(ks.apply(total, x, size=5, where=mask, min_count=0), found)
+
+
+@pytest.mark.parametrize("form", ["gather", "scatter"])
+@pytest.mark.parametrize(
+    "kernel", [np.array([[1.0, 2, 1]]), "gaussian", "grid", "complex"], ids=["kernel", "gaussian", "grid", "complex"]
+)
+def test_masked_arrays_where_some_outputs_are_wanted(form, kernel):
+    rng = np.random.default_rng(4)
+    x, mask, at = rng.normal(size=(9, 8)), rng.random((9, 8)) > 0.5, rng.random((9, 8)) > 0.5
+    sigma = rng.uniform(0, 3, x.shape)
+    kernel = {
+        "gaussian": ks.kernels.Gaussian(sigma, truncate=2),
+        "grid": ks.kernels.Grid(rng.normal(size=(2, 2, 3, 2)), ([0, 8], [0, 7])),
+        "complex": ks.kernels.Dense(rng.normal(size=(9, 8, 3, 2)) + 1j),
+    }.get(kernel if isinstance(kernel, str) else None, kernel)
+    masked, words = np.ma.array(x, mask=~mask), {"form": form, "min_weight": 0.6}
+    every = ks.correlate(masked, kernel, **words)
+    flags = ~np.ma.getmaskarray(every)
+    assert 0 < flags.mean() < 1
+    for otherwise, there, value in (("input", mask, x), (7.0, True, 7.0), (x + 1, True, x + 1)):
+        for region in (at, np.s_[2:6, 1:5]):
+            wanted = np.zeros(x.shape, bool)
+            wanted[region] = True
+            found = ks.correlate(masked, kernel, at=region, otherwise=otherwise, **words)
+            assert_same(np.ma.getmaskarray(found), ~np.where(wanted, flags, there))
+            valid = np.where(wanted, flags, False)
+            assert_same(found.data[valid], every.data[valid])
+            elsewhere = ~wanted & there
+            assert_same(found.data[elsewhere], np.broadcast_to(value, x.shape)[elsewhere].astype(found.dtype))
+    weights = np.where(at, 0.25, 0.0)
+    found = ks.correlate(masked, kernel, at=weights, otherwise=2.0, **words)
+    assert_same(np.ma.getmaskarray(found), at & ~flags)
+    assert_near(found.data[at & flags], 0.25 * every.data[at & flags] + 1.5, 1e-13)
+    output = np.full(x.shape, 5, every.dtype)
+    shared = ks.correlate(masked, kernel, at=at, otherwise=3.0, output=output, **words)
+    assert np.shares_memory(shared.data, output)
+    assert_same(shared.filled(0), ks.correlate(masked, kernel, at=at, otherwise=3.0, **words).filled(0))
+
+
 def test_nan_hidden_by_a_conversion_to_integers_is_omitted():
     x = np.where(MASK, LINE, NAN)
     for form in ("gather", "scatter"):
