@@ -18,7 +18,8 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from kernelscape.expression import INT64, DType, Node, Shape, Window, cast, rebuild, reduce, structure, valid
+from kernelscape.expression import DType, Node, Shape, Window, cast, rebuild, reduce, structure, valid
+from kernelscape.reductions import counter
 
 X, Y, POINT = -1, -2, -3
 """Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes.
@@ -260,7 +261,8 @@ class Stage:
         """How many samples of the largest window are valid."""
         shapes = [(len(i.taps),) if i.taps is not None else i.shape for i in self.inputs]
         number = max(range(len(shapes)), key=lambda i: math.prod(shapes[i]))
-        body = cast(valid(Window(shapes[number], self.inputs[number].dtype, number)), INT64)
+        window = Window(shapes[number], self.inputs[number].dtype, number)
+        body = cast(valid(window), counter(window.dtype, window.size))
         return reduce("add", body, range(len(shapes[number])))
 
     @cached_property

@@ -405,11 +405,19 @@ def _axis_names(plan: Plan) -> list[str]:
 
 
 def _wrap_warnings(job: Job) -> list[str]:
-    """Arithmetic in 8- or 16-bit integers wraps, as in NumPy; people rarely want that."""
+    """Arithmetic in 8- or 16-bit integers wraps, as in NumPy; people rarely want that. Small counters do not."""
+    nodes = list(ex.walk(job.outputs))
+    truth = np.dtype(np.bool_)
+    made_of_numbers: set[int] = set()
+    for node in nodes:
+        leaf = isinstance(node, ex.Window | ex.Pixel | ex.Argument)
+        if node.dtype != truth and (leaf or any(id(child) in made_of_numbers for child in node.children)):
+            made_of_numbers.add(id(node))
     narrow = {
         node.dtype.name
-        for node in ex.walk(job.outputs)
+        for node in nodes
         if isinstance(node, ex.Elementwise)
+        and id(node) in made_of_numbers
         and node.operator in ("add", "subtract", "multiply", "square", "power", "left_shift", "negative")
         and node.dtype.kind in "iu"
         and node.dtype.itemsize <= 2

@@ -14,15 +14,19 @@ import numpy as np
 
 from kernelscape.expression import (
     BOOL,
+    ArgReduce,
     Argument,
     Broadcast,
+    Column,
     Constant,
     Elementwise,
     Node,
     Reduce,
     Reshape,
     Slice,
+    Sort,
     Transpose,
+    Valid,
     Window,
     broadcast,
     cast,
@@ -231,6 +235,49 @@ def _bare(node: Node) -> Node:
             node = inner
         else:
             return node
+
+
+def always_valid(nodes: Sequence[Node]) -> set[int]:
+    """Ids of nodes all elements of which are valid whichever samples are missing; children come before their parents.
+
+    So is what has a number wherever a sample is missing: ``select(valid(x), x, 0)``.
+    """
+    found: set[int] = set()
+    for node in nodes:
+        if isinstance(node, Valid) or _keeps_valid(node, found):
+            found.add(id(node))
+    return found
+
+
+def _keeps_valid(node: Node, known: set[int]) -> bool:
+    if isinstance(node, Window | Column) or (isinstance(node, Reduce) and 0 in node.body.shape):
+        return False
+    if isinstance(node, Elementwise) and node.operator == "select":
+        condition, yes, no = node.operands
+        chosen = id(yes) in known or (yes.shape == condition.shape and _says_valid(condition, yes))
+        return id(condition) in known and id(no) in known and chosen
+    if isinstance(node, ArgReduce | Sort) or (
+        isinstance(node, Reduce) and getattr(np, node.operation).identity is None
+    ):
+        return node.where is None and id(node.body) in known
+    return all(id(child) in known for child in node.children)
+
+
+def _says_valid(condition: Node, body: Node) -> bool:
+    """Whether elements of `body` are valid where a condition is true."""
+    if isinstance(condition, Valid):
+        return condition.body is body
+    if not isinstance(condition, Elementwise):
+        return False
+    operands = [o for o in condition.operands if o.shape == condition.shape]
+    if condition.operator in {"logical_and", "bitwise_and"}:
+        return any(_says_valid(o, body) for o in operands)
+    if condition.operator != "select":
+        return False
+    what, yes, no = condition.operands
+    return (
+        isinstance(no, Constant) and not no.value and any(o in operands and _says_valid(o, body) for o in (what, yes))
+    )
 
 
 # -- validity written out ----------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ from kernelscape.reductions.statistics import F16, F32, F64, Axis
 Rank = tuple[Node, Node, Node]
 
 
-def _line(body: Node, axes: tuple[int, ...], where: Node | None) -> tuple[Node, Node | None]:
+def line_of(body: Node, axes: tuple[int, ...], where: Node | None) -> tuple[Node, Node | None]:
     """The reduced axes flattened into one, which comes last."""
     where = None if where is None else broadcast(where, body.shape)
     rest = tuple(i for i in range(body.ndim) if i not in axes)
@@ -61,7 +61,7 @@ def _line(body: Node, axes: tuple[int, ...], where: Node | None) -> tuple[Node, 
     return flat(body), None if where is None else flat(where)
 
 
-def _nan_checked(result: Node, line: Node, mask: Node | None, omits: bool = False) -> Node:
+def nan_checked(result: Node, line: Node, mask: Node | None, omits: bool = False) -> Node:
     """NaN where the line holds one, unless the mask `omits` them."""
     if line.dtype.kind != "f" or omits:
         return result
@@ -69,7 +69,7 @@ def _nan_checked(result: Node, line: Node, mask: Node | None, omits: bool = Fals
     return choose(unordered, number(math.nan, result.dtype), result)
 
 
-def _nan_if_empty(result: Node, elements: Node, mask: Node | None) -> Node:
+def nan_if_empty(result: Node, elements: Node, mask: Node | None) -> Node:
     """NaN where a selection is empty; where samples are missing the result is invalid already."""
     if mask is None or result.dtype.kind != "f":
         return result
@@ -99,7 +99,7 @@ def median(
     `omits` says that `where` leaves NaN out, so that there is none to look for.
     """
     axes = normalized_axes(axis, body.ndim)
-    line, mask = _line(body, axes, where)
+    line, mask = line_of(body, axes, where)
     last = line.ndim - 1
     dtype = F64 if body.dtype.kind in "biu" else body.dtype
     ordered, extent = sort(line, last, mask, numbers=mask is None), line.shape[last]
@@ -114,8 +114,8 @@ def median(
         upper = take(ordered, last, binary("right_shift", elements, one))
         lower = take(ordered, last, binary("right_shift", binary("subtract", elements, one), one))
         odd = compare("not_equal", binary("bitwise_and", elements, one), number(0, INT64))
-        result = _nan_if_empty(choose(odd, cast(upper, dtype), _halfway(lower, upper, dtype)), elements, mask)
-    return kept(_nan_checked(result, line, mask, omits), body.shape, axes, keepdims)
+        result = nan_if_empty(choose(odd, cast(upper, dtype), _halfway(lower, upper, dtype)), elements, mask)
+    return kept(nan_checked(result, line, mask, omits), body.shape, axes, keepdims)
 
 
 def _halfway(lower: Node, upper: Node, dtype: DType) -> Node:
@@ -174,15 +174,15 @@ def quantile(
         span = "[0, 1]" if scale == 1.0 else f"[0, {scale:g}]"
         raise ValueError(f"q must lie in {span}, got {q!r}")
     axes = normalized_axes(axis, body.ndim)
-    line, mask = _line(body, axes, where)
+    line, mask = line_of(body, axes, where)
     ordered = sort(line, line.ndim - 1, mask, numbers=mask is None)
     elements = count(line, (line.ndim - 1,), mask, missing) if mask is not None or missing else None
     parts = []
     for fraction in fractions.ravel():
         value = _quantile_of(ordered, float(fraction), method, dtype, elements)
         if elements is not None:
-            value = _nan_if_empty(value, elements, mask)
-        parts.append(kept(_nan_checked(value, line, mask, omits), body.shape, axes, keepdims))
+            value = nan_if_empty(value, elements, mask)
+        parts.append(kept(nan_checked(value, line, mask, omits), body.shape, axes, keepdims))
     return _stacked(parts, fractions.shape)
 
 
@@ -205,7 +205,7 @@ def quantile_at(
 ) -> Node:
     """A quantile whose fraction in [0, 1] is data: a float64 node of shape ()."""
     axes = normalized_axes(axis, body.ndim)
-    line, mask = _line(body, axes, where)
+    line, mask = line_of(body, axes, where)
     elements = count(line, (line.ndim - 1,), mask, missing)
     dtype = quantile_dtype(body.dtype, False, False, method)
     value = _between(
@@ -214,7 +214,7 @@ def quantile_at(
         method,
         dtype,
     )
-    return _nan_checked(_nan_if_empty(value, elements, mask), line, mask, omits)
+    return nan_checked(nan_if_empty(value, elements, mask), line, mask, omits)
 
 
 def _quantile_of(ordered: Node, fraction: float, method: str, dtype: DType, elements: Node | None) -> Node:

@@ -53,6 +53,9 @@ ARGUMENTS = (
     ("count", I64),
 )
 
+MOST_STEPS = 60
+"""Nodes one behind the other that are emitted by recursion, each of which takes several of Python's frames."""
+
 
 def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) -> str:
     """The module of a stage, with one function ``kernel``."""
@@ -108,8 +111,11 @@ def _column_pass(builder: Builder, stage: Stage, count: Value, emitter_at: Calla
 def _write_outputs(emitter: Emitter) -> None:
     stage = emitter.stage
     met: list[tuple[Value, Lane]] = []
+    chains = _long_chains(stage.outputs)
     for t in range(stage.rows):
         for u in range(stage.vectors):
+            for node in chains:
+                emitter.element(node, (), (t, u))
             for plane, (number, index) in enumerate(stage.planes()):
                 nan = _write(emitter, number, index, plane, (t, u))
                 if nan is not None:
@@ -118,6 +124,15 @@ def _write_outputs(emitter: Emitter) -> None:
         # One branch for the whole tile, since each would cut the code that the machine can overlap.
         any_of_all = reduce(partial(either, emitter.builder), (nan for nan, _ in met))
         emitter.builder.when(any_lane(emitter.builder, any_of_all), lambda: _note_nan(emitter, met))
+
+
+def _long_chains(outputs: Sequence[ex.Node]) -> list[ex.Node]:
+    """Scalars, from what they are made of on, where they follow from each other in more steps than recursion serves."""
+    nodes = list(ex.walk(outputs))
+    steps: dict[int, int] = {}
+    for node in nodes:
+        steps[id(node)] = 1 + max((steps[id(child)] for child in node.children), default=0)
+    return [n for n in nodes if not n.shape] if max(steps.values(), default=0) > MOST_STEPS else []
 
 
 def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: Lane) -> Value | None:

@@ -22,6 +22,7 @@ from kernelscape.backends import operators
 from kernelscape.backends.ir import I1, I64, PTR, Bounds, Builder, Module, Type, Value, constant, vector_constant
 from kernelscape.loops import RowInput, Stage, X, Y
 from kernelscape.machine import Target
+from kernelscape.rewrite import always_valid
 from kernelscape.semantics import OPERATORS, register_dtype
 
 STORED_SIZE = 12
@@ -87,6 +88,7 @@ class Emitter:
         self.windowless = _closed(nodes, lambda n: isinstance(n, ex.Window | ex.Column | ex.Valid))
         # Without missing samples, only what selects may leave nothing behind.
         self._always_valid = _closed(nodes, lambda n: getattr(n, "where", None) is not None)
+        self._certain = always_valid(nodes)
         self.add_rules(
             {
                 ex.Window: self._window,
@@ -101,6 +103,8 @@ class Emitter:
 
     def may_be_invalid(self, node: ex.Node) -> bool:
         """Whether elements of a node may carry a flag that is not set."""
+        if id(node) in self._certain:
+            return False
         return self.masked or id(node) not in self._always_valid
 
     def add_rules(self, rules: dict[type[ex.Node], Rule]) -> None:
@@ -455,6 +459,8 @@ class Emitter:
     def _elementwise(self, node: ex.Elementwise, index: Index, lane: Lane) -> Element:
         found = [self.operand(node, o, project(index, o.shape, node.shape), lane) for o in node.operands]
         value = self.operate(node.operator, [f.value for f in found], [o.dtype for o in node.operands], node.dtype)
+        if id(node) in self._certain:
+            return Element(value, None)
         if node.operator == "select":
             return Element(value, self._select_flag(found))
         flag = None
