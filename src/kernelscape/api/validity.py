@@ -14,6 +14,7 @@ import numpy as np
 from kernelscape.api.arguments import Argument, Array, WindowArgument, array_of
 from kernelscape.api.fields import kept_function
 from kernelscape.api.options import Options, changed
+from kernelscape.api.prepared import takes
 from kernelscape.api.selection import AtAnchors, Selection
 from kernelscape.errors import TracingError
 from kernelscape.trace import count, valid
@@ -58,15 +59,14 @@ def run_masked(
     windows = tuple(n for n, a in enumerate(arguments) if isinstance(a, WindowArgument | np.ndarray))
     every = changed(options, min_count=0)
     words: dict[str, Any] = {"windows": windows, "least": options.min_count}
-    with_flags = kept_function(_with_flags, function=function, **words)
+    head = _head(function, options, len(arguments))
     try:
         if selection is None:
-            alone = output if isinstance(output, tuple | list) else (output,)
-            targets = tuple(part for o in alone for part in (o, None))
-            found = run(with_flags, changed(every, method="traced"), arguments, targets, None)
-            results, flags = found[0::2], found[1::2]
+            with_flags = kept_function(head, function=function, step=1, **words)
+            found = run(with_flags, changed(every, method="traced"), arguments, _with_theirs(output), None)
+            results, flags = found[0::2], tuple(f.astype(np.bool_, copy=False) for f in found[1::2])
         else:
-            only_flags = kept_function(_every_second, function=with_flags)
+            only_flags = kept_function(head, function=function, step=2, **words)
             flags = _flags_of_selected(run, only_flags, changed(every, method="traced"), arguments, selection)
             found = run(function, every, arguments, output, selection)
             results = found if isinstance(found, tuple) else (found,)
@@ -119,10 +119,6 @@ def _flags_of_selected(
     return tuple(f & (t | ~p) for f, t, p in zip(found, there, partly, strict=True))
 
 
-def _every_second(*values: Any, function: Callable[..., Any], **words: Any) -> Any:
-    return function(*values, **words)[1::2]
-
-
 def _untrue(*values: Any, **words: Any) -> Any:
     return np.zeros((), np.bool_)
 
@@ -135,12 +131,37 @@ def masked_array(result: Array, flags: Array, invalid: float) -> Any:
     return np.ma.MaskedArray(result, ~there)
 
 
-def _with_flags(*values: Any, function: Callable[..., Any], windows: Sequence[int], least: int, **words: Any) -> Any:
-    """What a function returns, and behind each of its results whether it is valid."""
+def _with_theirs(output: Any) -> Any:
+    """Where results go that each have flags behind them; one dtype stands for all, those of flags too."""
+    if isinstance(output, tuple | list):
+        return tuple(part for o in output for part in (o, None))
+    return (output, None) if isinstance(output, np.ndarray) else output
+
+
+def _head(function: Callable[..., Any], options: Options, count: int) -> Callable[..., Any]:
+    """The head that has the parameters which a function asks for."""
+    if "valid" in options.kwargs or not takes(function, "valid", count):
+        return _with_flags
+    return _with_flags_along if takes(function, "axis", count) else _with_flags_of
+
+
+def _with_flags(
+    *values: Any, function: Callable[..., Any], windows: Sequence[int], least: int, step: int, **words: Any
+) -> Any:
+    """What a function returns, and behind each of its results whether it is valid; with a `step` of 2 that alone."""
     found = function(*values, **words)
     enough = _enough(*values, windows=windows, least=least)
     results = found if isinstance(found, tuple) else (found,)
-    return tuple(part for r in results for part in (r, valid(r) & enough))
+    made = tuple(part for r in results for part in (r, valid(r) & enough))
+    return made[step - 1 :: step]
+
+
+def _with_flags_of(*values: Any, valid: Any, **words: Any) -> Any:
+    return _with_flags(*values, valid=valid, **words)
+
+
+def _with_flags_along(*values: Any, axis: Any, valid: Any, **words: Any) -> Any:
+    return _with_flags(*values, axis=axis, valid=valid, **words)
 
 
 def _enough(*values: Any, windows: Sequence[int], least: int) -> Any:
