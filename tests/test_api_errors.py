@@ -182,6 +182,19 @@ CASES = {
     "form": (UnknownNameError, "did you mean 'gather'", lambda: ks.correlate(X, [1], form="gathr")),
     "normalize": (ArgumentError, "normalize must be True, False or 'valid'; got 'yes'", lambda: ks.convolve(
         X, [1], normalize="yes")),
+    "normalize, no word": (ArgumentTypeError, "normalize must be True, False or 'valid'; got 2", lambda: ks.convolve(
+        X, [1], normalize=2)),
+    "min_weight": (ArgumentError, "a number from 0 to 1; got 1.5", lambda: ks.correlate(X, [1], min_weight=1.5)),
+    "min_weight, negative": (ArgumentError, "a number from 0 to 1; got -0.1", lambda: ks.correlate(
+        X, [1], min_weight=-0.1)),
+    "min_weight, NaN": (ArgumentError, "a number from 0 to 1; got nan", lambda: ks.correlate(
+        X, [1], min_weight=np.nan)),
+    "min_weight, no number": (ArgumentTypeError, "min_weight must be a number from 0 to 1; got 'half'",
+        lambda: ks.correlate(X, [1], min_weight="half")),
+    "masked weights": (NotYetSupportedError, "A masked array is taken as a window only", lambda: ks.correlate(
+        X, np.ma.array([1.0, 2.0], mask=[False, True]))),
+    "where, no bool": (ArgumentTypeError, "where must be an array of bool", lambda: ks.correlate(
+        X, [1], where=np.ones(4))),
     "accumulate": (ArgumentTypeError, "accumulate must be an integer dtype", lambda: ks.correlate(
         X, [1], accumulate=np.complex64)),
     "NaN": (ArgumentError, "Array 1 contains NaN, and nan_policy is 'raise'", lambda: sums(

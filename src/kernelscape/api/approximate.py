@@ -189,7 +189,7 @@ def _job_of(operands: Operands, options: Options, way: Way, workers: int | None)
     if operands.result.kind != "f":
         return f"inexact methods give real numbers, and the result is {operands.result}"
     if operands.normalize:
-        return "normalize divides by sums of weights, whose errors no method bounds"
+        return f"normalize={operands.normalize!r} divides by sums of weights, whose errors no method bounds"
     if operands.masks or operands.masked or operands.rule.min_weight:
         return "where some samples do not count, only the exact method says which outputs are valid"
     if options.method == "numpy" or options.min_count != 1:

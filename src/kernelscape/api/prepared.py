@@ -187,9 +187,12 @@ def takes(function: Callable[..., Any], name: str, count: int) -> bool:
         code = function.__code__
         return name in code.co_varnames[count : code.co_argcount + code.co_kwonlyargcount]
     try:
-        return name in list(inspect.signature(function).parameters)[count:]
+        parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
+    if name not in parameters:
+        return False
+    return parameters[name].kind is inspect.Parameter.KEYWORD_ONLY or name in list(parameters)[count:]
 
 
 def _with_flags(function: Callable[..., Any], frame: Frame) -> Callable[..., Any]:

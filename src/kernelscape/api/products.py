@@ -42,7 +42,7 @@ def run_linear(
         result, flags = _run_masked(operands, options, way, output, workers, selection)
         masked: Array = masked_array(result, flags, options.invalid)
         return masked
-    if options.tol is not None and selection is None:
+    if operands.field is not None and options.tol is not None and selection is None:
         from kernelscape.api.approximate import run_approximately  # which runs filters itself
 
         found = run_approximately(operands, options, way, output, workers)

@@ -128,15 +128,25 @@ def blended(values: Array, valid: Array | None, weight: Array | None, kept: Arra
     new = np.empty(kept.shape, kept.dtype)
     _store(values, new, invalid)
     if weight is not None:
-        mixed = blend_dtype(values.dtype, kept.dtype) if kept.dtype.kind != "c" else np.result_type(values, kept)
-        share = weight.astype(mixed.type(0).real.dtype).reshape(-1, *(1,) * (kept.ndim - 1))
         part = np.empty(kept.shape, kept.dtype)
-        with np.errstate(all="ignore"):
-            _store(share * values.astype(mixed) + (1 - share) * kept.astype(mixed), part, invalid)
+        share = weight.reshape(-1, *(1,) * (kept.ndim - 1))
+        if kept.dtype.kind == "c":
+            _mix(values.real, share, kept.real, part.real, invalid)
+            _mix(values.imag, share, kept.imag, part.imag, invalid)
+        else:
+            _mix(values, share, kept, part, invalid)
         new = np.where(share == 1, new, part)
     if valid is not None and not valid.all():
         new[~valid] = np.array(invalid).astype(kept.dtype)
     return new
+
+
+def _mix(values: Array, share: Array, kept: Array, target: Array, invalid: float) -> None:
+    """Write real numbers mixed by weights with what is there; nothing of one is multiplied with another's part."""
+    mixed = blend_dtype(values.dtype, kept.dtype)
+    share = share.astype(mixed)
+    with np.errstate(all="ignore"):
+        _store(share * values.astype(mixed) + (1 - share) * kept.astype(mixed), target, invalid)
 
 
 def input_at_anchors(frame: Frame, arguments: Sequence[Argument], element: Shape, shown: Array | None = None) -> Array:

@@ -207,8 +207,9 @@ class _Writer:
         row = self._row(filled) if whole else None
         if row is not None:
             result = ex.reduce(node.operation, row, range(row.ndim))
-        elif node.where is None and node.operation == "add":
-            result = ex.reduce("add", filled, node.axes)
+        elif not fold.empty_is_identity or (node.where is None and node.operation == "add"):
+            # A fold over nothing would have a flag that is not written out.
+            result = ex.reduce(node.operation, filled, node.axes)
         else:
             result = ex.reduce(node.operation, value, node.axes, counts)
         return result, self._any(exists if fold.empty_is_identity else counts, value.shape, node.axes)
