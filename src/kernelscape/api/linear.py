@@ -136,8 +136,8 @@ def correlate(
 
     The choice depends on shapes, the field and `tol`, and not on the image; but where the image or the field holds NaN
     or infinities the exact method runs, since only that one says which outputs they touch. Complex results,
-    `normalize`, `min_count`, `min_weight`, `where` and masked arrays are for the exact method, too. Rounding of the exact method is no error here, and neither is the
-    conversion of the result to `output`.
+    `normalize`, `min_count`, `min_weight`, `where` and masked arrays are for the exact method, too. Rounding of the
+    exact method is no error here, and neither is the conversion of the result to `output`.
 
     Examples
     --------

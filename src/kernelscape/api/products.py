@@ -13,6 +13,7 @@ from kernelscape.api.fields import Way, complex_sum, kept_function, product_sum,
 from kernelscape.api.gather import run_gather
 from kernelscape.api.operands import Operands, counted, flipped_origin, run_parts, window_axes
 from kernelscape.api.options import Options, changed, nan_found, not_yet
+from kernelscape.api.results import Result, allocate
 from kernelscape.api.scatter import run_scatter
 from kernelscape.api.selection import Selection
 from kernelscape.api.stencils import warn_of_numpy
@@ -34,6 +35,8 @@ def run_linear(
     if options.nan_policy == "raise":
         _refuse_nan(operands, options)
         options = changed(options, nan_policy="propagate")
+    if operands.rule.weighs:  # what the function writes in place of an invalid result, its dtype must hold
+        allocate([Result((), operands.result, True, options.invalid)], None)
     if operands.masked:
         return _run_masked(operands, options, way, output, workers, selection)
     if operands.field is not None and options.tol is not None and selection is None:
