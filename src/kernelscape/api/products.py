@@ -14,6 +14,7 @@ from kernelscape.api.fields import Way, complex_sum, kept_function, product_sum,
 from kernelscape.api.gather import run_gather
 from kernelscape.api.operands import Operands, counted, flipped_origin, run_parts, window_axes
 from kernelscape.api.options import Options, changed, nan_found, not_yet
+from kernelscape.api.results import Result, allocate
 from kernelscape.api.scatter import run_scatter
 from kernelscape.api.selection import AtAnchors, Selection
 from kernelscape.api.stencils import warn_of_numpy
@@ -35,6 +36,8 @@ def run_linear(
         options = changed(options, nan_policy="propagate")
     if selection is not None and selection.asked is None:
         selection = replace(selection, asked=output is not None)
+    if operands.rule.weighs:  # what the function writes in place of an invalid result, its dtype must hold
+        allocate([Result((), operands.result, True, options.invalid)], None)
     if operands.masked:
         if operands.result.kind in "biu" and not isinstance(options.invalid, int):
             # What is masked may hold anything, so that integers need no NaN.
