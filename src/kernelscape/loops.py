@@ -54,6 +54,9 @@ class RowInput:
     phases : int
         A row under stride s along x comes as s rows: sample ``s * j + phase`` is element j of row `phase`. (One is
         enough where the window has one tap along x.)
+    ahead_bytes : int
+        Of rows that come in phases: bytes of the array from one element of a phase to the next, by which the code asks
+        for the rows of the next tile while it computes. 0: it does not.
     x_unit : int
         Elements of a row from one position of the job's x axis to the next (interleaved colours).
     taps : tuple of tuple of int, or None
@@ -86,6 +89,7 @@ class RowInput:
     elements: Shape = ()
     is_packed: bool = False
     is_uniform: bool = False
+    ahead_bytes: int = 0
 
     @property
     def planes(self) -> int:
@@ -222,7 +226,10 @@ class Stage:
 
     @cached_property
     def row_base(self) -> tuple[int, ...]:
-        """Where each input's row pointers begin in the table; the last entry is the table's length."""
+        """Where each input's row pointers begin in the table; the last entry is their number.
+
+        Behind them come as many again: where the rows of the next tile lie in the arrays.
+        """
         base = [0]
         for spec, offsets in zip(self.inputs, self.y_offsets, strict=True):
             base.append(base[-1] + len(spec.outer) * len(offsets) * spec.rows_each)

@@ -256,6 +256,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
     x_stride = _stride(job, arrangement.x)
     packed = _is_packed(spec, layout, job, arrangement)
+    phases = x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1
     return RowInput(
         # Rows that are taken apart as they lie hold what the array does.
         dtype=spec.dtype if packed else register_dtype(spec.dtype),
@@ -265,7 +266,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         x_taps=_tap_offsets(spec, arrangement.x, job),
         y_stride=_stride(job, arrangement.y),
         y_step=_stride(job, arrangement.y) * spacing,
-        phases=x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1,
+        phases=phases,
         x_unit=flatten,
         taps=spec.taps,
         offsets=tuple(tuple(a.dilation * (i - a.centre) for i in range(a.size)) for a in spec.axes),
@@ -273,6 +274,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         elements=spec.elements,
         is_packed=packed,
         is_uniform=_has_cells(spec, arrangement.x - len(job.batch)),
+        ahead_bytes=phases * layout.dtype.itemsize if phases > 1 else 0,
     )
 
 
