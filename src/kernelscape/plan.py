@@ -323,6 +323,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
     y_stride, x_stride = (1 if spec.on_grid else _stride(job, axis) for axis in (arrangement.y, arrangement.x))
     packed = _is_packed(spec, layout, job, arrangement)
+    phases = x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1
     return RowInput(
         # Rows that are taken apart as they lie hold what the array does.
         dtype=spec.dtype if packed else register_dtype(spec.dtype),
@@ -332,7 +333,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         x_taps=_tap_offsets(spec, arrangement.x, job),
         y_stride=y_stride,
         y_step=y_stride * spacing,
-        phases=x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1,
+        phases=phases,
         x_unit=flatten,
         taps=spec.taps,
         offsets=tuple(tuple(a.dilation * (i - a.centre) for i in range(a.size)) for a in spec.axes),
@@ -342,13 +343,14 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         is_uniform=_has_cells(spec, arrangement.x - len(job.batch)),
         masks=spec.masks,
         omits_nan=spec.omits_nan,
+        ahead_bytes=phases * layout.dtype.itemsize if phases > 1 else 0,
     )
 
 
 def _made_rows(body: ex.Node, like: RowInput) -> RowInput:
     """Rows that are computed from those of inputs with the same windows."""
     dtype = register_dtype(body.dtype)
-    return replace(like, dtype=dtype, may_miss=False, masks=(), omits_nan=False, body=body)
+    return replace(like, dtype=dtype, may_miss=False, masks=(), omits_nan=False, ahead_bytes=0, body=body)
 
 
 def _is_packed(spec: Input, layout: Layout, job: Job, arrangement: Arrangement) -> bool:

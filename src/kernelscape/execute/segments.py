@@ -16,7 +16,7 @@ import numpy as np
 from kernelscape.backends.emit import LARGEST_STEP
 from kernelscape.backends.words import Phase, Segment, SegmentInput
 from kernelscape.boundary import MODES, Outside, locate
-from kernelscape.execute.memory import LINE, Array, Memory, Words, rounded
+from kernelscape.execute.memory import Array, Memory, Words, rounded
 from kernelscape.execute.work import Work
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE, RowInput
 from kernelscape.semantics import register_dtype
@@ -236,7 +236,6 @@ def write_input(row: Words, work: Work, memory: Memory, number: int, x0: int, po
         _write_block(row, spec, run, positions + spec.span)
     used = range(spec.phases) if spec.planes > 1 else spec.used_phases
     tables = [_write_phase(phases[p], work, memory, number, p, x0, positions, run) for p in used]
-    row[SegmentInput.GAP] = -int(phases[used[0], Phase.LOW]) * spec.dtype.itemsize % LINE
     if spec.planes > 1:
         _write_other_planes(phases, work, memory, number, tables)
     return any(bool((table == MISSING).any()) for table in tables if table is not None)

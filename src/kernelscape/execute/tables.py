@@ -70,7 +70,7 @@ class Tables:
             sweep[Sweep.COLUMN_BYTES] = rounded((longest + max(stage.column_taps)) * widest, LINE)
             sweep[Sweep.COLUMNS_AT] = memory.room(stage.column_rows[-1] * stage.rows * int(sweep[Sweep.COLUMN_BYTES]))
         sizes = {
-            Sweep.ROWS_AT: rows,
+            Sweep.ROWS_AT: 2 * rows,
             Sweep.FLAGS_AT: rows,
             Sweep.OUTPUTS_AT: planes * stage.rows,
             Sweep.LIMITS_AT: 2 * (rows + planes * stage.rows),
@@ -108,13 +108,13 @@ class Tables:
         """Strips and slabs: enough tiles for all workers, few enough that filling rings stays cheap."""
         slabs, y_count, blocks = self.work.slabs, self.work.y_count, self.work.blocks
         rows = self.stage.rows * self.stage.spacing
-        reach = max((max(i.y_taps) // i.y_stride for i in self.stage.inputs), default=0)
+        reach = max((max(i.y_taps) for i in self.stage.inputs), default=0)
         # Never less than what the ring of a strip costs to fill.
         lines = max(1, y_count * slabs * len(segments))
         wanted = math.ceil(TILE_SECONDS / max(self.work.seconds / lines, 1e-12) / max(1, len(segments)))
         strip = max(rows, min(max(wanted, 2 * reach, 8), math.ceil(y_count / 16) if slabs == 1 else y_count))
         if y_count > 4 * strip:  # as many strips for each of two or four workers
-            strip = math.ceil(y_count / rounded(math.ceil(y_count / strip), 4))
+            strip = math.ceil(y_count / (math.ceil(y_count / strip) // 4 * 4))
         strip = min(rounded(strip, rows), rounded(y_count, rows))
         if blocks is not None:
             strip = rounded(blocks[0], self.stage.rows)
@@ -220,6 +220,7 @@ class Tables:
         row[InputWord.Y_STRIDE] = spec.y_stride
         row[InputWord.Y_MAP], row[InputWord.Y_LAST] = address(y_map), len(y_map) - 1
         row[InputWord.Y_AHEAD] = rounded(ROWS_AHEAD, spec.y_stride)
+        row[InputWord.Y_NEXT] = stage.rows * spec.y_step
         row[InputWord.COMBINATION_TABLE] = address(np.array(spec.outer, np.int64).reshape(len(spec.outer), -1))
         row[InputWord.OUTER_MAPS] = address([address(m) for m in maps])
         row[InputWord.OUTER_STRIDES] = address([self.work.stride_along(number, a) for a in arrangement.outer])
@@ -254,7 +255,7 @@ class Tables:
         slots = ring_rows if ring else len(offsets)
         length, rows = (longest + spec.span) * spec.unit, len(spec.outer) * slots
         row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, slots
-        row[InputWord.ROW_BYTES] = rounded(length * spec.dtype.itemsize, LINE) + LINE
+        row[InputWord.ROW_BYTES] = rounded(length * spec.dtype.itemsize, LINE)
         row[InputWord.RING_AT] = memory.room(
             0 if spec.is_uniform else rows * spec.rows_each * int(row[InputWord.ROW_BYTES])
         )
