@@ -4,29 +4,29 @@ The grammar, with the meaning of each node. Every node is array-valued: it has a
 are values of one output position (the *anchor*). Each element also carries a flag, valid or not (see ``reference.py``,
 which gives these nodes their meaning).
 
-====================================  ==================================================================================
-``Window(input, shape)``              the samples of input number `input` around the anchor ``Pixel(input)``
-the value of a map at the anchor; shape () ``Index(axis)``                       the anchor's coordinate along window
-axis `axis`; int64, shape () ``Column(number)``                    values shared by neighbouring positions: of column
-expression `number` of the stage, at
-                                      every tap along x (first axis); made by the planner only
-``Constant(value)``                   a number that is part of the structure (never user data); shape ()
-``Argument(slot, shape)``             a number or array that is handed over at run time: captured numbers, kernels
-``Elementwise(operator, operands)``   an operator of ``semantics.py`` on operands that broadcast ``Reduce(operation,
-axes, body,       a fold of `body` over `axes` (sum of a 31x31 window is one node); `where` says which where)``
-elements count ``ArgReduce(operation, axes, ...)``   position (C order, over the full axes) of the first extremum
-``Sort(axis, body, where, numbers)``  ascending along `axis`; NaN last; elements that do not count after them;
-`numbers`:
-                                      the result is not looked at where an element that counts is NaN; `climb`: only two
-                                      neighbouring ranks are looked at; `runs`: the body is sorted runs of this length
-``Take(axis, body, index)``           the element at a position computed at run time (clipped into the axis); drops
-`axis` ``Scan(operation, axis, body)``       running fold along `axis`: element i is the fold of elements 0 to i
-``Slice(body, starts, steps)``        ``start + step * i`` along each axis, as many as `shape` says
-``Reshape(body)``                     the same elements in C order, another shape ``Transpose(body, axes)``
-axes permuted as in NumPy ``Broadcast(body)``                   as ``numpy.broadcast_to`` ``Concatenate(axis, parts)``
-parts joined along an existing axis ``Put(body, starts, steps, value)``   `body` with the region that a Slice would read
-replaced by `value` ``Valid(body)``                       the flags of `body`, as bool values that are all valid
-====================================  ==================================================================================
+* ``Window(input, shape)``: the samples of input number `input` around the anchor.
+* ``Pixel(input)``: the value of a map at the anchor; shape ().
+* ``Index(axis)``: the anchor's coordinate along window axis `axis`; int64, shape ().
+* ``Column(number)``: values shared by neighbouring positions: of column expression `number` of the stage, at every tap
+  along x (first axis); made by the planner only.
+* ``Constant(value)``: a number that is part of the structure (never user data); shape ().
+* ``Argument(slot, shape)``: a number or array that is handed over at run time: captured numbers, kernels.
+* ``Elementwise(operator, operands)``: an operator of ``semantics.py`` on operands that broadcast.
+* ``Reduce(operation, axes, body, where)``: a fold of `body` over `axes` (the sum of a 31x31 window is one node);
+  `where` says which elements count.
+* ``ArgReduce(operation, axes, body, where)``: the position (C order, over the full axes) of the first extremum.
+* ``Sort(axis, body, where, numbers, climb, runs)``: ascending along `axis`; NaN last; elements that do not count after
+  them. `numbers`: the result is not looked at where an element that counts is NaN; `climb`: only two neighbouring
+  ranks are looked at; `runs`: the body is sorted runs of this length.
+* ``Scan(operation, axis, body)``: a running fold along `axis`: element i is the fold of elements 0 to i.
+* ``Take(axis, body, index)``: the element at a position computed at run time (clipped into the axis); drops `axis`.
+* ``Slice(body, starts, steps)``: ``start + step * i`` along each axis, as many as `shape` says.
+* ``Reshape(body)``: the same elements in C order, another shape.
+* ``Transpose(body, axes)``: axes permuted as in NumPy.
+* ``Broadcast(body)``: as ``numpy.broadcast_to``.
+* ``Concatenate(axis, parts)``: parts joined along an existing axis.
+* ``Put(body, starts, steps, value)``: `body` with the region that a Slice would read replaced by `value`.
+* ``Valid(body)``: the flags of `body`, as bool values that are all valid.
 
 Nodes compare by identity. `structure` gives what two traces of the same function have in common, and is the key of
 compiled code; `rebuild` and `walk` do the walking for passes.

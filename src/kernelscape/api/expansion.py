@@ -32,7 +32,7 @@ from kernelscape.api.fields import (
     kept_function,
     refuse_nan_in_field,
 )
-from kernelscape.api.frame import make_frame
+from kernelscape.api.framing import make_frame
 from kernelscape.api.options import Options, changed
 from kernelscape.api.prepared import takes
 from kernelscape.api.selection import Selection

@@ -21,7 +21,8 @@ from kernelscape import pool
 from kernelscape.api.arguments import Argument, Array, arguments_key, array_of, as_mask, canonical_argument
 from kernelscape.api.classes import Blocks
 from kernelscape.api.expansion import Expanded, has_fields, run_with_fields
-from kernelscape.api.frame import Frame, make_frame
+from kernelscape.api.frame import Frame
+from kernelscape.api.framing import make_frame
 from kernelscape.api.kept import Kept
 from kernelscape.api.options import Options, nan_found, not_yet
 from kernelscape.api.prepared import Prepared, prepare

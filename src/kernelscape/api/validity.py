@@ -14,7 +14,7 @@ import numpy as np
 from kernelscape.api.arguments import Argument, Array, WindowArgument, array_of
 from kernelscape.api.expansion import has_fields
 from kernelscape.api.fields import kept_function
-from kernelscape.api.frame import check_min_count, make_frame
+from kernelscape.api.framing import check_min_count, make_frame
 from kernelscape.api.options import Options, changed
 from kernelscape.api.prepared import takes
 from kernelscape.api.results import Result, allocate, store
