@@ -289,12 +289,17 @@ class Scatter:
         gather = Way(not self.way.flipped, False)
         return planes_for(bound, self.reach.extents, sources, options, gather, self.inner)
 
-    def windows(self, function: Callable[..., Any], arguments: list[Any]) -> Callable[..., Array]:
-        """What arrives at a region, from a function of the window of sources; it can be written to an output."""
+    def windows(
+        self, function: Callable[..., Any], arguments: list[Any], dtype: DType | None = None
+    ) -> Callable[..., Array]:
+        """What arrives at a region, from a function of the window of sources; it can be written to an output.
+
+        Sources are seen in a dtype; by default the one that is computed in.
+        """
         reach, axes = self.reach, self.axes_of(array_of(arguments[0]))
 
         def part(region: Region, output: Any = None) -> Array:
-            options = self.options(reach.size, "shrink", reach.origin(self.way.flipped), axes, region)
+            options = self.options(reach.size, "shrink", reach.origin(self.way.flipped), axes, region, dtype)
             found: Array = run_function(function, options, arguments, output, self.workers)
             return found
 
@@ -360,11 +365,13 @@ class Scatter:
         """The window axes, which are the last ones."""
         return tuple(range(array.ndim - len(self.reach.size), array.ndim))
 
-    def options(self, size: Any, mode: Any, origin: Any, axes: Any, anchors: Any = None) -> Options:
+    def options(
+        self, size: Any, mode: Any, origin: Any, axes: Any, anchors: Any = None, dtype: DType | None = None
+    ) -> Options:
         """How windows are taken of sources; a place that nothing reaches is 0."""
         return options_of(
-            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, "propagate", 1, 0.0,
-            self.inner, None, self.method, None, anchors,
+            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, "propagate", 1,
+            0.0 if dtype is None else 0, self.inner if dtype is None else dtype, None, self.method, None, anchors,
         )  # fmt: skip
 
     def balanced(self, array: Array, bound: Bound, box: Region | None = None) -> Array:

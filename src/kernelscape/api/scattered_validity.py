@@ -8,13 +8,14 @@ and the magnitude of the weight with which it arrives to what `min_weight` compa
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kernelscape.api.arguments import Array, KernelArgument
-from kernelscape.api.fields import Described, Way, Weights, arguments_of, product_sum
+from kernelscape.api.fields import Described, Way, Weights, arguments_of, kept_function, product_sum
 from kernelscape.api.reach import at_region, inside
 from kernelscape.api.scattered_blends import sent_to
 from kernelscape.api.strips import BLEND_BYTES
@@ -35,7 +36,7 @@ def arrived(job: Scatter, real: Kernels, imag: Kernels | None, min_count: int, m
     if job.present is None and min_count <= 1:
         return None
     present = np.ones(job.reach.extents, np.bool_) if job.present is None else job.present
-    found: Array = _counted(replace(job, present=None), real, present) >= min_count
+    found: Array = _enough(replace(job, present=None), real, present, min_count)
     if min_weight and job.present is not None:
         there, full = (_weight(job, real, imag, where) for where in (present, np.ones(present.shape, np.bool_)))
         noise = NOISE * float(np.finfo(there.dtype).eps) if there.dtype.kind == "f" else 0.0
@@ -47,27 +48,33 @@ def arrived(job: Scatter, real: Kernels, imag: Kernels | None, min_count: int, m
 # -- how many ----------------------------------------------------------------------------------------------------------
 
 
-def _counted(job: Scatter, kernels: Kernels, present: Array) -> Array:
-    """The number of sources that arrive at each place."""
+def _enough(job: Scatter, kernels: Kernels, present: Array, least: int) -> Array:
+    """Whether so many sources arrive at each place."""
+    if least < 1:
+        return np.ones(present.shape, np.bool_)
+    counts, dtype = least > 1, np.dtype(np.bool_)  # without counts truth values do, which are folded as well
+    function = kept_function(arriving, function=None, counts=counts)
+    arguments: list[Any] = [present]
     if isinstance(kernels, Bound) and kernels.takes_part is not None:
-        function = job.scattering(arriving, kernels)
-        arguments = [present, *arguments_of(kernels, job.axes_of(present), job.way, job.inner)]
-    else:
-        function, arguments = present_sum, [present]
-    return job.spread(present, job.windows(function, arguments))
+        dtype = job.inner  # maps are windows, too
+        function = kept_function(arriving, function=job.scattering(_own_window, kernels), counts=counts)
+        arguments += arguments_of(kernels, job.axes_of(present), job.way, dtype)
+    found = job.spread(present, job.windows(function, arguments, dtype))
+    return found >= least if counts else found
 
 
-def present_sum(w: Any) -> Any:
-    """The number of samples that are not 0."""
-    return np.sum(w != 0)
+def arriving(window: Any, *values: Any, function: Callable[..., Any] | None, counts: bool) -> Any:
+    """How many samples of a window are not 0, or whether any is, among those that a function says."""
+    there = window != 0
+    if function is not None:
+        there = there & function(window, *values)
+    return np.sum(there) if counts else np.any(there)
 
 
-def arriving(*arguments: Any, field: Described, way: Way, displacements: tuple[Any, ...]) -> Any:
-    """The same of those that are in the window of their own kernel."""
-    window, *values = arguments
+def _own_window(window: Any, *values: Any, field: Described, way: Way, displacements: tuple[Any, ...]) -> Any:
+    """Which samples have the anchor in the window of their own kernel."""
     with own_arrays(window):
-        part = Weights(field, values, way, displacements).part
-        return np.sum(window != 0, where=np.broadcast_to(part, window.shape))
+        return np.broadcast_to(Weights(field, values, way, displacements).part, window.shape)
 
 
 # -- with which weight -------------------------------------------------------------------------------------------------
