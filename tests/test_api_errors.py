@@ -88,6 +88,61 @@ CASES = {
     "whole in one window": (ArgumentError, "in all windows or in none", lambda: sums(
         A, ks.window(A, size=(3, 4)), size=(3, None))),
     "min_count": (ArgumentError, "at least 0; got -1", lambda: sums(A, min_count=-1)),
+    "min_count above the window": (
+        ArgumentError, r"min_count must be at most 9, the samples of the largest window, of shape \(3, 3\); got 10",
+        lambda: sums(A, min_count=10)),
+    "min_count above the footprint": (ArgumentError, "must be at most 2, .*got 3", lambda: sums(
+        A, size=None, footprint=[[1, 0, 1]], min_count=3)),
+    "min_count above the larger window": (ArgumentError, "must be at most 25, .*got 26", lambda: sums(
+        A, ks.window(A, size=5), min_count=26)),
+    "min_count of a kernel": (ArgumentError, "must be at most 2, .*got 3", lambda: ks.correlate(
+        X, [1, 1], min_count=3)),
+    "min_count of a masked array": (ArgumentError, "must be at most 9, .*got 10", lambda: sums(
+        np.ma.masked_array(A, A > 3), min_count=10)),
+    "where transposed": (
+        ShapeError, r"where must have the shape of the arrays, \(3, 4\); got \(4, 3\)\. Transpose it\?",
+        lambda: sums(A, where=A.T > 3)),
+    "where of fewer axes": (ShapeError, r"the shape of the arrays, \(3, 4\); got \(4,\)\.$", lambda: sums(
+        A, where=np.ones(4, bool))),
+    "where of more axes": (ShapeError, r"got \(1, 3, 4\)", lambda: sums(A, where=np.ones((1, 3, 4), bool))),
+    "where True": (ShapeError, r"the shape of the arrays, \(3, 4\); got \(\)", lambda: sums(A, where=True)),
+    "where to be broadcast": (ShapeError, r"got \(3, 1\)", lambda: sums(A, where=np.ones((3, 1), bool))),
+    "where with other channels": (
+        ShapeError, r"of the arrays, \(3, 4, 3\), or that of the window axes only, \(3, 4\); got \(3, 4, 2\)",
+        lambda: sums(np.ones((3, 4, 3)), axes=(0, 1), where=np.ones((3, 4, 2), bool))),
+    "where with another batch": (ShapeError, r"got \(3, 3, 4\)", lambda: sums(
+        np.ones((2, 3, 4)), axes=(1, 2), where=np.ones((3, 3, 4), bool))),
+    "where of floats": (
+        ArgumentTypeError, "where must be an array of bool, True where a sample counts; got dtype float64.*mask != 0",
+        lambda: sums(A, where=A)),
+    "where of a list of integers": (ArgumentTypeError, "got dtype int64", lambda: sums(A, where=[[1] * 4] * 3)),
+    "where of ragged lists": (ArgumentError, "rows of equal lengths", lambda: sums(A, where=[[True], [True, False]])),
+    "where a word": (ArgumentTypeError, "array of bool, True where a sample counts; got 'valid'", lambda: sums(
+        A, where="valid")),
+    "where a function": (ArgumentTypeError, "array of bool.*got <function", lambda: sums(A, where=lambda a: a > 0)),
+    "where masked": (ArgumentTypeError, r"got a masked array.*mask\.filled\(False\)", lambda: sums(
+        A, where=np.ma.masked_array(A > 3, A > 5))),
+    "where of a window": (ShapeError, r"got \(4, 3\)", lambda: sums(ks.window(A, where=A.T > 3))),
+    "where of a window of floats": (ArgumentTypeError, "got dtype float64", lambda: ks.window(A, where=A)),
+    "where of a stencil": (ArgumentTypeError, "got dtype float64", lambda: ks.stencil(total, size=3, where=A)),
+    "where of a stencil's plan": (ShapeError, r"got \(2, 2\)", lambda: ks.stencil(
+        total, size=3, where=np.ones((2, 2), bool)).plan(A)),
+    "where of a filter": (ShapeError, r"got \(3, 5\)", lambda: ks.correlate(
+        A, np.ones((3, 3)), where=np.ones((3, 5), bool))),
+    "where of a field": (ShapeError, r"got \(3, 5\)", lambda: ks.correlate(
+        A, ks.kernels.Gaussian(np.ones((3, 4)), size=3), where=np.ones((3, 5), bool))),
+    "stride negative": (ArgumentError, r"stride must be at least 1.*got \(1, -1\)", lambda: sums(A, stride=(1, -1))),
+    "stride of too many": (ShapeError, "for each of the 2 window axes", lambda: sums(A, stride=(1, 1, 1))),
+    "dilation 0": (ArgumentError, "dilation must be at least 1", lambda: sums(A, dilation=0)),
+    "no output remains of a dilated window": (ShapeError, "reach over 7 samples .* no output remains", lambda: sums(
+        A, dilation=3, padding="valid")),
+    "no output remains with a padding": (ShapeError, "reach over 9 samples .* no output remains", lambda: sums(
+        A, size=9, padding=1)),
+    "invalid outputs of integers": (
+        ArgumentError, "Some outputs may be invalid.*uint8 cannot hold invalid=nan.*invalid= an integer",
+        lambda: sums(A, where=A > 3, output=np.uint8)),
+    "NaN left out of integers": (ArgumentError, "int16 cannot hold invalid=nan", lambda: sums(
+        A, nan_policy="omit", output=np.int16)),
     "min_count 1.5": (ArgumentTypeError, "min_count must be an integer", lambda: sums(A, min_count=1.5)),
     "invalid": (ArgumentTypeError, "invalid must be an integer or a float; got None", lambda: sums(A, invalid=None)),
     "method": (UnknownNameError, "Unknown method 'tracd'; did you mean 'traced'", lambda: sums(A, method="tracd")),

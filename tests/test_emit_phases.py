@@ -39,9 +39,7 @@ class Divide:
         text = phases_text(target, loading, phases, checked=True)
         self.code = cpu.load_object(cpu.compile_text(text, target), ("phases",))
         pointer, word = ctypes.c_void_p, ctypes.c_int64
-        self.call = ctypes.CFUNCTYPE(None, pointer, pointer, word, word, word, pointer, pointer)(
-            self.code.addresses["phases"]
-        )
+        self.call = ctypes.CFUNCTYPE(None, pointer, pointer, *[word] * 4, *[pointer] * 2)(self.code.addresses["phases"])
 
     def __call__(self, samples, positions, limits=None):
         """Give the rows of all phases, and the error word."""
@@ -49,7 +47,7 @@ class Divide:
         rows = Guarded((count, positions * unit), self.row)
         bounds = np.array(limits or np.lib.array_utils.byte_bounds(samples), np.int64)
         error = np.zeros(1, np.int64)
-        sizes = (positions * unit, positions * unit * self.row.itemsize, count * unit * samples.itemsize)
+        sizes = (positions * unit, positions * unit * self.row.itemsize, count * unit * samples.itemsize, -(1 << 40))
         self.call(rows.array.ctypes.data, samples.ctypes.data, *sizes, bounds.ctypes.data, error.ctypes.data)
         rows.assert_intact()
         return rows.array, int(error[0])

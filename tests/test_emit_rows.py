@@ -34,7 +34,7 @@ class Fill:
         self.lanes = target.vector_bytes // max(self.source.itemsize, self.row.itemsize)
         self.code = cpu.load_object(cpu.compile_text(text, target), ("fill",))
         pointer, word = ctypes.c_void_p, ctypes.c_int64
-        self.call = ctypes.CFUNCTYPE(None, pointer, pointer, pointer, *[word] * 5, *[pointer] * 3)(
+        self.call = ctypes.CFUNCTYPE(None, pointer, pointer, pointer, *[word] * 6, *[pointer] * 3)(
             self.code.addresses["fill"]
         )
 
@@ -48,7 +48,7 @@ class Fill:
         row, fixed = Guarded((len(offsets),), self.row), np.array([fixed], self.row)
         bounds = np.array(limits or np.lib.array_utils.byte_bounds(samples), np.int64)
         error = np.zeros(1, np.int64)
-        numbers = (len(offsets), low, high, start, step)
+        numbers = (len(offsets), low, high, start, step, 1 << 40)
         addresses = (fixed.ctypes.data, bounds.ctypes.data, error.ctypes.data)
         self.call(row.array.ctypes.data, samples.ctypes.data, table.ctypes.data, *numbers, *addresses)
         row.assert_intact()

@@ -14,7 +14,7 @@ import pytest
 import kernelscape as ks
 from kernelscape.backends import cpu
 from kernelscape.backends.driver import worker_text
-from kernelscape.backends.emit import Loading, fill_text, kernel_text
+from kernelscape.backends.emit import Loading, Phases, fill_text, kernel_text, phases_text
 from kernelscape.expression import to_text
 from tests.conformance.functions import FUNCTIONS
 from tests.oracle.engine import TARGETS, target_named, whole_numbers
@@ -194,7 +194,10 @@ def test_code_with_flags_and_checks_is_as_reviewed(golden):
 
 def test_code_for_rows_is_as_reviewed(golden):
     i2, f4 = np.dtype(np.int16), np.dtype(np.float32)
-    golden("code_rows.ll", fill_text(target_named("x86-64-v3"), Loading(i2, True, f4, f4), checked=False))
+    target = target_named("x86-64-v3")
+    golden("code_rows.ll", fill_text(target, Loading(i2, True, f4, f4), checked=False))
+    golden("code_rows_reversed.ll", fill_text(target, Loading(f4, False, f4, f4), step=-2, checked=False))
+    golden("code_phases.ll", phases_text(target, Loading(f4, False, f4, f4), Phases(4, (0, 1, 3)), checked=False))
 
 
 # -- object code -

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import kernelscape as ks
-from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
+from kernelscape.errors import ArgumentError, ArgumentTypeError, PerformanceWarning, ShapeError
 from tests.oracle.comparison import assert_near, assert_same
 
 NAN = np.nan
@@ -232,6 +232,13 @@ def test_nan_that_does_not_count_is_no_error():
         ks.correlate(x, ONES, where=~MASK, nan_policy="raise")
 
 
+def test_a_mark_must_fit_into_integers():
+    n = np.arange(5, dtype=np.uint64)
+    for words in ({"where": MASK}, {"min_weight": 0.5}, {"where": MASK, "form": "scatter"}):
+        with pytest.raises(ArgumentError, match="cannot hold invalid=-1"):
+            ks.correlate(n, np.ones(3, np.uint8), invalid=-1, **words)
+
+
 # -- scatter -----------------------------------------------------------------------------------------------------------
 
 
@@ -333,6 +340,49 @@ def test_the_definition_gives_the_same(form):
             assert_near(ks.correlate(x, kernel, where=mask, form=form, **words), exact, 1e-13)
             masked = ks.correlate(np.ma.array(x, mask=~mask), kernel, form=form, method="numpy", **words)
             assert_same(masked.filled(NAN), exact)
+
+
+@pytest.mark.parametrize("form", ["gather", "scatter"])
+@pytest.mark.parametrize("shape", [(0, 5), (3, 0), (0, 0), (1, 1)])
+def test_images_of_nothing_and_of_one_pixel(form, shape):
+    hidden, where = np.ma.array(np.ones(shape), mask=True), np.zeros(shape, bool)
+    for kernel in (np.ones((3, 3)), ks.kernels.Gaussian(1.0)):
+        found = ks.correlate(hidden, kernel, form=form)
+        assert_same(np.ma.getmaskarray(found), np.ones(shape, bool))
+        words = {"min_count": 2, "min_weight": 0.5, "normalize": "valid"}
+        assert_same(ks.correlate(hidden.data, kernel, form=form, where=where, **words), np.full(shape, NAN))
+
+
+@pytest.mark.parametrize("form", ["gather", "scatter"])
+def test_arrays_of_any_layout(form):
+    rng = np.random.default_rng(6)
+    x, mask = rng.normal(size=(9, 10)).astype(np.float32), rng.random((9, 10)) > 0.4
+    field = ks.kernels.Gaussian(1.0)
+    wanted = ks.correlate(x, field, where=mask, form=form)
+    for image in (np.asfortranarray(x), x[::-1, ::-1].copy()[::-1, ::-1], x.astype(">f4"), np.repeat(x, 2, 1)[:, ::2]):
+        for where in (mask, np.asfortranarray(mask), np.repeat(mask, 3, 0)[::3]):
+            assert_same(ks.correlate(image, field, where=where, form=form), wanted)
+    low = ks.correlate(x.astype(np.float16), field, where=mask, form=form)
+    assert low.dtype == np.float16
+    assert_near(low, wanted, 1e-2)
+
+
+def test_kernels_that_numpy_writes_out():
+    def weights(dy, dx, slope):
+        return np.interp(dy + slope * dx, [-2, 0, 2], [0, 1, 0])
+
+    x, mask = np.arange(20.0).reshape(4, 5), np.arange(20).reshape(4, 5) % 3 > 0
+    slope = np.linspace(0.5, 1, 20).reshape(4, 5)
+    field = ks.kernels.Formula(weights, (3, 3), slope)
+    written = ks.kernels.Dense(field.dense())
+    for form in ("gather", "scatter"):
+        wanted = ks.correlate(x, written, where=mask, form=form, min_weight=0.6)
+        with pytest.warns(PerformanceWarning, match="could not be traced"):
+            found = ks.correlate(x, field, where=mask, form=form, min_weight=0.6)
+        assert_near(found, wanted, 1e-14)
+        with pytest.warns(PerformanceWarning):
+            masked = ks.correlate(np.ma.array(x, mask=~mask), field, form=form, min_weight=0.6)
+        assert_near(masked.filled(NAN), wanted, 1e-14)
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------

@@ -147,6 +147,7 @@ CHANGED_INPUT = {
     "y_stride": 2, "y_step": 2, "phases": 2, "x_unit": 3, "taps": ((0, 0),),
     "offsets": ((0, 1, 2), (-1, 0, 1)), "may_miss": True, "elements": (2, 3), "is_packed": True, "is_uniform": True,
     "masks": (1,), "omits_nan": True, "body": ex.Window((1, 1), F32, 0),
+    "ahead_bytes": 8,
 }  # fmt: skip
 
 

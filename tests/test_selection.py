@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import kernelscape as ks
+from kernelscape.api import selected as selected_outputs
 from kernelscape.errors import ArgumentError, ArgumentTypeError, PerformanceWarning, ShapeError
 from tests.conformance.running import bits
 from tests.oracle.selection import nearest, selected
@@ -71,8 +72,15 @@ MASKS = {"disc": DISC, "sparse": SPARSE, "weights": WEIGHTS, "doubles": WEIGHTS.
          "halves": WEIGHTS.astype(np.float16), "all": DISC | True, "none": DISC & False}  # fmt: skip
 
 
+@pytest.fixture(params=["blocks", "points"])
+def way(request, monkeypatch):
+    """Wanted outputs are computed in blocks, or one by one, whatever is less work."""
+    monkeypatch.setattr(selected_outputs, "WAY", request.param)
+    return request.param
+
+
 @pytest.mark.parametrize("name", FILTERS)
-def test_selected_outputs_are_the_whole_filters_and_others_are_untouched(name):
+def test_selected_outputs_are_the_whole_filters_and_others_are_untouched(name, way):
     full = FILTERS[name]()
     for at in MASKS.values():
         assert_bits(FILTERS[name](at=at), selected(full, at, IMAGE))
@@ -81,7 +89,7 @@ def test_selected_outputs_are_the_whole_filters_and_others_are_untouched(name):
     assert_bits(FILTERS[name](at=WEIGHTS, otherwise=-7), selected(full, WEIGHTS, -7))
 
 
-def test_regions():
+def test_regions(way):
     full = FILTERS["median"]()
     inside = np.zeros(IMAGE.shape, bool)
     inside[10:50, 20:80] = True
@@ -97,7 +105,7 @@ def test_regions():
     assert_bits(FILTERS["median"](at=(5, 5, 5, 9)), IMAGE)
 
 
-def test_grids_of_their_own():
+def test_grids_of_their_own(way):
     words = {"size": (3, 5), "stride": (3, 2), "padding": "full", "dilation": 2, "mode": "nearest"}
     full = ks.apply(np.mean, IMAGE, **words)
     image = nearest(IMAGE, np.arange(full.shape[0]) * 3 - 2, np.arange(full.shape[1]) * 2 - 4)
@@ -111,7 +119,7 @@ def test_grids_of_their_own():
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_colours(order):
+def test_colours(order, way):
     colours = np.asarray(RNG.normal(size=(30, 70, 3)), order=order)
     at = np.hypot(*np.ogrid[-9:21, -40:30]) < 8
     full = ks.apply(np.median, colours, size=3, axes=(0, 1))
@@ -127,7 +135,7 @@ def test_colours(order):
     assert_bits(found[..., 0], other)
 
 
-def test_whole_axes():
+def test_whole_axes(way):
     colours = RNG.normal(size=(20, 30, 3))
     at = RNG.random((20, 30)) < 0.2
     size = (3, 3, None)
@@ -143,7 +151,7 @@ def several(w):
     return np.min(w), w[0], np.argmax(w)
 
 
-def test_several_results_and_appended_axes():
+def test_several_results_and_appended_axes(way):
     low, row, place = ks.apply(several, IMAGE, size=3)
     found = ks.apply(several, IMAGE, size=3, at=DISC, otherwise=3)
     for result, full in zip(found, (low, row, place), strict=True):
@@ -161,7 +169,7 @@ def test_several_results_and_appended_axes():
 
 
 @pytest.mark.parametrize("method", ["auto", "numpy"])
-def test_complex_numbers(method):
+def test_complex_numbers(method, way):
     waves = IMAGE + 1j * IMAGE[::-1]
     for image, kernel in ((waves, KERNEL), (waves, KERNEL - 2j), (IMAGE, KERNEL * 1j)):
         full = ks.correlate(image, kernel, method=method)
@@ -185,7 +193,7 @@ def test_complex_numbers(method):
     assert_bits(over, selected(full, DISC, before))
 
 
-def test_integers():
+def test_integers(way):
     full = ks.apply(np.median, BYTES, size=3)
     assert_bits(ks.apply(np.median, BYTES, size=3, at=DISC), selected(full, DISC, BYTES))
     rounded = ks.apply(np.median, BYTES, size=3, output=np.uint8)
@@ -201,7 +209,7 @@ def test_integers():
     assert_bits(truth, ks.apply(lambda w: np.max(w) > 1, IMAGE, size=3) & DISC)
 
 
-def test_output_over_inputs():
+def test_output_over_inputs(way):
     full = FILTERS["columns"]()
     for overlapping in ("image", "at", "otherwise"):
         image, at, other = IMAGE.copy(), WEIGHTS.copy(), -IMAGE
@@ -220,7 +228,7 @@ def test_output_over_inputs():
     assert_bits(swapped.astype(np.float64), selected(wide, DISC, IMAGE))
 
 
-def test_invalid_outputs_are_marked_where_they_are_wanted():
+def test_invalid_outputs_are_marked_where_they_are_wanted(way):
     words = {"size": 5, "mode": "shrink", "min_count": 15}
     full = ks.apply(np.sum, IMAGE, **words)
     assert np.isnan(full).any()
@@ -237,7 +245,7 @@ def test_invalid_outputs_are_marked_where_they_are_wanted():
     assert_bits(by_numpy, found)
 
 
-def test_nan_is_an_error_in_wanted_integers_only():
+def test_nan_is_an_error_in_wanted_integers_only(way):
     image = IMAGE.copy()
     image[3, 3] = np.nan
     at = np.zeros(IMAGE.shape, bool)
@@ -281,6 +289,7 @@ def test_blocks_without_a_wanted_output_are_not_visited(monkeypatch):
         return run(self, arrays, arguments, outputs, workers, tiles)
 
     monkeypatch.setattr(Executable, "run", counting)
+    monkeypatch.setattr(selected_outputs, "WAY", "blocks")
     large = np.zeros((512, 512), np.float32)
     at = np.zeros(large.shape, bool)
     at[100:110, 200:210] = True
@@ -289,7 +298,7 @@ def test_blocks_without_a_wanted_output_are_not_visited(monkeypatch):
     assert some <= 4 < every / 20
 
 
-def test_stencils_have_selections():
+def test_stencils_have_selections(way):
     at = DISC.copy()
     made = ks.stencil(np.median, size=5, at=at, otherwise=0)
     at[:] = False
@@ -301,14 +310,14 @@ def test_stencils_have_selections():
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
-def test_workers_change_no_bit(workers):
+def test_workers_change_no_bit(workers, way):
     image = RNG.normal(size=(300, 400)).astype(np.float32)
     at = np.hypot(*np.ogrid[-150:150, -200:200]) < 90
     full = ks.correlate(image, KERNEL)
     assert_bits(ks.correlate(image, KERNEL, at=at, workers=workers), selected(full, at, image))
 
 
-def test_the_checked_build_finds_nothing():
+def test_the_checked_build_finds_nothing(way):
     with ks.configure(checked=True):
         for name in ("median", "columns", "shrink", "correlate", "gaussian"):
             for at in (DISC, SPARSE, WEIGHTS):
@@ -325,7 +334,7 @@ def test_tolerances_are_kept():
     assert_bits(found[~at], image[~at])
 
 
-def test_empty_images():
+def test_empty_images(way):
     empty = np.zeros((0, 5), np.float32)
     assert ks.apply(np.max, empty, size=3, at=np.zeros((0, 5), bool)).shape == (0, 5)
     assert ks.apply(np.max, empty, size=3, at=np.s_[:, 1:2], otherwise=1).shape == (0, 5)

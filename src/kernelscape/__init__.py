@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         kernel,
         linear_operator,
         pixel,
+        sample,
         stencil,
         window,
     )
@@ -58,6 +59,7 @@ __all__ = [
     "majority",
     "pixel",
     "plan",
+    "sample",
     "set_defaults",
     "settings",
     "skew",

@@ -59,6 +59,9 @@ class RowInput:
     phases : int
         A row under stride s along x comes as s rows: sample ``s * j + phase`` is element j of row `phase`. (One is
         enough where the window has one tap along x.)
+    ahead_bytes : int
+        Of rows that come in phases: bytes of the array from one element of a phase to the next, by which the code asks
+        for the rows of the next tile while it computes. 0: it does not.
     x_unit : int
         Elements of a row from one position of the job's x axis to the next (interleaved colours).
     taps : tuple of tuple of int, or None
@@ -101,6 +104,7 @@ class RowInput:
     masks: tuple[int, ...] = ()
     omits_nan: bool = False
     body: Node | None = None
+    ahead_bytes: int = 0
 
     @property
     def has_gaps(self) -> bool:
@@ -231,7 +235,7 @@ class Stage:
         inputs = (
             replace(
                 spec, shape=(1,) * len(self.roles), outer=spec.outer[:1], y_taps=(0,), x_taps=(0,),
-                y_stride=1, y_step=1, phases=1, taps=None, offsets=((0,),) * len(here),
+                y_stride=1, y_step=1, phases=1, ahead_bytes=0, taps=None, offsets=((0,),) * len(here),
                 masks=tuple(new[m] for m in spec.masks),
             )
             for spec in (self.inputs[n] for n in self.alike)
@@ -275,7 +279,10 @@ class Stage:
 
     @cached_property
     def row_base(self) -> tuple[int, ...]:
-        """Where each input's row pointers begin in the table; the last entry is the table's length."""
+        """Where each input's row pointers begin in the table; the last entry is their number.
+
+        Behind them come as many again: where the rows of the next tile lie in the arrays.
+        """
         base = [0]
         for spec, offsets in zip(self.inputs, self.y_offsets, strict=True):
             base.append(base[-1] + len(spec.outer) * len(offsets) * spec.rows_each)

@@ -23,6 +23,7 @@ from kernelscape.machine import Target
 from kernelscape.methods.columns import Columns, use_columns
 from kernelscape.methods.direct import Tile, choose_tile
 from kernelscape.methods.gaps import Filled, fill_gaps, geometry_of
+from kernelscape.methods.ranks import fill_ranks
 from kernelscape.rewrite import with_explicit_selections
 from kernelscape.semantics import register_dtype
 
@@ -107,11 +108,10 @@ def make_plan(
     roles = _roles(job, arrangement)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
     gaps = _has_gaps(job)
-    interior = masked_outputs(job) if gaps else interior_outputs(job)
-    filled = fill_gaps(interior, job) if gaps else None
-    if filled is not None:
-        interior = filled.outputs
-    columns = Columns(interior, ()) if gaps and filled is None else _columns(interior, job, arrangement, roles, filled)
+    x = roles.index(X) if X in roles else None
+    filled = fill_gaps(_with_flags(job), job, x) if gaps else None
+    plain = interior_outputs(job, x) if not gaps else masked_outputs(job) if filled is None else filled.outputs
+    columns = Columns(plain, ()) if gaps and filled is None else _columns(plain, job, arrangement, roles, filled)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
     spacing = _spacing(job, arrangement)
@@ -122,7 +122,9 @@ def make_plan(
         inputs += tuple(_made_rows(body, inputs[filled.like]) for body in filled.bodies)
     varying = _varying(every, roles, [i.is_uniform for i in inputs])
     packed = frozenset(n for n, i in enumerate(inputs) if i.is_packed)
-    tile = _fitted(choose_tile(every, varying, shares, target, packed), counts, arrangement, spacing)
+    divided = any(i.phases > 1 for i in inputs)
+    tile = choose_tile(every, varying, shares, target, packed, divides_rows=divided)
+    tile = _fitted(tile, counts, arrangement, spacing)
     stage = Stage(
         outputs=columns.outputs,
         output_dtypes=job.output_dtypes,
@@ -149,13 +151,24 @@ def _has_gaps(job: Job) -> bool:
     return any(i.has_gaps for i in job.inputs)
 
 
-def interior_outputs(job: Job) -> tuple[ex.Node, ...]:
-    """The outputs where no sample is missing."""
-    return with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
+def interior_outputs(job: Job, x: int | None = None) -> tuple[ex.Node, ...]:
+    """The outputs where no sample is missing; `x` is the window axis along which windows are neighbours, if they are.
+
+    Ranks among samples of which some do not count come by way of columns that windows share, where they do.
+    """
+    outputs = with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
+    windows = {i.window_shape for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)}
+    if x is None or len(windows) != 1:
+        return fill_ranks(outputs, missing=False)
+    return fill_ranks(outputs, missing=False, window=windows.pop(), x=x)
 
 
 def masked_outputs(job: Job) -> tuple[ex.Node, ...]:
     """The outputs where samples may be missing."""
+    return fill_ranks(_with_flags(job), missing=True)
+
+
+def _with_flags(job: Job) -> tuple[ex.Node, ...]:
     return with_explicit_selections(_all_stored(job, job.outputs), missing=True)
 
 
@@ -302,13 +315,15 @@ def _spacing(job: Job, arrangement: Arrangement) -> int:
     dilations = {i.axes[axis].dilation for i in job.inputs if i.axes[axis].size > 1}
     grid = job.grid[axis]
     spacing = min(dilations, default=1) // math.gcd(min(dilations, default=1), grid.stride)
-    return spacing if len(dilations) == 1 and 2 * spacing <= grid.count else 1
+    # Tiles that lie in each other are not cut into strips: there should remain some strips for all workers.
+    return spacing if len(dilations) == 1 and 16 * spacing <= grid.count else 1
 
 
 def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, flatten: int, spacing: int) -> RowInput:
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
     y_stride, x_stride = (1 if spec.on_grid else _stride(job, axis) for axis in (arrangement.y, arrangement.x))
     packed = _is_packed(spec, layout, job, arrangement)
+    phases = x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1
     return RowInput(
         # Rows that are taken apart as they lie hold what the array does.
         dtype=spec.dtype if packed else register_dtype(spec.dtype),
@@ -318,7 +333,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         x_taps=_tap_offsets(spec, arrangement.x, job),
         y_stride=y_stride,
         y_step=y_stride * spacing,
-        phases=x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1,
+        phases=phases,
         x_unit=flatten,
         taps=spec.taps,
         offsets=tuple(tuple(a.dilation * (i - a.centre) for i in range(a.size)) for a in spec.axes),
@@ -328,13 +343,14 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         is_uniform=_has_cells(spec, arrangement.x - len(job.batch)),
         masks=spec.masks,
         omits_nan=spec.omits_nan,
+        ahead_bytes=phases * layout.dtype.itemsize if phases > 1 else 0,
     )
 
 
 def _made_rows(body: ex.Node, like: RowInput) -> RowInput:
     """Rows that are computed from those of inputs with the same windows."""
     dtype = register_dtype(body.dtype)
-    return replace(like, dtype=dtype, may_miss=False, masks=(), omits_nan=False, body=body)
+    return replace(like, dtype=dtype, may_miss=False, masks=(), omits_nan=False, ahead_bytes=0, body=body)
 
 
 def _is_packed(spec: Input, layout: Layout, job: Job, arrangement: Arrangement) -> bool:

@@ -321,6 +321,8 @@ def _flags_of(node: Node, missing: bool) -> frozenset[Any]:
     """Names of the flags whose conjunction a node has, element by element; equal names, equal flags."""
     if isinstance(node, Window):
         return frozenset({node.input} if missing else ())
+    if isinstance(node, Valid):
+        return frozenset()
     if isinstance(node, Elementwise) and node.operator != "select":
         parts = [_flags_of(o, missing) for o in node.operands]
         if all(o.shape == node.shape or not part for o, part in zip(node.operands, parts, strict=True)):

@@ -1,7 +1,8 @@
 declare i16 @llvm.bswap.i16(i16)
 declare i64 @llvm.smin.i64(i64, i64)
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 declare <8 x i16> @llvm.bswap.v8i16(<8 x i16>)
-define void @fill(ptr %destination, ptr %source, ptr %table, i64 %count, i64 %low, i64 %high, i64 %start, i64 %step, ptr %constant, ptr %limits, ptr %error) #0 {
+define void @fill(ptr %destination, ptr %source, ptr %table, i64 %count, i64 %low, i64 %high, i64 %start, i64 %step, i64 %ahead, ptr %constant, ptr %limits, ptr %error) #0 {
 entry:
   br label %body
 body:
@@ -61,52 +62,59 @@ b21:
   %v40 = icmp eq i64 %step, 2
   %v41 = sub i64 %high, %low
   %v42 = icmp sge i64 %v41, 8
-  %v43 = icmp eq i64 %step, -9223372036854775808
+  %v43 = icmp ne i64 %step, -9223372036854775808
   %v44 = and i1 %v40, %v42
   br i1 %v44, label %b45, label %b46
 b45:
   %v48 = add i64 %high, -8
-  %v62 = icmp slt i64 %low, %high
-  br i1 %v62, label %b49, label %b50
+  %v63 = icmp slt i64 %low, %high
+  br i1 %v63, label %b49, label %b50
 b49:
-  %v51 = phi i64 [ %low, %b45 ], [ %v60, %b49 ]
+  %v51 = phi i64 [ %low, %b45 ], [ %v61, %b49 ]
   %v52 = call i64 @llvm.smin.i64(i64 %v51, i64 %v48)
   %v53 = sub i64 %v52, %low
   %v54 = mul i64 %v53, 2
   %v55 = getelementptr i8, ptr %v39, i64 %v54
-  %v56 = load <8 x i16>, ptr %v55, align 1
-  %v57 = call <8 x i16> @llvm.bswap.v8i16(<8 x i16> %v56)
-  %v58 = sitofp <8 x i16> %v57 to <8 x float>
-  %v59 = getelementptr float, ptr %destination, i64 %v52
-  store <8 x float> %v58, ptr %v59, align 1
-  %v60 = add i64 %v51, 8
-  %v61 = icmp slt i64 %v60, %high
-  br i1 %v61, label %b49, label %b50
+  %v56 = getelementptr i8, ptr %v55, i64 %ahead
+  call void @llvm.prefetch.p0(ptr %v56, i32 0, i32 2, i32 1)
+  %v57 = load <8 x i16>, ptr %v55, align 1
+  %v58 = call <8 x i16> @llvm.bswap.v8i16(<8 x i16> %v57)
+  %v59 = sitofp <8 x i16> %v58 to <8 x float>
+  %v60 = getelementptr float, ptr %destination, i64 %v52
+  store <8 x float> %v59, ptr %v60, align 1
+  %v61 = add i64 %v51, 8
+  %v62 = icmp slt i64 %v61, %high
+  br i1 %v62, label %b49, label %b50
 b50:
   br label %b47
 b46:
-  br i1 %v43, label %b63, label %b64
-b63:
-  br label %b65
+  br i1 %v43, label %b64, label %b66
 b64:
-  %v78 = icmp slt i64 %low, %high
-  br i1 %v78, label %b66, label %b67
+  %v67 = add i64 %v41, -1
+  %v68 = mul i64 %v67, %step
+  %v69 = getelementptr i8, ptr %v39, i64 %v68
+  %v70 = getelementptr i8, ptr %v39, i64 %ahead
+  call void @llvm.prefetch.p0(ptr %v70, i32 0, i32 2, i32 1)
+  %v71 = getelementptr i8, ptr %v69, i64 %ahead
+  call void @llvm.prefetch.p0(ptr %v71, i32 0, i32 2, i32 1)
+  %v84 = icmp slt i64 %low, %high
+  br i1 %v84, label %b72, label %b73
+b72:
+  %v74 = phi i64 [ %low, %b64 ], [ %v82, %b72 ]
+  %v75 = sub i64 %v74, %low
+  %v76 = mul i64 %v75, %step
+  %v77 = getelementptr i8, ptr %v39, i64 %v76
+  %v78 = load i16, ptr %v77, align 1
+  %v79 = call i16 @llvm.bswap.i16(i16 %v78)
+  %v80 = sitofp i16 %v79 to float
+  %v81 = getelementptr float, ptr %destination, i64 %v74
+  store float %v80, ptr %v81, align 1
+  %v82 = add i64 %v74, 1
+  %v83 = icmp slt i64 %v82, %high
+  br i1 %v83, label %b72, label %b73
+b73:
+  br label %b66
 b66:
-  %v68 = phi i64 [ %low, %b64 ], [ %v76, %b66 ]
-  %v69 = sub i64 %v68, %low
-  %v70 = mul i64 %v69, %step
-  %v71 = getelementptr i8, ptr %v39, i64 %v70
-  %v72 = load i16, ptr %v71, align 1
-  %v73 = call i16 @llvm.bswap.i16(i16 %v72)
-  %v74 = sitofp i16 %v73 to float
-  %v75 = getelementptr float, ptr %destination, i64 %v68
-  store float %v74, ptr %v75, align 1
-  %v76 = add i64 %v68, 1
-  %v77 = icmp slt i64 %v76, %high
-  br i1 %v77, label %b66, label %b67
-b67:
-  br label %b65
-b65:
   br label %b47
 b47:
   ret void

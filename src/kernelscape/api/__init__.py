@@ -5,6 +5,7 @@ from kernelscape.api.feathering import feather
 from kernelscape.api.iteration import iterate
 from kernelscape.api.linear import convolve, correlate
 from kernelscape.api.linear_operators import linear_operator
+from kernelscape.api.sampling import sample
 from kernelscape.api.signatures import apply, stencil
 from kernelscape.api.stencils import Stencil
 
@@ -19,6 +20,7 @@ __all__ = [
     "kernel",
     "linear_operator",
     "pixel",
+    "sample",
     "stencil",
     "window",
 ]

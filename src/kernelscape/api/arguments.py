@@ -263,12 +263,16 @@ def as_mask(where: Any) -> Array:
     ArgumentTypeError
         It is no array of bool.
     """
+    expected = "where must be an array of bool, True where a sample counts"
+    if isinstance(where, np.ma.MaskedArray):
+        raise ArgumentTypeError(
+            f"{expected}; got a masked array. Say what masked elements mean: where=mask.filled(False)."
+        )
+    if not isinstance(where, list | tuple | np.bool_ | bool) and not hasattr(where, "__array__"):
+        raise ArgumentTypeError(f"{expected}; got {in_words(where)}.")
     array = as_array(where)
     if array.dtype.kind != "b":
-        raise ArgumentTypeError(
-            f"where must be an array of bool, True where a sample counts; got dtype {array.dtype}. Compare it: "
-            "where=mask != 0."
-        )
+        raise ArgumentTypeError(f"{expected}; got dtype {array.dtype}. Compare it: where=mask != 0.")
     return array
 
 

@@ -36,7 +36,7 @@ from kernelscape.api.frame import make_frame
 from kernelscape.api.options import Options, changed
 from kernelscape.api.prepared import takes
 from kernelscape.api.selection import Selection
-from kernelscape.api.strips import BLEND_BYTES, in_strips, output_grid
+from kernelscape.api.strips import BLEND_BYTES, Run, in_strips, output_grid
 from kernelscape.errors import ArgumentTypeError, KernelscapeError, ShapeError
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import canonical_size
@@ -86,7 +86,10 @@ class Expanded:
     layout: Layout | None
 
 
-Call = Callable[[Expanded, Options, Any, Selection | None], Any]
+Call = Callable[[Expanded, Options, Any, Any], Any]
+"""``call(expanded, options, output, which)``; `which` is what `run_with_fields` was told of the outputs to compute."""
+Cut = Callable[[Run, Options, Shape, int], Any]
+"""``cut(run, options, extents, at_once)`` calls `run` for some rows of the image after the other."""
 
 
 def has_fields(arguments: Sequence[Argument]) -> bool:
@@ -96,9 +99,12 @@ def has_fields(arguments: Sequence[Argument]) -> bool:
 
 def run_with_fields(
     function: Callable[..., Any], options: Options, arguments: Sequence[Argument], output: Any, call: Call,
-    selection: Selection | None = None,
+    which: Any = None, cut: Cut | None = None,
 ) -> Any:  # fmt: skip
-    """Run a function of windows and kernel fields; `call` runs one of windows, pixels and kernels."""
+    """Run a function of windows and kernel fields; `call` runs one of windows, pixels and kernels.
+
+    `which` is a selection; or, with a way to `cut` the image of its own, anything.
+    """
     main = _main(arguments)
     bounds: list[Bound | Blend | None] = []
     axes: tuple[int, ...] = ()
@@ -119,19 +125,11 @@ def run_with_fields(
     blends = [(b, t) for b, t in zip(bounds, dtypes, strict=True) if isinstance(b, Blend) and t is not None]
     call = _with_sizes_named(call, arguments, [b.size for b in bounds_given], tuple(main.shape[a] for a in axes))
     if not blends:
-        return call(_expanded(function, options, arguments, bounds, dtypes, axes), options, output, selection)
+        return call(_expanded(function, options, arguments, bounds, dtypes, axes), options, output, which)
     extents = tuple(main.shape[a] for a in axes)
-    read = [
-        *(array_of(a) for a in arguments if isinstance(a, np.ndarray) or hasattr(a, "array")),
-        *(array for b in bounds if b is not None for array in arrays_of(b)),
-    ]
-    if selection is not None:
-        read += selection.arrays
-        frame = make_frame(options, [a for a in arguments if not isinstance(a, FieldArgument)])
-        selection = selection.resolved(frame.result_shape, frame.windowed)
 
-    def run(part: Options, low: int, high: int, target: Any, chosen: Selection | None = None) -> Any:
-        high = low + 1 if chosen is not None and chosen.is_empty else high
+    def run(part: Options, low: int, high: int, target: Any, chosen: Any = None) -> Any:
+        high = low + 1 if isinstance(chosen, Selection) and chosen.is_empty else high
         here = [
             lowered(b, extents, low, high, t) if isinstance(b, Blend) and t is not None else b
             for b, t in zip(bounds, dtypes, strict=True)
@@ -140,10 +138,20 @@ def run_with_fields(
 
     whole = _whole_axes(options)
     at_once = min(rows_at_once(b, extents, t.itemsize, BLEND_BYTES) for b, t in blends)
+    at_once = extents[0] if 0 in whole else at_once
+    if cut is not None:
+        return cut(run, options, extents, at_once)
+    read = [
+        *(array_of(a) for a in arguments if isinstance(a, np.ndarray) or hasattr(a, "array")),
+        *(array for b in bounds if b is not None for array in arrays_of(b)),
+    ]
+    if which is not None:
+        read += which.arrays
+        frame = make_frame(options, [a for a in arguments if not isinstance(a, FieldArgument)])
+        which = which.resolved(frame.result_shape, frame.windowed)
     return in_strips(
-        run, options, output_grid(options, extents, blends[0][0].size), extents,
-        extents[0] if 0 in whole else at_once, axis=_place(arguments, axes, whole), output=output, read=read,
-        selection=selection,
+        run, options, output_grid(options, extents, blends[0][0].size), extents, at_once,
+        axis=_place(arguments, axes, whole), output=output, read=read, selection=which,
     )  # fmt: skip
 
 
@@ -182,9 +190,9 @@ def _sized(options: Options, size: Shape) -> Options:
 def _with_sizes_named(call: Call, arguments: Sequence[Argument], kernels: Sequence[Shape], extents: Shape) -> Call:
     """The call; where windows and kernels of different sizes do not fit in the function, the error says the sizes."""
 
-    def named(given: Expanded, options: Options, output: Any, selection: Selection | None) -> Any:
+    def named(given: Expanded, options: Options, output: Any, which: Any) -> Any:
         try:
-            return call(given, options, output, selection)
+            return call(given, options, output, which)
         except ValueError as error:
             if isinstance(error, KernelscapeError) or not any(word in str(error) for word in _WORDS_OF_MISFIT):
                 raise

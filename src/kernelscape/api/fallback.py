@@ -89,6 +89,24 @@ def _run_selected(runner: _Runner, selection: Selection, output: Any) -> Any:
     return tuple(outputs) if several else outputs[0]
 
 
+def sample_with_numpy(
+    function: Callable[..., Any], frame: Frame, arguments: Sequence[Argument], options: Options,
+    places: Sequence[Array], layout: Layout | None = None,
+) -> tuple[list[Array], bool]:  # fmt: skip
+    """The results at some outputs, of which `places` has the number along each axis of the job; are they a tuple?"""
+    runner = _Runner(function, frame, arguments, options, layout)
+    numbers = np.ravel_multi_index(tuple(places), frame.counts) if len(places[0]) else np.zeros(0, np.int64)
+    computed, several, enough = runner.run(numbers)
+    if not runner.may_lack_samples():
+        return computed, several
+    shape = (*frame.result_shape,)
+    results = [Result((*shape, *a.shape[1:]), a.dtype, True, options.invalid) for a in computed]
+    marked = [a.astype(r.own_dtype) for a, r in zip(computed, results, strict=True)]
+    for array in marked:
+        array[~enough] = np.array(options.invalid).astype(array.dtype)
+    return marked, several
+
+
 def run_by_definition(
     prepared: Prepared, arguments: Sequence[Argument], output: Any, selection: Selection | None = None
 ) -> Any:

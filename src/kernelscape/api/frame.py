@@ -9,6 +9,7 @@ array. Another array either has all its axes, seen from the last one (as NumPy b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -203,6 +204,22 @@ def make_frame(options: Options, arguments: Sequence[Argument]) -> Frame:
     return _Framer(options, arguments).frame()
 
 
+def check_min_count(least: int, windows: Sequence[Shape]) -> None:
+    """Refuse to ask for more samples than the largest of the windows has.
+
+    Raises
+    ------
+    ArgumentError
+        No output could be valid.
+    """
+    largest = max(windows, key=math.prod)
+    if least > math.prod(largest):
+        raise ArgumentError(
+            f"min_count must be at most {math.prod(largest)}, the samples of the largest window, of shape {largest}; "
+            f"got {least}, with which no output would be valid."
+        )
+
+
 class _Framer:
     """Builds a frame; the steps share what the arrays have in common."""
 
@@ -251,6 +268,7 @@ class _Framer:
                 parameters.append(Parameter.index(self._index_axis(argument.axis)))
             else:
                 parameters.append(Parameter.scalar(argument))  # type: ignore[arg-type]  # complex ones go to NumPy
+        check_min_count(self.options.min_count, [i.window_shape for i in inputs if not i.elements])
         inputs += masks.inputs
         views += masks.views
         shapes = tuple(a.array.shape for a in self.windows)
@@ -501,9 +519,8 @@ class _Framer:
         ShapeError
             It has other extents than the windows' arrays.
         """
-        full = f"{self.main.shape}, or that of the window axes only, {self.extents}"
         if array.ndim not in (self.ndim, self.main.ndim):
-            raise ShapeError(f"{what} must have the shape of the arrays, {full}; got {array.shape}.")
+            raise self._unfitting(array, what)
         axes = self._axes_of(array)
         fits = all(
             array.shape[a] in ((n, 1) if i in self.whole else (n,))
@@ -511,8 +528,15 @@ class _Framer:
         )
         rest = tuple(n for i, n in enumerate(array.shape) if i not in axes)
         if not fits or any(n not in (1, m) for n, m in zip(rest[::-1], self.batch[::-1], strict=False)):
-            raise ShapeError(f"{what} must have the shape of the arrays, {full}; got {array.shape}.")
+            raise self._unfitting(array, what)
         return self._arranged(number, array, 0, True)
+
+    def _unfitting(self, array: Array, what: str) -> ShapeError:
+        """The error for an array that belongs to an argument, and has another shape."""
+        shape, got = self.main.shape, array.shape
+        alone = "" if self.extents == shape else f", or that of the window axes only, {self.extents}"
+        advice = " Transpose it?" if got in (shape[::-1], self.extents[::-1]) else ""
+        return ShapeError(f"{what} must have the shape of the arrays, {shape}{alone}; got {got}.{advice}")
 
     def _arranged(self, number: int, array: Array, elements: int, is_window: bool) -> View:
         axes, lead = self._axes_of(array, elements), array.ndim - elements

@@ -30,6 +30,7 @@ from kernelscape.trace import Captured, Guard, Trace, trace, valid
 
 if TYPE_CHECKING:
     from kernelscape.execute import Executable, PointExecutable
+    from kernelscape.execute.points import PointPlan
 
 Slots = tuple[tuple[DType, Shape], ...]
 
@@ -44,6 +45,7 @@ class Shared:
     executables: Kept[Executable | PointExecutable] = field(default_factory=lambda: Kept(16))
     choosing: dict[DType, Shared] = field(default_factory=dict)
     plans: Kept[Plan] = field(default_factory=lambda: Kept(16))
+    point_plans: Kept[PointPlan] = field(default_factory=lambda: Kept(16))
 
     def selected(self, dtype: DType) -> Shared:
         """The same where a map of this dtype, the job's last input, says which outputs are wanted."""
@@ -89,9 +91,16 @@ class Shared:
         if found is None:
             from kernelscape.execute import PointExecutable
 
-            made = PointExecutable(self.kept_plan(arrays, outputs), results, checked=settings().checked)
+            made = PointExecutable(self.point_plan(arrays, outputs), results, checked=settings().checked)
             found = self.executables.put(key, made)
         return found  # type: ignore[return-value]
+
+    def point_plan(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> PointPlan:
+        """How `kept_plan` runs for single points."""
+        from kernelscape.execute.points import point_plan
+
+        key = self._key(arrays, outputs)
+        return self.point_plans.get(key) or self.point_plans.put(key, point_plan(self.kept_plan(arrays, outputs)))
 
     def kept_plan(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Plan:
         """`plan`, remembered."""

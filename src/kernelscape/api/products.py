@@ -14,6 +14,7 @@ from kernelscape.api.fields import Way, complex_sum, kept_function, product_sum,
 from kernelscape.api.gather import run_gather
 from kernelscape.api.operands import Operands, counted, flipped_origin, run_parts, window_axes
 from kernelscape.api.options import Options, changed, nan_found, not_yet
+from kernelscape.api.results import Result, allocate
 from kernelscape.api.scatter import run_scatter
 from kernelscape.api.selection import AtAnchors, Selection
 from kernelscape.api.stencils import warn_of_numpy
@@ -35,6 +36,8 @@ def run_linear(
         options = changed(options, nan_policy="propagate")
     if selection is not None and selection.asked is None:
         selection = replace(selection, asked=output is not None)
+    if operands.rule.weighs:  # what the function writes in place of an invalid result, its dtype must hold
+        allocate([Result((), operands.result, True, options.invalid)], None)
     if operands.masked:
         if operands.result.kind in "biu" and not isinstance(options.invalid, int):
             # What is masked may hold anything, so that integers need no NaN.
@@ -106,9 +109,11 @@ def _run_kernel(
     operands: Operands, options: Options, output: Any, workers: int | None, selection: Selection | None
 ) -> Any:
     """One kernel for all pixels, gathered."""
-    function = _products(operands.complex_input, operands.complex_weights, operands.finish(options))
-    weights = operands.weights
+    weights, finish = operands.weights, operands.finish(options)
     assert weights is not None
+    if finish.rule.weighs and not operands.complex_weights and bool((weights >= 0).all()):
+        finish = finish._replace(rule=finish.rule._replace(positive=True))
+    function = _products(operands.complex_input, operands.complex_weights, finish)
     kernels = [weights.real, weights.imag] if operands.complex_weights else [weights]
     parts: list[Any] = [KernelArgument(np.ascontiguousarray(k, operands.inner)) for k in kernels]
     output = (output, None) if operands.masked else output

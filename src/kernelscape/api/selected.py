@@ -1,12 +1,12 @@
 """The run of a traced function for some outputs only: all others are written beforehand, and never computed.
 
-Blocks of outputs in which none is wanted are not visited. In the others the machine code computes all, and stores
-those that are wanted (`backends/emit/selected.py`).
+Where wanted outputs lie together, blocks in which none is wanted are not visited; in the others the machine code
+computes all, and stores those that are wanted (`backends/emit/selected.py`). Where they are few and apart, the windows
+of each of them are gathered (`execute/points.py`). Both give the bits of the whole filter.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,89 +20,11 @@ from kernelscape.api.prepared import Prepared, Shared
 from kernelscape.api.results import allocate, written
 from kernelscape.api.selection import Selection
 from kernelscape.api.untouched import Surrounds, elsewhere, fill
+from kernelscape.api.wishes import Wishes, is_sparse
 from kernelscape.errors import ArgumentTypeError
-from kernelscape.execute.memory import rounded
-from kernelscape.plan import Plan
 
 if TYPE_CHECKING:
     from kernelscape.execute import PointExecutable
-
-ROWS = 16
-"""Rows of a block of outputs, for windows that are not taller."""
-POSITIONS = 64
-"""Positions of a block along x, at least."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Wishes:
-    """The blocks of outputs in which some is wanted; `at` has the job's axes."""
-
-    at: Array
-    among: Blocks | None = None
-    """Only those that are among these."""
-
-    def size(self, plan: Plan) -> tuple[int, int]:
-        """Rows and positions of a block, interleaved channels counted."""
-        if self.among is not None:
-            return self.among.size(plan)
-        flat = plan.arrangement.flat
-        unit = math.lcm(plan.stage.chunk, 1 if flat is None else plan.counts[flat], 8)
-        reach = max((max(i.y_taps) for i in plan.stage.inputs), default=0)
-        return rounded(max(ROWS, reach), plan.stage.rows), rounded(POSITIONS, unit)
-
-    def wanted(self, plan: Plan) -> Array:
-        """Which blocks these are, along the outer axes (uncut), y and x."""
-        found = any_in_blocks(self.at, plan, self.size(plan))
-        return found if self.among is None else found & self.among.wanted(plan)
-
-
-def any_in_blocks(at: Array, plan: Plan, size: tuple[int, int]) -> Array:
-    """Whether anything is wanted in each block of so many rows and positions, as the plan arranges axes."""
-    arrangement, counts = plan.arrangement, plan.counts
-    flat = arrangement.flat
-    order = [*arrangement.outer, *(() if arrangement.y is None else (arrangement.y,)), arrangement.x]
-    # What is broadcast is looked at once.
-    single = at[tuple(slice(0, 1) if step == 0 else slice(None) for step in at.strides)]
-    if flat is not None:
-        single = single.max(axis=flat, keepdims=True)
-    moved = single.transpose(*order, *(() if flat is None else (flat,)))
-    moved = moved[..., 0] if flat is not None else moved
-    if arrangement.y is None:
-        moved = moved[..., None, :]
-    rows, positions = size[0], size[1] // (1 if flat is None else counts[flat])
-    extents = [counts[a] for a in arrangement.outer]
-    extents += [1 if arrangement.y is None else counts[arrangement.y], counts[arrangement.x]]
-    cut = [*extents[:-2], math.ceil(extents[-2] / rows), math.ceil(extents[-1] / positions)]
-    return np.broadcast_to(_reduced(moved, rows, positions) != 0, cut)
-
-
-def _reduced(array: Array, rows: int, positions: int) -> Array:
-    """The largest number of each block along the last two axes; of truth values any number that is 0 where all are."""
-    if array.shape[-2] > 1:
-        if _is_words(array, positions):
-            array = np.ascontiguousarray(array).view(np.uint64)
-            positions //= 8
-        array = _along(array, rows, -2)
-    return _along(array, positions, -1) if array.shape[-1] > 1 else array
-
-
-def _is_words(array: Array, positions: int) -> bool:
-    """Whether eight truth values can be looked at as one number."""
-    return array.dtype == np.bool_ and array.shape[-1] % 8 == 0 and positions % 8 == 0 and array.strides[-1] == 1
-
-
-def _along(array: Array, step: int, axis: int) -> Array:
-    """The maximum (of words, all bits) over each `step` elements along one axis."""
-    union = np.bitwise_or if array.dtype.kind in "bu" else np.maximum
-    axis %= array.ndim
-    count = array.shape[axis]
-    whole = count - count % step
-    lead = (slice(None),) * axis
-    shape = (*array.shape[:axis], whole // step, step, *array.shape[axis + 1 :])
-    parts = [union.reduce(array[(*lead, slice(whole))].reshape(shape), axis=axis + 1)] if whole else []
-    if whole < count:
-        parts.append(union.reduce(array[(*lead, slice(whole, None))], axis=axis, keepdims=True))
-    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis)
 
 
 def run_selected(
@@ -154,6 +76,8 @@ def _rows_of(value: Any, target: Array, frame: Frame) -> Array | None:
     return row if can_be_copied(row, view) else None
 
 
+MOST_BLOCKS = 0.6
+"""Up to this part of all blocks only those are computed in which something is wanted."""
 WAY: str | None = None
 """For tests: "points" or "blocks", whatever is less work."""
 
@@ -183,7 +107,9 @@ class _Work:
         plan = own.kept_plan(given, self.views)
         from kernelscape.execute.points import is_supported
 
-        if not is_supported(plan) or not (WAY == "points" or _is_sparse(plan, self.at)):
+        if not is_supported(plan) or not (
+            WAY == "points" or is_sparse(plan, own.point_plan(given, self.views), self.at)
+        ):
             return None
         return own.point_executable(given, self.views)
 
@@ -200,14 +126,13 @@ class _Work:
             return
         wishes, given = Wishes(self.at, blocks), [*self.arrays, self.at]
         wanted = wishes.wanted(self.chosen.kept_plan(given, self.views))
-        if wanted.any():
+        visited = np.count_nonzero(wanted)
+        if visited > MOST_BLOCKS * wanted.size:
+            # Long rows are faster than blocks.
+            self.chosen.executable(given, self.views).run(given, self.read, self.views, self.workers)
+        elif visited:
             executable = self.chosen.executable(given, self.views, wishes.size)
             executable.run(given, self.read, self.views, self.workers, executable.tiles_in(wanted))
-
-
-def _is_sparse(plan: Plan, at: Array) -> bool:
-    """Whether it is less work to gather the windows of the wanted outputs than to compute blocks of outputs."""
-    return False
 
 
 def refuse_weights_of_truth(dtypes: Sequence[np.dtype[Any]]) -> None:

@@ -132,7 +132,7 @@ class Stencil:
                 return made.computed(given.arguments, target, workers, expanded=given, selection=chosen)
 
             if self.options.nan_policy == "raise":
-                _refuse_nan(arguments)
+                refuse_nan(arguments)
             return run_with_fields(self.function, self.options, arguments, output, call, selection)
         return self.computed(arguments, output, workers, selection=selection)
 
@@ -189,7 +189,7 @@ class Stencil:
         if workers is not None:
             pool.resolve_workers(workers)
         if self.options.nan_policy == "raise":
-            _refuse_nan(arguments)
+            refuse_nan(arguments)
         if self.options.method != "numpy":
             try:
                 prepared = self.prepared_for(arguments)
@@ -286,7 +286,8 @@ def _run(
     return tuple(handed) if prepared.several else handed[0]
 
 
-def _refuse_nan(arguments: Sequence[Argument]) -> None:
+def refuse_nan(arguments: Sequence[Argument]) -> None:
+    """What ``nan_policy="raise"`` does."""
     for number, argument in enumerate(arguments):
         if type(argument) is np.ndarray or hasattr(argument, "array"):
             array = array_of(argument)

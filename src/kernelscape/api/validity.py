@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 
 from kernelscape.api.arguments import Argument, Array, WindowArgument, array_of
+from kernelscape.api.expansion import has_fields
 from kernelscape.api.fields import kept_function
+from kernelscape.api.frame import check_min_count, make_frame
 from kernelscape.api.options import Options, changed
 from kernelscape.api.prepared import takes
+from kernelscape.api.results import Result, allocate, store
 from kernelscape.api.selection import AtAnchors, Selection
 from kernelscape.errors import TracingError
-from kernelscape.trace import count, valid
+from kernelscape.trace import Traced, count, valid
 
 
 def with_masks(arguments: Sequence[Argument], where: Array | None, options: Options) -> list[Argument]:
@@ -45,6 +48,10 @@ def is_masked(arguments: Sequence[Argument]) -> bool:
     return any(isinstance(a, WindowArgument) and a.masked for a in arguments)
 
 
+class _AskedForError(Exception):
+    """NumPy is to call the function."""
+
+
 Run = Callable[[Callable[..., Any], Options, Sequence[Argument], Any, Selection | None], Any]
 
 
@@ -57,25 +64,36 @@ def run_masked(
     Where an output is not wanted, it is masked if it is the input's sample and that is masked.
     """
     windows = tuple(n for n, a in enumerate(arguments) if isinstance(a, WindowArgument | np.ndarray))
-    every = changed(options, min_count=0)
+    # The samples are counted by a function of their own.
+    every = changed(options, min_count=0, method="traced")
     words: dict[str, Any] = {"windows": windows, "least": options.min_count}
-    head = _head(function, options, len(arguments))
+    fields = has_fields(arguments)
+    alike = fields or not takes(function, "valid", len(arguments)) or make_frame(options, arguments).windows_alike
+    with_flags = kept_function(_with_flags, function=function, alike=alike, **words)
     try:
+        if options.method == "numpy":
+            raise _AskedForError
         if selection is None:
-            with_flags = kept_function(head, function=function, step=1, **words)
-            found = run(with_flags, changed(every, method="traced"), arguments, _with_theirs(output), None)
-            results, flags = found[0::2], tuple(f.astype(np.bool_, copy=False) for f in found[1::2])
+            given = output if isinstance(output, tuple | list) else (output,)
+            # How many results a dtype alone is for is known only when they are there.
+            own = isinstance(output, np.ndarray | tuple | list)
+            targets = tuple(part for o in given for part in (o, None)) if own else None
+            found = run(with_flags, every, arguments, targets, None)
+            results, flags = found[0::2], found[1::2]
+            if not own and output is not None:
+                results = tuple(_converted(r, f, output, options.invalid) for r, f in zip(results, flags, strict=True))
         else:
-            only_flags = kept_function(head, function=function, step=2, **words)
-            flags = _flags_of_selected(run, only_flags, changed(every, method="traced"), arguments, selection)
-            found = run(function, every, arguments, output, selection)
+            only_flags = kept_function(_every_second, function=with_flags)
+            flags = _flags_of_selected(run, only_flags, every, arguments, selection)
+            unmarked = changed(_marked_by_mask(options, output), min_count=0)
+            found = run(function, unmarked, arguments, output, selection)
             results = found if isinstance(found, tuple) else (found,)
         several = len(results) > 1 or isinstance(output, tuple)
-    except TracingError:
+    except (TracingError, _AskedForError):
         if options.method == "traced":
             raise
         # As the warning says, NumPy calls the function, which says by itself what is valid.
-        found = run(function, options, arguments, output, selection)
+        found = run(function, _marked_by_mask(options, output), arguments, output, selection)
         several = isinstance(found, tuple)
         results = found if several else (found,)
         each = kept_function(_enough_for_each, results=len(results), **words)
@@ -86,6 +104,11 @@ def run_masked(
         )
     made = tuple(masked_array(r, f, options.invalid) for r, f in zip(results, flags, strict=True))
     return made if several else made[0]
+
+
+def _marked_by_mask(options: Options, output: Any) -> Options:
+    """Options under which integers stay integers: what stands behind the mask has no meaning."""
+    return options if isinstance(options.invalid, int) or output is not None else changed(options, invalid=0)
 
 
 def shown_elsewhere(otherwise: Any, own_mask: Array | None) -> AtAnchors | bool:
@@ -119,8 +142,20 @@ def _flags_of_selected(
     return tuple(f & (t | ~p) for f, t, p in zip(found, there, partly, strict=True))
 
 
+def _every_second(*values: Any, function: Callable[..., Any], **words: Any) -> Any:
+    return function(*values, **words)[1::2]
+
+
 def _untrue(*values: Any, **words: Any) -> Any:
     return np.zeros((), np.bool_)
+
+
+def _converted(result: Array, flags: Array, output: Any, invalid: float) -> Array:
+    """A result in the dtype that is asked for; numbers behind a mask have no meaning."""
+    target = allocate([Result(result.shape, result.dtype, False, invalid)], output)[0]
+    there = flags.reshape(flags.shape + (1,) * (result.ndim - flags.ndim))
+    store(np.where(there, result, np.zeros((), result.dtype)), target, invalid)
+    return target
 
 
 def masked_array(result: Array, flags: Array, invalid: float) -> Any:
@@ -131,41 +166,31 @@ def masked_array(result: Array, flags: Array, invalid: float) -> Any:
     return np.ma.MaskedArray(result, ~there)
 
 
-def _with_theirs(output: Any) -> Any:
-    """Where results go that each have flags behind them; one dtype stands for all, those of flags too."""
-    if isinstance(output, tuple | list):
-        return tuple(part for o in output for part in (o, None))
-    return (output, None) if isinstance(output, np.ndarray) else output
-
-
-def _head(function: Callable[..., Any], options: Options, count: int) -> Callable[..., Any]:
-    """The head that has the parameters which a function asks for."""
-    if "valid" in options.kwargs or not takes(function, "valid", count):
-        return _with_flags
-    return _with_flags_along if takes(function, "axis", count) else _with_flags_of
-
-
 def _with_flags(
-    *values: Any, function: Callable[..., Any], windows: Sequence[int], least: int, step: int, **words: Any
+    *values: Any, function: Callable[..., Any], alike: bool, windows: Sequence[int], least: int, **words: Any
 ) -> Any:
-    """What a function returns, and behind each of its results whether it is valid; with a `step` of 2 that alone."""
+    """What a function returns, and behind each of its results whether it is valid."""
+    if takes(function, "axis", len(values)) and "axis" not in words:
+        words["axis"] = tuple(range(values[windows[0]].ndim))
+    if takes(function, "valid", len(values)) and "valid" not in words:
+        flags = tuple(valid(values[n]) for n in windows)
+        words["valid"] = flags[0] if alike else flags
     found = function(*values, **words)
     enough = _enough(*values, windows=windows, least=least)
     results = found if isinstance(found, tuple) else (found,)
-    made = tuple(part for r in results for part in (r, valid(r) & enough))
-    return made[step - 1 :: step]
+    return tuple(part for r in results for part in (_number(r), valid(r) & enough))
 
 
-def _with_flags_of(*values: Any, valid: Any, **words: Any) -> Any:
-    return _with_flags(*values, valid=valid, **words)
-
-
-def _with_flags_along(*values: Any, axis: Any, valid: Any, **words: Any) -> Any:
-    return _with_flags(*values, axis=axis, valid=valid, **words)
+def _number(result: Any) -> Any:
+    """A result that is valid everywhere if it is an integer, since its mask says where it is not: so it stays one."""
+    if not isinstance(result, Traced) or result.dtype.kind == "f":
+        return result
+    return np.where(valid(result), result, np.zeros((), result.dtype))
 
 
 def _enough(*values: Any, windows: Sequence[int], least: int) -> Any:
     """Whether the largest of the windows among some values has so many samples that count."""
+    check_min_count(least, [values[n].shape for n in windows])
     largest = max((values[n] for n in windows), key=lambda w: int(np.prod(w.shape)))
     return count(largest) >= least
 

@@ -25,10 +25,13 @@ class Rule(NamedTuple):
     ----------
     normalize : bool or "valid"
     min_weight : float
+    positive : bool
+        No weight is negative, so that the sum of some is the sum of their magnitudes.
     """
 
     normalize: bool | str = False
     min_weight: float = 0.0
+    positive: bool = False
 
     @property
     def weighs(self) -> bool:
@@ -91,19 +94,19 @@ def finished(totals: Sequence[Any], window: Any, kernel: Kernel | None, part: An
 def weighed(totals: Sequence[Any], window: Any, kernel: Kernel, part: Any, rule: Rule) -> tuple[list[Any], Any]:
     """Sums divided or rescaled, and whether they are worth anything; as in `finished`."""
     counts = valid(window) if part is None else valid(window) & part
-    there = Share.of(kernel, counts)
+    there = Share.of(kernel, counts, rule.positive)
     values, enough = list(totals), None
     if rule.normalize is True:
         values, enough = quotient(totals, there.total), there.is_sound
     elif rule.normalize:
-        full = Share.of(kernel, part)
+        full = Share.of(kernel, part, rule.positive)
         # With all of its samples a window has the kernel's own sum, which may be 0.
         whole = np.all(counts if part is None else counts | ~part)
         rescaled = product(totals, quotient(full.total, there.total))
         values = [np.where(whole, total, value) for total, value in zip(totals, rescaled, strict=True)]
         enough = whole | (there.is_sound & full.is_sound)
     if rule.min_weight:
-        weighty = there.is_enough(Share.of(kernel, part), rule.min_weight)
+        weighty = there.is_enough(Share.of(kernel, part, rule.positive), rule.min_weight)
         enough = weighty if enough is None else enough & weighty
     return values, enough
 
@@ -126,15 +129,17 @@ class Share(NamedTuple):
     magnitude: Any
 
     @staticmethod
-    def of(kernel: Kernel, counts: Any) -> Share:
+    def of(kernel: Kernel, counts: Any, positive: bool = False) -> Share:
         """The share of the weights that count; None: of all."""
+
+        def summed(weights: Any) -> Any:
+            return np.sum(weights) if counts is None else np.sum(weights, where=counts)
+
         parts = [k for k in kernel if k is not None]
-        if counts is not None:
-            parts = [np.where(counts, k, np.zeros((), k.dtype)) for k in parts]
-        total = tuple(np.sum(p) for p in parts)
-        if len(parts) == 1:
-            return Share(total, np.abs(total[0]), np.sum(np.abs(parts[0])))
-        return Share(total, np.hypot(*total), np.sum(np.hypot(*parts)))
+        total = tuple(map(summed, parts))
+        if len(parts) > 1:
+            return Share(total, np.hypot(*total), summed(np.hypot(*parts)))
+        return Share(total, np.abs(total[0]), total[0] if positive else summed(np.abs(parts[0])))
 
     @property
     def is_sound(self) -> Any:

@@ -6,9 +6,9 @@ of a sweep; nothing here knows a mode: a table of byte offsets says where the ro
 `OUTSIDE` that a row is the constant row (or missing).
 
 A *tile* is a strip of output rows of one segment along x, over a few slabs (positions of the outer axes). In a
-*direct* segment row pointers point into the caller's array; elsewhere rows are copied, converted and padded into a ring
-that belongs to the worker, each row once per strip. A segment whose positions are not a multiple of the kernel's chunk
-writes into rows of its own, from which the outputs are copied: so the kernel has no tails.
+*direct* segment row pointers point into the caller's array; elsewhere rows are copied (``source_rows.py``). A segment
+whose positions are not a multiple of the kernel's chunk writes into rows of its own, from which the outputs are copied:
+so the kernel has no tails.
 """
 
 from __future__ import annotations
@@ -16,18 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kernelscape.backends.cpu import function_attributes
-from kernelscape.backends.driver_rows import Rows
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I1, I8, I64, PTR, Builder, Module, Type, Value, constant
-from kernelscape.backends.words import (
-    AxisWord,
-    Call,
-    InputWord,
-    Plane,
-    Segment,
-    SegmentInput,
-    Sweep,
-)
+from kernelscape.backends.made_rows import MadeRows
+from kernelscape.backends.words import AxisWord, Call, InputWord, Plane, Segment, SegmentInput, Sweep
+from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
 from kernelscape.machine import Target
 
 
@@ -65,12 +58,13 @@ class FloatingControl:
         self.builder.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.kept.name})")
 
 
-class _Worker(Rows):
+class _Worker(MadeRows):
     """Writes the body of the worker function."""
 
     def __init__(self, builder: Builder, checked: bool) -> None:
         super().__init__(builder, checked)
         self.y, self.group, self.tile, self.rest = (builder.local(I64) for _ in range(4))
+        self.sum, self.outside = builder.local(I64), builder.local(I64)
         self.kernel = builder.local(PTR)
 
     # -- tiles -------------------------------------------------------------------------------------------------------
@@ -165,6 +159,47 @@ class _Worker(Rows):
             b.store(b.binary("udiv", rest, extent), self.rest)
 
         self.count(outer, one)
+
+    def input_bases(self, number: Value) -> None:
+        """For each combination of outer taps: the address of its slab, or OUTSIDE."""
+        b = self.b
+        record = self.record(self.word(self.sweep, Sweep.INPUT_TABLE, PTR), number, InputWord)
+        is_array = b.icmp("eq", self.word(record, InputWord.MAKE), self.number(0))
+        b.when(is_array, lambda: self.bases_of_array(number, record))
+        held = b.offset(self.scratch, self.word(record, InputWord.HELD_AT))
+        slots = b.mul(self.word(record, InputWord.COMBINATIONS), self.word(record, InputWord.RING_SLOTS))
+        self.count(slots, lambda slot: self.put(held, slot, self.number(OUTSIDE)))
+
+    def bases_of_array(self, number: Value, record: Value) -> None:
+        b = self.b
+        outer = self.word(self.sweep, Sweep.OUTER)
+        base = self.entry(self.word(self.call, Call.INPUT_BASES, PTR), number)
+        taps, maps = self.word(record, InputWord.COMBINATION_TABLE, PTR), self.word(record, InputWord.OUTER_MAPS, PTR)
+        strides, bases = self.word(record, InputWord.OUTER_STRIDES, PTR), self.word(record, InputWord.BASES_AT)
+        places = self.room(Sweep.OUTER_AT)
+
+        def combination(c: Value) -> None:
+            b.store(base, self.sum)
+            b.store(self.number(0), self.outside)
+
+            def axis(a: Value) -> None:
+                tap = self.entry(taps, b.add(b.mul(c, outer), a))
+                place = b.add(b.mul(self.entry(places, a), self.entry(strides, a)), tap)
+                found = self.entry(self.entry(maps, a, PTR), place)
+                outside = b.convert("zext", b.icmp("slt", found, self.number(LOWEST_OFFSET)), I64)
+                missing = b.convert("zext", b.icmp("eq", found, self.number(MISSING)), I64)
+                kind = b.add(outside, missing)
+                b.store(b.binary("or", b.load(I64, self.outside), kind), self.outside)
+                b.store(b.add(b.load(I64, self.sum), found), self.sum)
+
+            self.count(outer, axis)
+            kind = b.load(I64, self.outside)
+            missing = b.icmp("uge", kind, self.number(2))
+            value = b.select(missing, self.number(MISSING), self.number(OUTSIDE))
+            value = b.select(b.icmp("eq", kind, self.number(0)), b.load(I64, self.sum), value)
+            self.put(b.offset(self.scratch, bases), c, value)
+
+        self.count(self.word(record, InputWord.COMBINATIONS), combination)
 
     def plane_base(self, number: Value) -> None:
         b = self.b

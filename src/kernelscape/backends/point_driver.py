@@ -17,23 +17,12 @@ from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.driver import FloatingControl
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I8, I64, PTR, Builder, Module, Type, Value, constant
-from kernelscape.backends.point_words import (
-    AT_BORDER,
-    IN_INTERIOR,
-    Ahead,
-    Kept,
-    PointCall,
-    PointInput,
-    PointPlane,
-    Points,
-)
-from kernelscape.backends.words import Words
-from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
+from kernelscape.backends.point_groups import Groups, Tables
+from kernelscape.backends.point_words import AT_BORDER, IN_INTERIOR, Ahead, Kept, PointCall, PointPlane, Points
 from kernelscape.machine import Target
 
 TOGETHER = 64
 """Bytes of a mask that are looked at together."""
-WIDE = Type("i64", 8)
 
 
 def points_text(target: Target, *, checked: bool) -> str:
@@ -48,63 +37,22 @@ def points_text(target: Target, *, checked: bool) -> str:
     return module.text()
 
 
-class _Points:
+class _Points(Tables):
     """Writes the body of the function."""
 
     def __init__(self, builder: Builder, checked: bool) -> None:
-        self.b, self.checked = builder, checked
-        self.sweep, self.call, self.scratch = builder.arguments
+        super().__init__(builder, checked)
+        self.groups = Groups(builder, checked)
         self.tile, self.left, self.x = builder.local(I64), builder.local(I64), builder.local(I64)
         self.bits, self.inside, self.sum, self.kind = (builder.local(I64) for _ in range(4))
         self.filled = [builder.local(I64) for _ in range(2)]
         self.settled = [builder.local(I64) for _ in range(2)]
-        self.kernel = builder.local(PTR)
         self.axes = self.word(self.sweep, Points.AXES)
         self.last_axis = builder.local(I64)
         places = builder.offset(self.scratch, self.word(self.sweep, Points.PLACES_AT))
         size = builder.mul(self.word(self.sweep, Points.CAPACITY), builder.mul(self.axes, self.number(8)))
         self.places = [places, builder.offset(places, size)]
         self.row = builder.offset(places, builder.mul(size, self.number(2)))
-        self.offsets = builder.offset(self.scratch, self.word(self.sweep, Points.OFFSETS_AT))
-
-    # -- words -------------------------------------------------------------------------------------------------------
-
-    def word(self, table: Value, name: int, type: Type = I64) -> Value:
-        return self.b.load(type, self.b.offset(table, 8 * name))
-
-    def entry(self, table: Value, index: Value, type: Type = I64) -> Value:
-        return self.b.load(type, self.b.element_pointer(table, "i64", index))
-
-    def put(self, table: Value, index: Value, value: Value) -> None:
-        self.b.store(value, self.b.element_pointer(table, "i64", index))
-
-    def record(self, table: Value, index: Value, words: type[Words]) -> Value:
-        return self.b.offset(table, self.b.mul(index, self.number(8 * len(words))))
-
-    def number(self, value: int) -> Value:
-        return constant(I64, value)
-
-    def room(self, name: Points) -> Value:
-        return self.b.offset(self.scratch, self.word(self.sweep, name))
-
-    def address(self, pointer: Value) -> Value:
-        return self.b.convert("ptrtoint", pointer, I64)
-
-    def count(self, stop: Value, body: Callable[[Value], None], step: int = 1) -> None:
-        def run(i: Value, _: list[Value]) -> list[Value]:
-            body(i)
-            return []
-
-        self.b.loop(self.number(0), stop, step, [], run)
-
-    def input_record(self, number: Value) -> Value:
-        return self.record(self.word(self.sweep, Points.INPUT_TABLE, PTR), number, PointInput)
-
-    def plane_record(self, number: Value) -> Value:
-        return self.record(self.word(self.sweep, Points.PLANE_TABLE, PTR), number, PointPlane)
-
-    def limits(self, name: PointCall, number: Value) -> Value:
-        return self.b.element_pointer(self.word(self.call, name, PTR), "i64", self.b.mul(number, self.number(2)))
 
     # -- tiles -------------------------------------------------------------------------------------------------------
 
@@ -113,8 +61,7 @@ class _Points:
         for local in (*self.filled, *self.settled):
             b.store(self.number(0), local)
         b.store(b.sub(self.axes, self.number(2)), self.last_axis)
-        self.count(self.word(self.sweep, Points.INPUTS), self.input_rows)
-        self.count(self.word(self.sweep, Points.PLANES), self.output_row)
+        self.groups.prepare()
         tiles = self.word(self.call, PointCall.TILES)
 
         def more() -> Value:
@@ -127,10 +74,6 @@ class _Points:
         for kind in (IN_INTERIOR, AT_BORDER):
             self.flush(kind)
 
-    def wanted(self) -> Value:
-        """Nobody has cancelled."""
-        return self.b.icmp("eq", self.b.load_shared(self.b.offset(self.call, 8 * PointCall.CANCEL)), self.number(0))
-
     def tile_range(self, total: Value, body: Callable[[Value], None]) -> None:
         """Runs `body` for all numbers of the tile."""
         b = self.b
@@ -138,11 +81,7 @@ class _Points:
         first = b.mul(b.load(I64, self.tile), per_tile)
         last = b.intrinsic("smin", I64, b.add(first, per_tile), total)
 
-        def run(i: Value, _: list[Value]) -> list[Value]:
-            body(i)
-            return []
-
-        b.loop(first, last, 1, [], run)
+        self.count(last, body, start=first)
 
     # -- points of a list --------------------------------------------------------------------------------------------
 
@@ -348,11 +287,7 @@ class _Points:
         def axis(a: Value) -> None:
             target, place = b.element_pointer(self.places[kind], "i64", b.mul(a, capacity)), self.entry(self.row, a)
 
-            def one(j: Value, _: list[Value]) -> list[Value]:
-                self.put(target, j, place)
-                return []
-
-            b.loop(first, stop, 1, [], one)
+            self.count(stop, lambda j: self.put(target, j, place), start=first)
 
         self.count(b.load(I64, self.last_axis), axis)
         self.ask_ahead(kind, first, stop)
@@ -374,12 +309,11 @@ class _Points:
             step = self.entry(steps, last)
 
             def ask(*, for_writing: bool) -> None:
-                def point(j: Value, _: list[Value]) -> list[Value]:
+                def point(j: Value) -> None:
                     address = b.add(base, b.mul(self.entry(line, j), step))
                     b.prefetch(b.convert("inttoptr", address, PTR), for_writing=for_writing)
-                    return []
 
-                b.loop(first, stop, 1, [], point)
+                self.count(stop, point, start=first)
 
             b.when(is_output, lambda: ask(for_writing=True), lambda: ask(for_writing=False))
 
@@ -404,7 +338,7 @@ class _Points:
             def one() -> None:
                 first = b.load(I64, self.left)
                 b.store(b.add(first, group), self.left)
-                self.process(kind, first, group)
+                self.groups.process(kind, b.element_pointer(self.places[kind], "i64", first), group)
 
             b.repeat(going, one)
             rest = b.sub(filled, whole)
@@ -425,287 +359,4 @@ class _Points:
         b = self.b
         filled = b.load(I64, self.filled[kind])
         some = b.binary("and", b.icmp("sgt", filled, self.number(0)), self.wanted())
-        b.when(some, lambda: self.process(kind, self.number(0), filled))
-
-    def process(self, kind: int, first: Value, count: Value) -> None:
-        b = self.b
-        pad, capacity = self.word(self.sweep, Points.PAD), self.word(self.sweep, Points.CAPACITY)
-        padded = b.mul(b.binary("udiv", b.sub(b.add(count, pad), self.number(1)), pad), pad)
-        places = b.element_pointer(self.places[kind], "i64", first)
-
-        def repeat_last(a: Value) -> None:
-            line = b.element_pointer(places, "i64", b.mul(a, capacity))
-            last = self.entry(line, b.sub(count, self.number(1)))
-
-            def one(j: Value, _: list[Value]) -> list[Value]:
-                self.put(line, j, last)
-                return []
-
-            b.loop(count, padded, 1, [], one)
-
-        b.when(b.icmp("slt", count, padded), lambda: self.count(self.axes, repeat_last))
-        self.count(self.word(self.sweep, Points.INPUTS), lambda i: self.load_input(kind, i, places, padded))
-        kept = b.icmp("ne", self.word(self.sweep, Points.KEEPS), self.number(0))
-        planes = self.word(self.sweep, Points.PLANES)
-        b.when(kept, lambda: self.count(planes, lambda p: self.move_plane(p, places, count, padded, inward=True)))
-        self.run_kernel(kind, count, padded)
-        self.count(planes, lambda p: self.move_plane(p, places, count, padded, inward=False))
-
-    # -- inputs ------------------------------------------------------------------------------------------------------
-
-    def input_rows(self, number: Value) -> None:
-        """The table of row pointers, which stays the same."""
-        b = self.b
-        record = self.input_record(number)
-        first, size = self.word(record, PointInput.FIRST_ROW), self.word(record, PointInput.ROW_BYTES)
-        home = self.address(b.offset(self.scratch, self.word(record, PointInput.ROWS_AT)))
-        flags = self.address(b.offset(self.scratch, self.word(record, PointInput.FLAGS_AT)))
-
-        def row(plane: Value) -> None:
-            address = b.add(home, b.mul(plane, size))
-            entry = b.add(first, plane)
-            self.put(self.room(Points.ROWS_AT), entry, address)
-            self.put(
-                self.room(Points.FLAGS_AT), entry, b.add(flags, b.mul(plane, self.word(record, PointInput.FLAG_BYTES)))
-            )
-            self.set_limits(entry, address, b.add(address, size))
-
-        self.count(self.word(record, PointInput.PLANES), row)
-
-    def set_limits(self, entry: Value, first: Value, end: Value) -> None:
-        if self.checked:
-            limits, twice = self.room(Points.LIMITS_AT), self.b.mul(entry, self.number(2))
-            self.put(limits, twice, first)
-            self.put(limits, self.b.add(twice, self.number(1)), end)
-
-    def load_input(self, kind: int, number: Value, places: Value, padded: Value) -> None:
-        b = self.b
-        record = self.input_record(number)
-        coordinate = self.word(record, PointInput.COORDINATE)
-        is_coordinate = b.icmp("sge", coordinate, self.number(0))
-
-        def samples() -> None:
-            if kind == AT_BORDER:
-                looked_up = b.icmp("ne", self.word(record, PointInput.TAPS), self.number(0))
-                b.when(
-                    looked_up,
-                    lambda: self.look_up(number, record, places, padded),
-                    lambda: self.gather(number, record, places, padded),
-                )
-            else:
-                self.gather(number, record, places, padded)
-
-        b.when(is_coordinate, lambda: self.coordinates(record, coordinate, places, padded), samples)
-
-    def coordinates(self, record: Value, axis: Value, places: Value, padded: Value) -> None:
-        """The anchors' coordinates along an axis."""
-        b = self.b
-        line = b.element_pointer(places, "i64", b.mul(axis, self.word(self.sweep, Points.CAPACITY)))
-        row = b.offset(self.scratch, self.word(record, PointInput.ROWS_AT))
-        base, step = self.word(record, PointInput.BASE), self.entry(self.word(record, PointInput.STEPS, PTR), axis)
-        self.count(padded, lambda j: self.put(row, j, b.add(base, b.mul(self.entry(line, j), step))))
-
-    def sum_offsets(self, base: Value, steps: Value, tables: Value | None, places: Value, padded: Value) -> None:
-        """The byte offset of each point: a base, and for each axis a step or what a table has."""
-        b = self.b
-        capacity = self.word(self.sweep, Points.CAPACITY)
-        start = b.splat(base, WIDE.lanes)
-        self.count(padded, lambda j: b.store(start, b.element_pointer(self.offsets, "i64", j)), WIDE.lanes)
-
-        def axis(a: Value) -> None:
-            line, step = b.element_pointer(places, "i64", b.mul(a, capacity)), self.entry(steps, a)
-
-            def affine() -> None:
-                wide = b.splat(step, WIDE.lanes)
-
-                def some(j: Value) -> None:
-                    target = b.element_pointer(self.offsets, "i64", j)
-                    moved = b.mul(b.load(WIDE, b.element_pointer(line, "i64", j)), wide)
-                    b.store(b.add(b.load(WIDE, target), moved), target)
-
-                b.when(b.icmp("ne", step, self.number(0)), lambda: self.count(padded, some, WIDE.lanes))
-
-            if tables is None:
-                affine()
-                return
-            table = self.entry(tables, a, PTR)
-
-            def listed() -> None:
-                def one(j: Value) -> None:
-                    place = self.entry(table, self.entry(line, j))
-                    self.put(self.offsets, j, b.add(self.entry(self.offsets, j), place))
-
-                self.count(padded, one)
-
-            b.when(b.icmp("eq", self.address(table), self.number(0)), affine, listed)
-
-        self.count(self.axes, axis)
-
-    def gather(self, number: Value, record: Value, places: Value, padded: Value) -> None:
-        """The samples of all points, whose windows lie in the array."""
-        b = self.b
-        self.sum_offsets(
-            self.word(record, PointInput.BASE), self.word(record, PointInput.STEPS, PTR),
-            self.word(record, PointInput.TABLES, PTR), places, padded,
-        )  # fmt: skip
-        source = self.entry(self.word(self.call, PointCall.INPUT_BASES, PTR), number)
-        home = b.offset(self.scratch, self.word(record, PointInput.ROWS_AT))
-        runs, table = self.word(record, PointInput.RUNS), self.word(record, PointInput.RUN_TABLE, PTR)
-        by_runs = b.icmp("ne", self.word(record, PointInput.GATHER), self.number(0))
-
-        def together() -> None:
-            b.call(
-                self.word(record, PointInput.GATHER, PTR),
-                home,
-                b.convert("inttoptr", source, PTR),
-                self.offsets,
-                padded,
-                table,
-                runs,
-                self.word(record, PointInput.ROW_STEP),
-                self.limits(PointCall.INPUT_LIMITS, number),
-                b.offset(self.call, 8 * PointCall.ERROR),
-            )
-
-        def one_by_one() -> None:
-            def run(r: Value) -> None:
-                words = b.offset(table, b.mul(r, self.number(16)))
-                begin, place = self.word(words, 0), self.word(words, 1)
-                self.fill(number, record, b.offset(home, place), b.add(source, begin), padded)
-
-            self.count(runs, run)
-
-        b.when(by_runs, together, one_by_one)
-
-    def fill(self, number: Value, record: Value, row: Value, source: Value, padded: Value) -> None:
-        """One row from the offsets."""
-        b = self.b
-        zero = self.number(0)
-        b.call(
-            self.word(record, PointInput.FILL, PTR),
-            row,
-            b.convert("inttoptr", source, PTR),
-            self.offsets,
-            padded,
-            padded,
-            padded,
-            zero,
-            zero,
-            self.word(record, PointInput.CONSTANT_ROW, PTR),
-            self.limits(PointCall.INPUT_LIMITS, number),
-            b.offset(self.call, 8 * PointCall.ERROR),
-        )
-
-    def look_up(self, number: Value, record: Value, places: Value, padded: Value) -> None:
-        """The samples of all points, each where the mode says."""
-        b = self.b
-        source = self.entry(self.word(self.call, PointCall.INPUT_BASES, PTR), number)
-        home = b.offset(self.scratch, self.word(record, PointInput.ROWS_AT))
-        flags = b.offset(self.scratch, self.word(record, PointInput.FLAGS_AT))
-        capacity = self.word(self.sweep, Points.CAPACITY)
-        maps, strides = self.word(record, PointInput.BORDER_MAPS, PTR), self.word(record, PointInput.STRIDES, PTR)
-        flagged = b.icmp("ne", self.word(record, PointInput.FLAG_BYTES), self.number(0))
-        inner = b.sub(self.axes, self.number(1))
-
-        def tap(t: Value) -> None:
-            taps = b.element_pointer(self.word(record, PointInput.TAP_TABLE, PTR), "i64", b.mul(t, self.axes))
-            self.count(padded, lambda j: self.put(self.offsets, j, self.number(0)))
-
-            def axis(a: Value) -> None:
-                line, along = b.element_pointer(places, "i64", b.mul(a, capacity)), self.entry(maps, a, PTR)
-                stride, own = self.entry(strides, a), self.entry(taps, a)
-
-                def one(j: Value) -> None:
-                    found = self.entry(along, b.add(b.mul(self.entry(line, j), stride), own))
-                    so_far = self.entry(self.offsets, j)
-                    # The words for what lies outside are below all offsets, and MISSING is the larger one.
-                    lowest, outside = self.number(LOWEST_OFFSET), self.number(OUTSIDE)
-                    words = [b.select(b.icmp("slt", word, lowest), word, outside) for word in (found, so_far)]
-                    either = b.icmp("slt", b.intrinsic("smin", I64, found, so_far), lowest)
-                    value = b.select(either, b.intrinsic("smax", I64, *words), b.add(so_far, found))
-                    self.put(self.offsets, j, value)
-
-                self.count(padded, one)
-
-            self.count(inner, axis)
-            row = b.offset(home, b.mul(t, self.word(record, PointInput.ROW_BYTES)))
-            self.fill(number, record, row, source, padded)
-
-            def note_flags() -> None:
-                line = b.offset(flags, b.mul(t, self.word(record, PointInput.FLAG_BYTES)))
-
-                def one(j: Value) -> None:
-                    there = b.icmp("ne", self.entry(self.offsets, j), self.number(MISSING))
-                    b.store(b.convert("zext", there, I8), b.offset(line, j))
-
-                self.count(padded, one)
-
-            b.when(flagged, note_flags)
-
-        self.count(self.word(record, PointInput.TAPS), tap)
-
-    # -- outputs -----------------------------------------------------------------------------------------------------
-
-    def output_row(self, number: Value) -> None:
-        b = self.b
-        record = self.plane_record(number)
-        address = self.address(b.offset(self.scratch, self.word(record, PointPlane.ROW_AT)))
-        self.put(self.room(Points.OUTPUTS_AT), number, address)
-        entry = b.add(self.word(self.sweep, Points.ROWS), number)
-        self.set_limits(entry, address, b.add(address, self.word(record, PointPlane.ROW_BYTES)))
-
-    def move_plane(self, number: Value, places: Value, count: Value, padded: Value, *, inward: bool) -> None:
-        """Results to where they belong; or what stands there into our own row."""
-        b = self.b
-        record = self.plane_record(number)
-        base = self.entry(self.word(self.call, PointCall.PLANE_BASES, PTR), number)
-        self.sum_offsets(base, self.word(record, PointPlane.STEPS, PTR), None, places, padded)
-        row = b.offset(self.scratch, self.word(record, PointPlane.ROW_AT))
-        item = self.word(record, PointPlane.ITEM)
-        for size in (1, 2, 4, 8):
-            element = I8.of(f"i{8 * size}")
-
-            def one(j: Value, element: Type = element, size: int = size) -> None:
-                own = b.element_pointer(row, element.element, j)
-                address = self.entry(self.offsets, j)
-                there = b.convert("inttoptr", address, PTR)
-
-                def move() -> None:
-                    b.store(b.load(element, there if inward else own), own if inward else there)
-
-                if not self.checked:
-                    move()
-                    return
-                limits = self.limits(PointCall.PLANE_LIMITS, number)
-                above = b.icmp("uge", address, self.word(limits, 0))
-                below = b.icmp("ule", b.add(address, self.number(size)), self.word(limits, 1))
-                error = b.offset(self.call, 8 * PointCall.ERROR)
-                b.when(b.binary("and", above, below), move, lambda: report(b, error, address))
-
-            b.when(b.icmp("eq", item, self.number(size)), lambda one=one: self.count(count, one))  # type: ignore[misc]
-
-    # -- the kernel --------------------------------------------------------------------------------------------------
-
-    def run_kernel(self, kind: int, count: Value, padded: Value) -> None:
-        b = self.b
-        axes, room = self.word(self.sweep, Points.STAGE_AXES), self.room(Points.COORDINATES_AT)
-        self.put(room, axes, self.number(0))
-        self.put(room, b.add(axes, self.number(1)), count)
-        self.put(room, b.add(axes, self.number(2)), self.number(1))
-        b.store(self.word(self.sweep, Points.KERNEL, PTR), self.kernel)
-        if kind == AT_BORDER:
-            missing = b.icmp("ne", self.word(self.sweep, Points.MAY_MISS), self.number(0))
-            b.when(missing, lambda: b.store(self.word(self.sweep, Points.MASKED_KERNEL, PTR), self.kernel))
-        b.call(
-            b.load(PTR, self.kernel),
-            self.room(Points.ROWS_AT),
-            self.room(Points.FLAGS_AT),
-            self.room(Points.OUTPUTS_AT),
-            self.word(self.call, PointCall.ARGUMENTS, PTR),
-            room,
-            self.room(Points.LIMITS_AT),
-            b.offset(self.call, 8 * PointCall.ERROR),
-            self.scratch,
-            self.number(0),
-            padded,
-        )
+        b.when(some, lambda: self.groups.process(kind, self.places[kind], filled))

@@ -18,7 +18,8 @@ class Points(Words):
     """What is the same for all calls of one executable.
 
     AXES counts the axes of an output's place: those of the job and, behind them, the number of the point in a list.
-    Points are noted until there are GROUP of them; CAPACITY is the room for them. PAD of them are computed at once.
+    Points are noted until there are GROUP of them; CAPACITY is the room for them. The windows of BLOCK of them are
+    gathered at once, and PAD points are computed at once.
     """
 
     KERNEL = auto()
@@ -32,6 +33,7 @@ class Points(Words):
     HIGH_TABLE = auto()
     EXTENTS_TABLE = auto()
     GROUP = auto()
+    BLOCK = auto()
     CAPACITY = auto()
     PAD = auto()
     KEEPS = auto()
@@ -113,7 +115,6 @@ class PointInput(Words):
     TABLES = auto()
     RUNS = auto()
     RUN_TABLE = auto()
-    ROW_STEP = auto()
     ROW_BYTES = auto()
     ROWS_AT = auto()
     PLANES = auto()
@@ -126,6 +127,7 @@ class PointInput(Words):
     FLAGS_AT = auto()
     FLAG_BYTES = auto()
     COORDINATE = auto()
+    OFFSETS_AT = auto()
 
 
 class PointPlane(Words):

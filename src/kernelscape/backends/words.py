@@ -97,6 +97,8 @@ class InputWord(Words):
     Y_STRIDE = auto()
     Y_MAP = auto()
     Y_LAST = auto()
+    Y_AHEAD = auto()
+    Y_NEXT = auto()
     COMBINATION_TABLE = auto()
     OUTER_MAPS = auto()
     OUTER_STRIDES = auto()
@@ -130,8 +132,8 @@ class Segment(Words):
 class SegmentInput(Words):
     """An input in one segment: read in place (DIRECT), or copied row by row, or all rows of a source row at once.
 
-    With a BLOCK of 1 that is all of them; with one of 2 their ends are filled row by row. The rows begin at byte
-    BLOCK_AT; the other words are those that ``emit/planes.py`` and ``emit/phases.py`` ask for.
+    With a BLOCK of 1 that is all of them; with one of 2 their ends are filled row by row. The block begins at byte
+    BLOCK_AT of the rows; the other words are those that ``emit/planes.py`` and ``emit/phases.py`` ask for.
     """
 
     DIRECT = auto()

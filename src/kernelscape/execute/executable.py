@@ -6,6 +6,7 @@ machine code, offset tables of all axes, segments along x, how tiles are cut. A 
 
 from __future__ import annotations
 
+import functools
 from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -117,11 +118,15 @@ class Executable:
         axes are not cut.
         """
         segments, strips = int(self.sweep[Sweep.SEGMENTS]), int(self.sweep[Sweep.STRIPS])
-        assert self.blocks is not None
-        columns = np.array([x0 // self.blocks[1] for x0, _ in self.tables.segments()])
-        flat = wanted.reshape(-1, strips, wanted.shape[-1])[:, :, columns]
+        flat = wanted.reshape(-1, strips, wanted.shape[-1])[:, :, self._block_columns]
         assert flat.size == self.tiles == flat.shape[0] * strips * segments
         return np.flatnonzero(flat).astype(np.int64)
+
+    @functools.cached_property
+    def _block_columns(self) -> Words:
+        """In which block along x each segment lies."""
+        assert self.blocks is not None
+        return np.array([x0 // self.blocks[1] for x0, _ in self.tables.segments()])
 
     def _scratch(self) -> Array:
         """Memory for one worker."""

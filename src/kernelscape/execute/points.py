@@ -31,9 +31,10 @@ from kernelscape.methods.direct import Tile, choose_tile
 from kernelscape.plan import Layout, Plan, column_window, interior_outputs, masked_outputs, may_miss
 from kernelscape.semantics import register_dtype
 
-GROUP_BYTES = 24 << 10
-"""Bytes of the samples of points that are computed together: they should stay in the first-level cache."""
-LARGEST_GROUP = 512
+BLOCK_BYTES = 16 << 10
+"""Bytes of the samples of points that are gathered together: they should stay in the first-level cache."""
+GROUP = 256
+"""Points that are noted before they are computed, about."""
 AHEAD_BYTES = 16
 """Bytes of a row of a window from which on it often reaches into a second line of memory."""
 MOST_AHEAD = 8
@@ -87,10 +88,15 @@ class PointPlan:
         return math.lcm(self.stage.chunk, MOST_LANES)
 
     @cached_property
-    def group(self) -> int:
+    def block(self) -> int:
         """Points whose windows are gathered before they are computed."""
         each = sum(i.planes * i.dtype.itemsize for i in self.stage.inputs)
-        return max(self.pad, min(GROUP_BYTES // max(1, each), LARGEST_GROUP) // self.pad * self.pad)
+        return max(self.pad, min(BLOCK_BYTES // max(1, each), GROUP) // self.pad * self.pad)
+
+    @cached_property
+    def group(self) -> int:
+        """Points that are noted before they are computed, block by block."""
+        return rounded(GROUP, self.block)
 
     @cached_property
     def seconds(self) -> float:
@@ -132,6 +138,7 @@ def point_plan(plan: Plan) -> PointPlan:
         lanes=tile.lanes,
         columns=(),
         column_taps=(),
+        spacing=1,
     )
     return PointPlan(plan, axes, stage, replace(stage, outputs=masked), tile)
 
@@ -219,7 +226,7 @@ class PointTables:
         sweep[Points.INPUT_TABLE], sweep[Points.PLANE_TABLE] = inputs.ctypes.data, planes.ctypes.data
         sweep[Points.LOW_TABLE], sweep[Points.HIGH_TABLE] = memory.address(self.low), memory.address(self.high)
         sweep[Points.EXTENTS_TABLE] = memory.address(self.counts)
-        sweep[Points.GROUP], sweep[Points.PAD] = made.group, made.pad
+        sweep[Points.GROUP], sweep[Points.BLOCK], sweep[Points.PAD] = made.group, made.block, made.pad
         sweep[Points.CAPACITY] = capacity = made.group + rounded(self.piece, made.pad) + made.pad
         sweep[Points.KEEPS], sweep[Points.MAY_MISS] = stage.at is not None, missing
         sweep[Points.STAGE_AXES], sweep[Points.ROWS] = len(stage.roles), stage.row_base[-1]
@@ -261,13 +268,14 @@ class PointTables:
         table = self.memory.words(len(self.stage.inputs), len(PointInput))
         for number, row in enumerate(table):
             spec = self.stage.inputs[number]
-            row[PointInput.ROW_BYTES] = size = rounded(self.made.group * spec.dtype.itemsize, LINE)
+            # An odd number of lines, so that rows do not compete for the same places in the cache.
+            row[PointInput.ROW_BYTES] = size = rounded(self.made.block * spec.dtype.itemsize, 2 * LINE) + LINE
             row[PointInput.PLANES], row[PointInput.FIRST_ROW] = spec.planes, self.stage.row_base[number]
             row[PointInput.ROWS_AT] = self.memory.room(spec.planes * size)
             if spec.may_miss:
-                row[PointInput.FLAG_BYTES] = rounded(self.made.group, LINE)
+                row[PointInput.FLAG_BYTES] = rounded(self.made.block, LINE)
                 row[PointInput.FLAGS_AT] = self.memory.room(spec.planes * int(row[PointInput.FLAG_BYTES]))
-            row[PointInput.COORDINATE] = -1
+            row[PointInput.COORDINATE], row[PointInput.OFFSETS_AT] = -1, self.memory.room(8 * self.made.group)
             if number >= len(self.job.inputs):
                 self._coordinate(row, self.made.coordinates[number - len(self.job.inputs)])
             elif is_windowed(self.job.inputs[number]):
@@ -307,7 +315,8 @@ class PointTables:
         sizes = tuple(axis.size for axis in seen.axes)
         along = tuple(a.dilation * s for a, s in zip(seen.axes, strides[self.batch :], strict=True))
         inner = next((a for a in reversed(range(len(sizes))) if self._is_row(layout, a, sizes[a])), None)
-        run = None if inner is None else Run(sizes[inner], seen.axes[inner].dilation)
+        step = 0 if inner is None else math.prod(sizes[inner + 1 :]) * int(row[PointInput.ROW_BYTES])
+        run = None if inner is None else Run(sizes[inner], seen.axes[inner].dilation, step)
         self._loading(row, number, run)
         self._runs(row, sizes, along, inner)
         for axis, window in enumerate(seen.axes):
@@ -337,7 +346,6 @@ class PointTables:
         ]
         row[PointInput.RUNS], row[PointInput.RUN_TABLE] = len(words), self.memory.address(words)
         self.last_run.append(words[-1][0])
-        row[PointInput.ROW_STEP] = 0 if inner is None else planes[inner] * size
 
     def _narrow(self, axis: int, extent: int, dilation: int, centre: int, size: int) -> None:
         """Keeps the places whose samples along an axis all lie in the array."""
@@ -366,7 +374,7 @@ class PointTables:
         taps = [(*tap, 0) for tap in itertools.product(*places)]
         row[PointInput.TAPS], row[PointInput.TAP_TABLE] = len(taps), memory.address(taps)
         row[PointInput.BORDER_MAPS], row[PointInput.STRIDES] = memory.address(maps), memory.address(strides)
-        row[PointInput.CONSTANT_ROW] = self._constants(number, self.made.group)
+        row[PointInput.CONSTANT_ROW] = self._constants(number, self.made.block)
 
     def _constants(self, number: int, count: int) -> int:
         """A row of what stands for samples outside of an input."""
@@ -396,7 +404,8 @@ class PointTables:
         last = len(elements) - 1
         in_row = bool(elements) and elements[last] > 1 and along[last] == size
         # Nothing may be read behind the last element, which may be the last one of the array.
-        run = Run(elements[last], 1) if in_row and Run(elements[last], 1).reach(size) == 0 else None
+        run = Run(elements[last], 1, int(row[PointInput.ROW_BYTES])) if in_row else None
+        run = None if run is not None and run.reach(size) else run
         self._loading(row, number, run)
         self._runs(row, elements, along, None if run is None else last)
 

@@ -14,8 +14,8 @@ from kernelscape.backends.point_words import Kept, PointCall
 from kernelscape.errors import ArgumentError, BoundsError, nan_in_integers
 from kernelscape.execute.executable import INLINE_SECONDS, aligned, span_of
 from kernelscape.execute.memory import LINE, Array, Words, address_of
-from kernelscape.execute.points import PointTables, point_plan
-from kernelscape.plan import Layout, Plan
+from kernelscape.execute.points import PointPlan, PointTables
+from kernelscape.plan import Layout
 
 TILES = 64
 """Tiles of a call, about."""
@@ -36,12 +36,12 @@ class PointExecutable:
     With `results`, which are layouts of lists, points come as lists, and so do their results; else as masks.
     """
 
-    def __init__(self, plan: Plan, results: Sequence[Layout] | None = None, *, checked: bool) -> None:
+    def __init__(self, made: PointPlan, results: Sequence[Layout] | None = None, *, checked: bool) -> None:
+        plan = made.plan
         missing = cpu.missing_features(plan.target)
         if missing:
             raise ArgumentError(f"target must be one whose code this machine can run; it lacks {', '.join(missing)}.")
-        self.plan, self.checked = plan, checked
-        self.made = point_plan(plan)
+        self.plan, self.made, self.checked = plan, made, checked
         self.tables = PointTables(self.made, results, checked=checked)
         self._sweep_at = int(self.tables.sweep.ctypes.data)
         self._worker = self._entry_point()

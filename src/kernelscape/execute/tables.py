@@ -20,6 +20,8 @@ from kernelscape.execute.work import Work
 from kernelscape.loops import MISSING, X, Y
 from kernelscape.semantics import register_dtype
 
+ROWS_AHEAD = 8
+"""Rows behind the one that is copied whose samples are asked for."""
 TILE_SECONDS = 60e-6
 """Work of one strip, about."""
 
@@ -68,7 +70,7 @@ class Tables:
             sweep[Sweep.COLUMN_BYTES] = rounded((longest + max(stage.column_taps)) * widest, LINE)
             sweep[Sweep.COLUMNS_AT] = memory.room(stage.column_rows[-1] * stage.rows * int(sweep[Sweep.COLUMN_BYTES]))
         sizes = {
-            Sweep.ROWS_AT: rows,
+            Sweep.ROWS_AT: 2 * rows,
             Sweep.FLAGS_AT: rows,
             Sweep.OUTPUTS_AT: planes * stage.rows,
             Sweep.LIMITS_AT: 2 * (rows + planes * stage.rows),
@@ -111,6 +113,8 @@ class Tables:
         lines = max(1, y_count * slabs * len(segments))
         wanted = math.ceil(TILE_SECONDS / max(self.work.seconds / lines, 1e-12) / max(1, len(segments)))
         strip = max(rows, min(max(wanted, 2 * reach, 8), math.ceil(y_count / 16) if slabs == 1 else y_count))
+        if y_count > 4 * strip:  # as many strips for each of two or four workers
+            strip = math.ceil(y_count / (math.ceil(y_count / strip) // 4 * 4))
         strip = min(rounded(strip, rows), rounded(y_count, rows))
         if blocks is not None:
             strip = rounded(blocks[0], self.stage.rows)
@@ -215,6 +219,8 @@ class Tables:
         row[InputWord.Y_OFFSETS], row[InputWord.Y_OFFSET_TABLE] = len(offsets), address(offsets)
         row[InputWord.Y_STRIDE] = spec.y_stride
         row[InputWord.Y_MAP], row[InputWord.Y_LAST] = address(y_map), len(y_map) - 1
+        row[InputWord.Y_AHEAD] = rounded(ROWS_AHEAD, spec.y_stride)
+        row[InputWord.Y_NEXT] = stage.rows * spec.y_step
         row[InputWord.COMBINATION_TABLE] = address(np.array(spec.outer, np.int64).reshape(len(spec.outer), -1))
         row[InputWord.OUTER_MAPS] = address([address(m) for m in maps])
         row[InputWord.OUTER_STRIDES] = address([self.work.stride_along(number, a) for a in arrangement.outer])

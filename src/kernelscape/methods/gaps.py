@@ -25,8 +25,9 @@ from kernelscape import expression as ex
 from kernelscape.expression import BOOL, Node, Shape
 from kernelscape.geometry import Input, Job
 from kernelscape.methods.columns import is_pointwise, unflattened
+from kernelscape.methods.ranks import Place, Ranked, applies, marked, places, ranked
 from kernelscape.reductions import FOLDS
-from kernelscape.reductions.folds import both, choose, number
+from kernelscape.reductions.folds import both, choose, highest, number
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,19 @@ class Filled:
     like: int
 
 
-def fill_gaps(outputs: Sequence[Node], job: Job) -> Filled | None:
-    """Writes out which samples count; None where that is not one question for all windows."""
+def fill_gaps(outputs: Sequence[Node], job: Job, x: int | None) -> Filled | None:
+    """Writes out which samples count; None where that is not one question for all windows.
+
+    `x` is the window axis along which windows are neighbours, if it is one of them.
+    """
     nodes = list(ex.walk(outputs))
     windowed = sorted({n.input for n in nodes if isinstance(n, ex.Window)})
-    if not windowed or any(isinstance(n, ex.Sort) for n in nodes):
+    if not windowed:
         return None
     geometry = {_geometry(job.inputs[n]) for n in windowed}
     if len(geometry) != 1 or any(job.inputs[n].elements for n in windowed):
         return None
-    return _Writer(job, windowed[0], job.inputs[windowed[0]].window_shape).filled(outputs)
+    return _Writer(job, windowed[0], job.inputs[windowed[0]].window_shape, x).filled(outputs)
 
 
 def geometry_of(job: Job, like: int) -> tuple[int, ...]:
@@ -71,6 +75,7 @@ def _geometry(spec: Input) -> Any:
     return tuple((a.size, a.dilation, a.centre) for a in spec.axes), spec.taps
 
 
+BYTE = np.dtype(np.uint8)
 Explicit = tuple[Node, Node | None]
 """A value without flags, and its flags as a value; None: all are set."""
 
@@ -78,11 +83,14 @@ Explicit = tuple[Node, Node | None]
 class _Writer:
     """Rewrites the expressions of one job, and collects the bodies of made rows."""
 
-    def __init__(self, job: Job, like: int, shape: Shape) -> None:
-        self.job, self.like, self.shape = job, like, shape
+    def __init__(self, job: Job, like: int, shape: Shape, x: int | None) -> None:
+        self.job, self.like, self.shape, self.x = job, like, shape, x
         self.first, self.unit = len(job.inputs), (1,) * len(job.grid)
         self.bodies: list[Node] = []
         self._known: dict[Any, Node] = {}
+        self._sorted: dict[int, Explicit] = {}
+        self._ranked: dict[int, Ranked] = {}
+        self._places: dict[int, Place] = {}
         one = ex.Window(self.unit, job.inputs[like].dtype, like)
         self.flags = self._made(ex.valid(one))
         self.some = self._at_least(1)
@@ -91,6 +99,7 @@ class _Writer:
             ex.Elementwise: self._elementwise,
             ex.Reduce: self._reduce,
             ex.ArgReduce: self._arg_reduce,
+            ex.Sort: self._sort,
             ex.Take: self._take,
             ex.Valid: self._valid,
             ex.Put: self._parts,
@@ -99,13 +108,14 @@ class _Writer:
 
     def filled(self, outputs: Sequence[Node]) -> Filled:
         known: dict[int, Explicit] = {}
+        self._places = places(outputs)
         for node in ex.walk(outputs):
             children = [known[id(c)] for c in node.children]
             known[id(node)] = self._rules.get(type(node), self._moved)(node, children)
         least = self.job.min_count
         enough = None if least < 1 else self.some if least == 1 else self._at_least(least)
-        marked = tuple(_marked(v, _both(_lifted(enough, v), f)) for v, f in (known[id(n)] for n in outputs))
-        return self._without_unused(marked)
+        settled = (known[id(n)] for n in outputs)
+        return self._without_unused(tuple(marked(v, _both(_lifted(enough, v), f)) for v, f in settled))
 
     def _without_unused(self, outputs: tuple[Node, ...]) -> Filled:
         """Only the rows that are read are made."""
@@ -189,7 +199,12 @@ class _Writer:
         # As in NumPy, a sum over nothing that is selected is +0.
         identity = 0.0 if node.where is not None and node.operation == "add" else fold.identity(node.dtype)
         filled = choose(_lifted(counts, value), value, number(identity, value.dtype))
-        row = self._row(filled) if node.axes == tuple(range(node.body.ndim)) else None
+        whole = node.axes == tuple(range(node.body.ndim))
+        if whole and node.operation == "logical_or" and (row := self._row(ex.cast(filled, BYTE))) is not None:
+            # Bytes are combined as they lie in memory; truth values are made of them first.
+            largest = ex.reduce("maximum", row, range(row.ndim))
+            return ex.cast(largest, BOOL), self._any(exists, value.shape, node.axes)
+        row = self._row(filled) if whole else None
         if row is not None:
             result = ex.reduce(node.operation, row, range(row.ndim))
         elif not fold.empty_is_identity or (node.where is None and node.operation == "add"):
@@ -234,7 +249,48 @@ class _Writer:
             return ex.reduce("logical_or", row, range(row.ndim))
         return ex.reduce("logical_or", full, axes)
 
+    def _sort(self, node: ex.Sort, children: list[Explicit]) -> Explicit:
+        """What does not count is last: among NaN, which are last too, or the highest value."""
+        (value, _), counts = children[0], self._counts(node, children)
+        self._sorted[id(node)] = value, counts
+        if counts is None:
+            return node.with_children([value]), None
+        last = math.nan if node.dtype.kind == "f" and not node.numbers else highest(node.dtype)
+        made = ex.sort(choose(counts, value, number(last, value.dtype)), node.axis, numbers=node.numbers)
+        counted = self._counted(node, counts)
+        wide = ex.reshape(counted, (*counted.shape[: node.axis], 1, *counted.shape[node.axis :]))
+        ones = ex.broadcast(number(1, counted.dtype), node.shape)
+        return made, ex.elementwise("greater_equal", BOOL, wide, ex.scan("add", ones, node.axis))
+
+    def _counted(self, node: ex.Sort, counts: Node) -> Node:
+        """How many elements of a Sort count."""
+        if node.ndim == 1 and unflattened(counts, self.shape) is self.flags:
+            return self._count(self.flags, range(len(self.shape)))
+        return self._count(counts, (node.axis,))
+
+    def _of_sorted(self, node: ex.Take, children: list[Explicit]) -> Explicit:
+        """An element of a computed rank."""
+        sort, (made, _), (index, known) = node.body, *children
+        assert isinstance(sort, ex.Sort)
+        value, counts = self._sorted[id(sort)]
+        if counts is None:
+            return node.with_children([made, index]), known
+        if applies(sort):
+            if id(sort) not in self._ranked:
+                window = None if self.x is None else self.shape
+                counted = self._counted(sort, counts)
+                self._ranked[id(sort)] = ranked(sort, value, counts, counted, window, self.x or 0, self._row)
+            found = self._ranked[id(sort)]
+            return found.at(index, self._places[id(node)]), _both(found.some, known)
+        last = number(sort.shape[sort.axis] - 1, index.dtype)
+        least = ex.elementwise("maximum", index.dtype, index, number(0, index.dtype))
+        place = ex.elementwise("minimum", index.dtype, least, last)
+        there = ex.elementwise("less", BOOL, place, ex.cast(self._counted(sort, counts), index.dtype))
+        return node.with_children([made, index]), _both(there, known)
+
     def _take(self, node: ex.Take, children: list[Explicit]) -> Explicit:
+        if isinstance(node.body, ex.Sort) and node.axis == node.body.axis:
+            return self._of_sorted(node, children)
         (value, flags), (index, known) = children
         made = node.with_children([value, index])
         if flags is not None:
@@ -273,15 +329,6 @@ def _both(a: Node | None, b: Node | None) -> Node | None:
 
 def _as_bool(node: Node) -> Node:
     return replace(node, dtype=BOOL)
-
-
-def _marked(value: Node, flags: Node | None) -> Node:
-    """A value that is invalid where its flags are not set: a maximum over nothing is."""
-    if flags is None:
-        return value
-    line = ex.reshape(flags, (*flags.shape, 1))
-    mark = ex.reduce("maximum", line, (flags.ndim,), line)
-    return ex.elementwise("select", value.dtype, mark, value, value)
 
 
 __all__ = ["Filled", "fill_gaps", "geometry_of"]

@@ -5,7 +5,7 @@ take nodes and give nodes, with the signature semantics of the NumPy functions w
 ... where the plain name is a builtin).
 """
 
-from kernelscape.reductions.distributions import entropy, majority, skew, variety
+from kernelscape.reductions.distributions import LARGEST_SCAN, entropy, majority, skew, variety
 from kernelscape.reductions.folds import FOLDS, Fold, count, counter, fold, normalized_axes, number
 from kernelscape.reductions.products import (
     contract,
@@ -44,6 +44,7 @@ from kernelscape.reductions.statistics import (
 
 __all__ = [
     "FOLDS",
+    "LARGEST_SCAN",
     "METHODS",
     "Fold",
     "all_",

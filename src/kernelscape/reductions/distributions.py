@@ -19,7 +19,6 @@ from kernelscape.expression import sort as sorted_node
 from kernelscape.reductions.folds import (
     Number,
     binary,
-    both,
     choose,
     compare,
     count,
@@ -37,7 +36,7 @@ from kernelscape.reductions.ranks import line_of, nan_checked, nan_if_empty
 from kernelscape.reductions.statistics import F16, F32, F64, Axis
 
 LARGEST_SCAN = 1024
-"""Elements up to which runs of equal values are followed along the sorted ones."""
+"""Elements up to which runs of equal values are followed along the sorted ones, in code that is written out."""
 
 
 def majority(
@@ -48,25 +47,27 @@ def majority(
     line, mask = line_of(body, axes, where)
     if not line.shape[-1]:
         raise ValueError("zero-size array has no most frequent value")
-    if line.shape[-1] <= LARGEST_SCAN:
-        counts = counting(line, mask, missing)
-        ordered = _ordered(body, axes, where, missing, highest(body.dtype), numbers=True)
-        # A minimum is invalid where nothing is left, and so is what begins with it.
-        first = pick(ordered, line.ndim - 1, 0) if counts is None else fold("minimum", line, (line.ndim - 1,), mask)
-        result = _longest_run(ordered, first, counts)
-    else:
-        result = _most_equal(line, mask)
+    if line.shape[-1] > LARGEST_SCAN:
+        raise ValueError(f"expected at most {LARGEST_SCAN} elements, got {line.shape[-1]}")
+    counts = counting(line, mask, missing)
+    ordered = _ordered(body, axes, where, missing, highest(body.dtype), numbers=True)
+    result = _longest_run(ordered, counts)
     if line.dtype.kind == "f":
         result = binary("add", result, number(0.0, line.dtype))
-    elements = count(line, (line.ndim - 1,), mask, missing)
-    return kept(nan_checked(nan_if_empty(result, elements, mask), line, mask), body.shape, axes, keepdims)
+        elements = count(line, (line.ndim - 1,), mask, missing)
+        result = nan_checked(nan_if_empty(result, elements, mask), line, mask)
+    elif counts is not None:
+        # A maximum is invalid where nothing is left, and so is what depends on it.
+        mark = fold("maximum", compare("not_equal", line, line), (line.ndim - 1,), mask)
+        result = choose(mark, result, result)
+    return kept(result, body.shape, axes, keepdims)
 
 
-def _longest_run(ordered: Node, first: Node, counts: Node | None) -> Node:
-    """The value of the first longest run of equal values along the sorted ones, which begin with `first`."""
+def _longest_run(ordered: Node, counts: Node | None) -> Node:
+    """The value of the first longest run of equal values along the sorted ones."""
     dtype = counter(ordered.dtype, ordered.shape[-1])
     one = number(1, dtype)
-    value, run, longest = first, one, one
+    value, run, longest = pick(ordered, ordered.ndim - 1, 0), one, one
     for rank, equal in enumerate(_links(ordered, counts), 1):
         run = choose(equal, binary("add", run, one), one)
         value = choose(compare("greater", run, longest), pick(ordered, ordered.ndim - 1, rank), value)
@@ -87,15 +88,6 @@ def _links(ordered: Node, counts: Node | None) -> list[Node]:
             equal = elementwise("logical_and", BOOL, equal, compare("greater", there, number(rank, dtype)))
         found.append(equal)
     return found
-
-
-def _most_equal(line: Node, mask: Node | None) -> Node:
-    """The smallest of the values that equal most others."""
-    last = line.ndim - 1
-    equals = _equals(line, mask)
-    most = fold("maximum", equals, (last,), mask)
-    chosen = compare("equal", equals, reshape(most, (*most.shape, 1)))
-    return fold("minimum", line, (last,), both(chosen, mask))
 
 
 def variety(

@@ -183,7 +183,7 @@ def counting(body: Node, where: Node | None, missing: bool) -> Node | None:
 
 
 def count(body: Node, axes: tuple[int, ...], where: Node | None, missing: bool, dtype: DType = INT64) -> Node:
-    """How many elements along `axes` count: a constant when that is known beforehand."""
+    """How many elements along `axes` count, in a `dtype` that holds it: a constant when that is known beforehand."""
     mask = counting(body, where, missing)
     if mask is None:
         return number(math.prod(body.shape[a] for a in axes), dtype)

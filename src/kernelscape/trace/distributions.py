@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from kernelscape import reductions
+from kernelscape.expression import Node
 from kernelscape.trace.notation import wrap
 from kernelscape.trace.operators import Value
+from kernelscape.trace.page import tracing_error
 from kernelscape.trace.statistics import axis_of, operand
 
 _Array = np.ndarray[Any, Any]
@@ -42,6 +44,10 @@ def majority(w: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     ValueError
         There are no elements, counting or not.
 
+    Notes
+    -----
+    Of more than 1024 samples NumPy finds it, after a `PerformanceWarning`.
+
     Examples
     --------
     >>> import numpy as np
@@ -50,7 +56,7 @@ def majority(w: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     >>> ks.apply(lambda w: ks.majority(w), classes, size=3)
     array([1, 1, 1, 1, 2, 2, 4, 4])
     """
-    return _of(w, axis, keepdims, reductions.majority, _majority)
+    return _of(w, axis, keepdims, _traced_majority, _majority)
 
 
 def variety(w: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
@@ -126,7 +132,7 @@ def skew(w: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     >>> import numpy as np
     >>> import kernelscape as ks
     >>> ks.apply(lambda w: ks.skew(w), np.array([1.0, 1.0, 4.0, 3.0, 2.0]), size=3).round(3)
-    array([  nan,  0.707,  0.382,  0.   , -0.707])
+    array([   nan,  0.707, -0.382,  0.   ,  0.707])
     """
     return _of(w, axis, keepdims, reductions.skew, _skew)
 
@@ -137,6 +143,18 @@ def _of(w: Any, axis: Any, keepdims: bool, reduction: Callable[..., Any], numpys
     r = w._recorder
     body, mask = operand(r, w)
     return wrap(r, reduction(body, axis_of(w, axis), keepdims=bool(keepdims), where=mask, missing=r.missing))
+
+
+def _traced_majority(body: Node, axis: Any, **options: Any) -> Node:
+    extent = math.prod(body.shape[a] for a in reductions.normalized_axes(axis, body.ndim))
+    if extent > reductions.LARGEST_SCAN:
+        raise tracing_error(
+            f"The most frequent of {extent} samples is sought; compiled functions find it among up to "
+            f"{reductions.LARGEST_SCAN}.",
+            "lambda w: ks.majority(w)            # size=51",
+            "lambda w: ks.majority(w[::2, ::2])  # or size=31",
+        )
+    return reductions.majority(body, axis, **options)
 
 
 # -- plain arrays -----------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.folds import Folds
 from kernelscape.backends.emit.maps import Maps
 from kernelscape.backends.emit.order import Order
+from kernelscape.backends.emit.scans import Scans
 from kernelscape.backends.emit.selected import Selected, old_bits
 from kernelscape.backends.emit.shapes import Shapes
 from kernelscape.backends.emit.values import Emitter, Frame, Index, Lane, report
@@ -69,7 +70,7 @@ def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) ->
     def emitter_at(x: Value, shown: Stage) -> Emitter:
         emitter = Emitter(module, builder, shown, target, Frame(x=x, **words), masked)
         # In this order: `Order` leaves to `Shapes` what it does not take from sorted samples.
-        for rules in (Maps, Folds, Shapes, Order):
+        for rules in (Maps, Folds, Shapes, Scans, Order):
             rules(emitter)
         return emitter
 

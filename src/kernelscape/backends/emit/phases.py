@@ -1,10 +1,11 @@
 """The function that takes a row apart into its phases, every n-th sample into a row of its own.
 
-``void phases(destination, source, count, row_bytes, step, limits, error)``: element `j` of phase `p`, which lies at
-``source + j * step`` and `p` units, becomes element `j` of the row at ``destination + p * row_bytes``. A *unit* is what
-belongs to one position: one element, or some interleaved colours, which stay together. Whole vectors are loaded one
-behind the other and taken apart in registers: so memory is read in the order in which it lies, once. The last vectors
-are shifted back to end with the run; all phases of the last position must lie in the array.
+``void phases(destination, source, count, row_bytes, step, ahead, limits, error)``: element `j` of phase `p`, which lies
+at ``source + j * step`` and `p` units, becomes element `j` of the row at ``destination + p * row_bytes``. A *unit* is
+what belongs to one position: one element, or some interleaved colours, which stay together. Whole vectors are loaded
+one behind the other and taken apart in registers: so memory is read in the order in which it lies, once. The last
+vectors are shifted back to end with the run; all phases of the last position must lie in the array. Memory `ahead`
+bytes behind is asked for, for another call.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.planes import ARGUMENTS
-from kernelscape.backends.emit.rows import Loading
+from kernelscape.backends.emit.rows import LINE, Loading
 from kernelscape.backends.emit.shuffles import phase, picked
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I64, Bounds, Builder, Module, Value, constant
@@ -35,7 +36,7 @@ def phases_text(target: Target, loading: Loading, phases: Phases, *, checked: bo
     builder = module.function("phases", ARGUMENTS)
     bounds = None
     if checked:
-        limits, error = builder.arguments[5:]
+        limits, error = builder.arguments[6:]
         builder.offence = lambda address: report(builder, error, address)
         bounds = Bounds(builder.load(I64, limits), builder.load(I64, builder.offset(limits, 8)))
     _Divider(builder, target, loading, phases, bounds).write()
@@ -76,6 +77,9 @@ class _Divider:
         source = self._source(position)
         type_ = self.loading.raw(self.lanes)
         size = type_.lanes * self.loading.source.itemsize
+        soon = builder.offset(source, builder.arguments[5])
+        for place in range(0, count * unit * size, LINE):
+            builder.prefetch(builder.offset(soon, place))
         blocks = [builder.load(type_, builder.offset(source, n * size), self.bounds) for n in range(count * unit)]
         for number in self.phases.used:
             for part in range(unit):

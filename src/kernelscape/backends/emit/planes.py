@@ -1,6 +1,6 @@
 """The function that takes the arrays apart which an input has at each position, so that each element has a row.
 
-``void planes(destination, source, count, row_bytes, step, limits, error)``: element `e` of position `j`, which lies at
+``void planes(destination, source, count, row_bytes, step, ahead, limits, error)``: element `e` of position `j`, at
 ``source + j * step`` bytes, becomes element `j` of the row at ``destination + e * row_bytes``. Elements lie one behind
 the other, and blocks of as many positions as a vector has lanes are transposed in registers: so memory is read in the
 order in which it lies, once. Blocks at the end are shifted back, and nothing is read behind an element that exists.
@@ -20,6 +20,7 @@ ARGUMENTS = (
     ("count", I64),
     ("row_bytes", I64),
     ("step", I64),
+    ("ahead", I64),
     ("limits", PTR),
     ("error", PTR),
 )
@@ -39,7 +40,7 @@ def planes_text(target: Target, itemsize: int, planes: int, *, checked: bool) ->
     builder = module.function("planes", ARGUMENTS)
     bounds = None
     if checked:
-        limits, error = builder.arguments[5:]
+        limits, error = builder.arguments[6:]
         builder.offence = lambda address: report(builder, error, address)
         bounds = Bounds(builder.load(I64, limits), builder.load(I64, builder.offset(limits, 8)))
     _Planes(builder, Type(f"i{8 * itemsize}"), planes, block_of(planes, itemsize, target), bounds).write()

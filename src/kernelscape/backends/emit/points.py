@@ -1,9 +1,9 @@
 """The function that brings windows together which lie anywhere in an array: each of their samples gets a row.
 
-``void gather(destination, source, offsets, count, runs, run_count, step, limits, error)``: the window of position `j`
+``void gather(destination, source, offsets, count, runs, run_count, limits, error)``: the window of position `j`
 begins at ``source + offsets[j]`` bytes. It consists of *runs* of samples that lie at fixed distances in memory; table
 `runs` has two words for each, where it begins in the window and where its first row is in the destination, in bytes.
-Sample `i` of a run becomes element `j` of the row that lies ``i * step`` bytes behind the run's first.
+Sample `i` of a run becomes element `j` of the row that lies ``i * row_step`` bytes behind the run's first.
 
 Of as many positions as a vector has lanes, pieces of 16 bytes of a run are loaded and transposed in registers. A piece
 may reach beyond the last sample of a run, by `reach`; who calls sees to it that the array does not end there.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from kernelscape.backends import operators
 from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.rows import Loading
-from kernelscape.backends.emit.transposition import inside_lanes
+from kernelscape.backends.emit.transposition import inside_lanes, transposed
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Value, constant
 from kernelscape.machine import Target
@@ -28,33 +28,44 @@ ARGUMENTS = (
     ("count", I64),
     ("runs", PTR),
     ("run_count", I64),
-    ("step", I64),
     ("limits", PTR),
     ("error", PTR),
 )
 MOST_LANES = 16
 """Positions that are brought together at once, at most; `count` is a multiple of it."""
+TRANSPOSED_BYTES = 32
+"""Bytes of the vectors that are transposed: wider ones would be of more positions than there are registers for their
+addresses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Samples that lie at fixed distances: so many, and elements of the array from one to the next."""
+    """Samples that lie at fixed distances: so many, and elements of the array from one to the next.
+
+    `row_step` is the distance of their rows in bytes: known when the code is written, it takes no registers.
+    """
 
     length: int
     step: int
+    row_step: int
 
     @property
     def extent(self) -> int:
         """Elements from the first to behind the last."""
         return (self.length - 1) * self.step + 1
 
+    def width(self, itemsize: int) -> int:
+        """Elements of a piece: so many that few are read in vain."""
+        return (32 if self.extent * itemsize > 24 else 16) // itemsize
+
     def reach(self, itemsize: int) -> int:
         """Elements behind the last that are read."""
-        return max(0, 16 // itemsize - self.extent)
+        return max(0, self.width(itemsize) - self.extent)
 
     def pieces(self, itemsize: int) -> list[tuple[int, list[tuple[int, int]]]]:
         """The first element of each piece, and of which samples it has which element."""
-        width, last = 16 // itemsize, max(0, self.extent - 16 // itemsize)
+        width = self.width(itemsize)
+        last = max(0, self.extent - width)
         found: list[tuple[int, list[tuple[int, int]]]] = []
         for sample in range(self.length):
             place = sample * self.step
@@ -70,7 +81,7 @@ def gather_text(target: Target, loading: Loading, run: Run, *, checked: bool) ->
     builder = module.function("gather", ARGUMENTS)
     bounds = None
     if checked:
-        limits, error = builder.arguments[7:]
+        limits, error = builder.arguments[6:]
         builder.offence = lambda address: report(builder, error, address)
         bounds = Bounds(builder.load(I64, limits), builder.load(I64, builder.offset(limits, 8)))
     _Gather(builder, target, loading, run, bounds).write()
@@ -81,12 +92,11 @@ def gather_text(target: Target, loading: Loading, run: Run, *, checked: bool) ->
 class _Gather:
     def __init__(self, builder: Builder, target: Target, loading: Loading, run: Run, bounds: Bounds | None) -> None:
         self.builder, self.target, self.loading, self.bounds = builder, target, loading, bounds
-        self.destination, self.source, self.offsets, self.count, self.runs, self.run_count, self.step = (
-            builder.arguments[:7]
-        )
+        self.destination, self.source, self.offsets, self.count, self.runs, self.run_count = builder.arguments[:6]
+        self.row_step = run.row_step
         size = loading.source.itemsize
-        self.width = 16 // size
-        self.lanes = max(self.width, min(MOST_LANES, target.vector_bytes // size))
+        self.width = run.width(size)
+        self.lanes = max(self.width, min(MOST_LANES, TRANSPOSED_BYTES // size))
         self.pieces = run.pieces(size)
 
     def write(self) -> None:
@@ -112,7 +122,7 @@ class _Gather:
             columns = self._columns(starts, begin, piece)
             for sample, column in samples:
                 stored = self.loading.stored(builder, self.target, columns[column])
-                builder.store(stored, builder.offset(first, builder.mul(self.step, constant(I64, sample))))
+                builder.store(stored, builder.offset(first, sample * self.row_step))
         return []
 
     def _columns(self, starts: list[Value], begin: Value, piece: int) -> list[Value]:
@@ -123,6 +133,9 @@ class _Gather:
         """
         builder, width = self.builder, self.width
         raw = self.loading.raw(width)
+        if width == self.lanes:
+            places = [builder.offset(builder.offset(s, begin), piece * self.loading.source.itemsize) for s in starts]
+            return transposed(builder, [builder.load(raw, place, self.bounds) for place in places])
         vectors = []
         for c in range(width):
             parts = []

@@ -1,9 +1,10 @@
 """Functions that fill a padded row: they convert dtype and byte order, and bring strided samples together.
 
-``void fill(destination, source, table, count, low, high, start, step, constant, limits, error)``: element j of the
-destination row comes from ``source + table[j]`` bytes, or, for ``low <= j < high``, from ``source + start + (j - low) *
-step``. That run is vectorised where `step` is as many elements as the function was written for; a step of `APART` says
-that another function fills it. A table entry below `LOWEST_OFFSET` stands for the element at `constant`.
+``void fill(destination, source, table, count, low, high, start, step, ahead, constant, limits, error)``: element j of
+the destination row comes from ``source + table[j]`` bytes, or, for ``low <= j < high``, from ``source + start + (j -
+low) * step``. That run is vectorised where `step` is as many elements as the function was written for; a step of
+`APART` says that another function fills it. A table entry below `LOWEST_OFFSET` stands for the element at `constant`.
+Memory `ahead` bytes behind the run is asked for, for another call.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from kernelscape.expression import DType
 from kernelscape.loops import LOWEST_OFFSET
 from kernelscape.machine import Target
 
+LINE = 64
+"""Bytes that come from memory together."""
 LARGEST_STEP = 8
 """Elements from one sample to the next up to which samples are brought together in registers."""
 
@@ -34,6 +37,7 @@ ARGUMENTS = (
     ("high", I64),
     ("start", I64),
     ("step", I64),
+    ("ahead", I64),
     ("constant", PTR),
     ("limits", PTR),
     ("error", PTR),
@@ -84,8 +88,8 @@ def fill_text(target: Target, loading: Loading, *, step: int = 1, checked: bool)
     builder = module.function("fill", ARGUMENTS)
     bounds = None
     if checked:
-        builder.offence = lambda address: report(builder, builder.arguments[10], address)
-        limits = builder.arguments[9]
+        builder.offence = lambda address: report(builder, builder.arguments[11], address)
+        limits = builder.arguments[10]
         bounds = Bounds(builder.load(I64, limits), builder.load(I64, builder.offset(limits, 8)))
     _Filler(builder, target, loading, step, bounds).write()
     builder.finish()
@@ -99,7 +103,7 @@ class _Filler:
 
     def write(self) -> None:
         builder = self.builder
-        destination, source, table, count, low, high, start, step, fixed, _, _ = builder.arguments
+        destination, source, table, count, low, high, start, step, _, fixed, _, _ = builder.arguments
         zero = constant(I64, 0)
 
         def gathered(j: Value, _: list[Value]) -> list[Value]:
@@ -117,10 +121,10 @@ class _Filler:
         first = builder.offset(source, start)
         known = builder.icmp("eq", step, constant(I64, self.step * self.loading.source.itemsize))
         long = builder.icmp("sge", builder.sub(high, low), constant(I64, self.lanes))
-        elsewhere = builder.icmp("eq", step, constant(I64, APART))
+        ours = builder.icmp("ne", step, constant(I64, APART))
 
         def one_by_one() -> None:
-            builder.when(elsewhere, lambda: None, lambda: self._strided(first, low, high, step))
+            builder.when(ours, lambda: self._strided(first, low, high, step))
 
         builder.when(builder.binary("and", known, long), lambda: self._vectors(first, low, high), one_by_one)
 
@@ -142,6 +146,9 @@ class _Filler:
         builder, lanes, size = self.builder, self.lanes, self.loading.source.itemsize
         span = span_of(self.step, lanes)
         pointer = builder.offset(pointer, min(0, self.step * (lanes - 1)) * size)
+        soon = builder.offset(pointer, builder.arguments[8])
+        for place in range(0, span * size, LINE):
+            builder.prefetch(builder.offset(soon, place))
         starts = [min(start, span - lanes) for start in range(0, span, lanes)]
         type_ = self.loading.raw(lanes)
         blocks = [builder.load(type_, builder.offset(pointer, start * size), self.bounds) for start in starts]
@@ -149,6 +156,10 @@ class _Filler:
 
     def _strided(self, first: Value, low: Value, high: Value, step: Value) -> None:
         builder = self.builder
+        # Short runs, at borders, lie in a line or two.
+        last = builder.mul(builder.sub(builder.sub(high, low), constant(I64, 1)), step)
+        for place in (first, builder.offset(first, last)):
+            builder.prefetch(builder.offset(place, builder.arguments[8]))
 
         def body(j: Value, _: list[Value]) -> list[Value]:
             self._move(j, builder.offset(first, builder.mul(builder.sub(j, low), step)))

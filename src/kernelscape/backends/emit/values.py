@@ -75,6 +75,7 @@ class Emitter:
         self.module, self.builder, self.stage, self.target = module, builder, stage, target
         self.frame, self.masked = frame, masked
         self._tables: dict[tuple[int, ...], Value] = {}
+        self._multiples: dict[Value, tuple[Value, int]] = {}
         self._storing = False
         self.prepare: Callable[[ex.Node, Lane], None] = lambda node, lane: None
         self.held: Known | None = None
@@ -347,6 +348,8 @@ class Emitter:
 
     def affine(self, a: Position, factor: int, b: Position) -> Position:
         """``a * factor + b``"""
+        if factor == 0:
+            return b
         if isinstance(a, int) and isinstance(b, int):
             return a * factor + b
         product = a * factor if isinstance(a, int) else self.builder.mul(a, constant(I64, factor))
@@ -363,12 +366,23 @@ class Emitter:
         """``table[place]``; without memory where the table is an arithmetic sequence."""
         if isinstance(place, int):
             return table[place]
-        step = table[1] - table[0] if len(table) > 1 else 0
-        if all(n == table[0] + i * step for i, n in enumerate(table)):
-            return table[0] if step == 0 else self.affine(place, step, table[0])
+        if known := _arithmetic(table):
+            return self.affine(place, known[1], known[0])
+        base, ahead = self.builder.base_of(place)
+        if base in self._multiples:
+            # Every n-th entry is all that is asked for: of taps along x under a stride, those of one phase.
+            number, factor = self._multiples[base]
+            if found := _arithmetic(table[ahead::factor]):
+                return self.affine(number, found[1], found[0])
         if table not in self._tables:
             self._tables[table] = self.module.constant_table(f"table{len(self._tables)}", I64, table)
         return self.builder.load_constant(I64, self.builder.element_pointer(self._tables[table], "i64", place))
+
+    def multiple(self, number: Value, factor: int) -> Value:
+        """``number * factor``, of which `lookup` knows that it is a multiple."""
+        place = self.builder.mul(number, constant(I64, factor))
+        self._multiples[place] = number, factor
+        return place
 
     def table_pointer(self, table: Value, entry: Position) -> Value:
         """An entry of a table of pointers."""
@@ -497,6 +511,12 @@ def _members(spec: RowInput) -> tuple[int, ...]:
     """For every position of the box, in C order, whether the footprint has a sample there."""
     taps = set(spec.taps or ())
     return tuple(int(tap in taps) for tap in product(*map(range, spec.shape)))
+
+
+def _arithmetic(table: tuple[int, ...]) -> tuple[int, int] | None:
+    """First entry and step of an arithmetic sequence."""
+    step = table[1] - table[0] if len(table) > 1 else 0
+    return (table[0], step) if all(n == table[0] + i * step for i, n in enumerate(table)) else None
 
 
 def as_value(place: Position) -> Value:

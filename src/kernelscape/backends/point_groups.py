@@ -1,0 +1,393 @@
+"""Groups of points in the worker for single points: their windows are brought together, block by block, and computed.
+
+The offsets of all points of a group are made at once. A block is as many of them as have room, with all samples of
+their windows, in the first-level cache; so what one function has gathered the next one finds there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kernelscape.backends.emit.values import report
+from kernelscape.backends.ir import I8, I64, PTR, Builder, Type, Value, constant
+from kernelscape.backends.point_words import AT_BORDER, PointCall, PointInput, PointPlane, Points
+from kernelscape.backends.words import Words
+from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
+
+WIDE = Type("i64", 8)
+
+
+class Tables:
+    """Reads and writes the words of tables, for one function that is being written."""
+
+    def __init__(self, builder: Builder, checked: bool) -> None:
+        self.b, self.checked = builder, checked
+        self.sweep, self.call, self.scratch = builder.arguments
+
+    def word(self, table: Value, name: int, type: Type = I64) -> Value:
+        return self.b.load(type, self.b.offset(table, 8 * name))
+
+    def entry(self, table: Value, index: Value, type: Type = I64) -> Value:
+        return self.b.load(type, self.b.element_pointer(table, "i64", index))
+
+    def put(self, table: Value, index: Value, value: Value) -> None:
+        self.b.store(value, self.b.element_pointer(table, "i64", index))
+
+    def record(self, table: Value, index: Value, words: type[Words]) -> Value:
+        return self.b.offset(table, self.b.mul(index, self.number(8 * len(words))))
+
+    def number(self, value: int) -> Value:
+        return constant(I64, value)
+
+    def room(self, name: Points) -> Value:
+        """A table of the worker's own, in its scratch memory."""
+        return self.b.offset(self.scratch, self.word(self.sweep, name))
+
+    def place(self, record: Value, name: PointInput | PointPlane) -> Value:
+        """The same for one input or output plane."""
+        return self.b.offset(self.scratch, self.word(record, name))
+
+    def address(self, pointer: Value) -> Value:
+        return self.b.convert("ptrtoint", pointer, I64)
+
+    def count(self, stop: Value, body: Callable[[Value], None], step: int = 1, start: Value | None = None) -> None:
+        """Runs `body` for all numbers below `stop`."""
+
+        def run(i: Value, _: list[Value]) -> list[Value]:
+            body(i)
+            return []
+
+        self.b.loop(self.number(0) if start is None else start, stop, step, [], run)
+
+    def input_record(self, number: Value) -> Value:
+        return self.record(self.word(self.sweep, Points.INPUT_TABLE, PTR), number, PointInput)
+
+    def plane_record(self, number: Value) -> Value:
+        return self.record(self.word(self.sweep, Points.PLANE_TABLE, PTR), number, PointPlane)
+
+    def limits(self, name: PointCall, number: Value) -> Value:
+        return self.b.element_pointer(self.word(self.call, name, PTR), "i64", self.b.mul(number, self.number(2)))
+
+    @property
+    def error(self) -> Value:
+        """Where a checked build notes an offence."""
+        return self.b.offset(self.call, 8 * PointCall.ERROR)
+
+    def wanted(self) -> Value:
+        """Nobody has cancelled."""
+        return self.b.icmp("eq", self.b.load_shared(self.b.offset(self.call, 8 * PointCall.CANCEL)), self.number(0))
+
+
+class Groups(Tables):
+    """Writes what is done with a group of points of one kind."""
+
+    def __init__(self, builder: Builder, checked: bool) -> None:
+        super().__init__(builder, checked)
+        self.kernel, self.done = builder.local(PTR), builder.local(I64)
+        self.axes = self.word(self.sweep, Points.AXES)
+        self.capacity = self.word(self.sweep, Points.CAPACITY)
+
+    def prepare(self) -> None:
+        """The tables of row pointers, which stay the same."""
+        self.count(self.word(self.sweep, Points.INPUTS), self._input_rows)
+
+    def process(self, kind: int, places: Value, count: Value) -> None:
+        """Computes `count` points, whose places along each axis begin at `places`."""
+        b = self.b
+        pad, block = self.word(self.sweep, Points.PAD), self.word(self.sweep, Points.BLOCK)
+        padded = b.mul(b.binary("udiv", b.sub(b.add(count, pad), self.number(1)), pad), pad)
+        inputs, planes = self.word(self.sweep, Points.INPUTS), self.word(self.sweep, Points.PLANES)
+        b.when(
+            b.icmp("slt", count, padded),
+            lambda: self.count(self.axes, lambda a: self._repeat(places, a, count, padded)),
+        )
+        self.count(inputs, lambda i: self._offsets_of_input(kind, i, places, padded))
+        kept = b.icmp("ne", self.word(self.sweep, Points.KEEPS), self.number(0))
+        b.when(kept, lambda: self.count(planes, lambda p: self._move(p, places, count, padded, inward=True)))
+        b.store(self.number(0), self.done)
+
+        def some() -> None:
+            first = b.load(I64, self.done)
+            size = b.intrinsic("smin", I64, block, b.sub(padded, first))
+            own = b.element_pointer(places, "i64", first)
+            self.count(inputs, lambda i: self._load(kind, i, own, first, size))
+            self.count(planes, lambda p: self._output_row(p, first))
+            self._run_kernel(kind, b.sub(count, first), size)
+            b.store(b.add(first, block), self.done)
+
+        b.repeat(lambda: b.icmp("slt", b.load(I64, self.done), count), some)
+        self.count(planes, lambda p: self._move(p, places, count, padded, inward=False))
+
+    def _repeat(self, places: Value, axis: Value, count: Value, padded: Value) -> None:
+        """The last point stands for those that are not there."""
+        line = self.b.element_pointer(places, "i64", self.b.mul(axis, self.capacity))
+        last = self.entry(line, self.b.sub(count, self.number(1)))
+        self.count(padded, lambda j: self.put(line, j, last), start=count)
+
+    # -- offsets -----------------------------------------------------------------------------------------------------
+
+    def _offsets_of_input(self, kind: int, number: Value, places: Value, padded: Value) -> None:
+        """Where the windows of all points begin, if they lie in the array."""
+        b = self.b
+        record = self.input_record(number)
+        needed = b.icmp("slt", self.word(record, PointInput.COORDINATE), self.number(0))
+        if kind == AT_BORDER:
+            apart = b.icmp("eq", self.word(record, PointInput.TAPS), self.number(0))
+            needed = b.binary("and", needed, apart)
+
+        def make() -> None:
+            steps, tables = (self.word(record, name, PTR) for name in (PointInput.STEPS, PointInput.TABLES))
+            offsets = self.place(record, PointInput.OFFSETS_AT)
+            self._sum(offsets, self.word(record, PointInput.BASE), steps, tables, places, padded)
+
+        b.when(needed, make)
+
+    def _sum(
+        self, offsets: Value, base: Value, steps: Value, tables: Value | None, places: Value, padded: Value
+    ) -> None:
+        """The byte offset of each point: a base, and for each axis a step or what a table has."""
+        b = self.b
+        start = b.splat(base, WIDE.lanes)
+        self.count(padded, lambda j: b.store(start, b.element_pointer(offsets, "i64", j)), WIDE.lanes)
+
+        def axis(a: Value) -> None:
+            line, step = b.element_pointer(places, "i64", b.mul(a, self.capacity)), self.entry(steps, a)
+
+            def affine() -> None:
+                wide = b.splat(step, WIDE.lanes)
+
+                def some(j: Value) -> None:
+                    target = b.element_pointer(offsets, "i64", j)
+                    moved = b.mul(b.load(WIDE, b.element_pointer(line, "i64", j)), wide)
+                    b.store(b.add(b.load(WIDE, target), moved), target)
+
+                b.when(b.icmp("ne", step, self.number(0)), lambda: self.count(padded, some, WIDE.lanes))
+
+            if tables is None:
+                affine()
+                return
+            table = self.entry(tables, a, PTR)
+
+            def listed() -> None:
+                def one(j: Value) -> None:
+                    place = self.entry(table, self.entry(line, j))
+                    self.put(offsets, j, b.add(self.entry(offsets, j), place))
+
+                self.count(padded, one)
+
+            b.when(b.icmp("eq", self.address(table), self.number(0)), affine, listed)
+
+        self.count(self.axes, axis)
+
+    # -- inputs ------------------------------------------------------------------------------------------------------
+
+    def _input_rows(self, number: Value) -> None:
+        b = self.b
+        record = self.input_record(number)
+        first, size = self.word(record, PointInput.FIRST_ROW), self.word(record, PointInput.ROW_BYTES)
+        home = self.address(self.place(record, PointInput.ROWS_AT))
+        flags, step = self.address(self.place(record, PointInput.FLAGS_AT)), self.word(record, PointInput.FLAG_BYTES)
+
+        def row(plane: Value) -> None:
+            address, entry = b.add(home, b.mul(plane, size)), b.add(first, plane)
+            self.put(self.room(Points.ROWS_AT), entry, address)
+            self.put(self.room(Points.FLAGS_AT), entry, b.add(flags, b.mul(plane, step)))
+            self._set_limits(entry, address, b.add(address, size))
+
+        self.count(self.word(record, PointInput.PLANES), row)
+
+    def _set_limits(self, entry: Value, first: Value, end: Value) -> None:
+        if self.checked:
+            limits, twice = self.room(Points.LIMITS_AT), self.b.mul(entry, self.number(2))
+            self.put(limits, twice, first)
+            self.put(limits, self.b.add(twice, self.number(1)), end)
+
+    def _load(self, kind: int, number: Value, places: Value, first: Value, size: Value) -> None:
+        """The rows of an input for a block: `size` points from number `first` of the group on."""
+        b = self.b
+        record = self.input_record(number)
+        coordinate = self.word(record, PointInput.COORDINATE)
+
+        def gathered() -> None:
+            offsets = b.element_pointer(self.place(record, PointInput.OFFSETS_AT), "i64", first)
+            self._gather(number, record, offsets, size)
+
+        def samples() -> None:
+            if kind != AT_BORDER:
+                gathered()
+                return
+            looked_up = b.icmp("ne", self.word(record, PointInput.TAPS), self.number(0))
+            b.when(looked_up, lambda: self._look_up(number, record, places, size), gathered)
+
+        is_coordinate = b.icmp("sge", coordinate, self.number(0))
+        b.when(is_coordinate, lambda: self._coordinates(record, coordinate, places, size), samples)
+
+    def _coordinates(self, record: Value, axis: Value, places: Value, size: Value) -> None:
+        """The anchors' coordinates along an axis."""
+        b = self.b
+        line, row = b.element_pointer(places, "i64", b.mul(axis, self.capacity)), self.place(record, PointInput.ROWS_AT)
+        base, step = self.word(record, PointInput.BASE), self.entry(self.word(record, PointInput.STEPS, PTR), axis)
+        self.count(size, lambda j: self.put(row, j, b.add(base, b.mul(self.entry(line, j), step))))
+
+    def _gather(self, number: Value, record: Value, offsets: Value, size: Value) -> None:
+        """The samples of points whose windows lie in the array."""
+        b = self.b
+        source = self.entry(self.word(self.call, PointCall.INPUT_BASES, PTR), number)
+        home = self.place(record, PointInput.ROWS_AT)
+        runs, table = self.word(record, PointInput.RUNS), self.word(record, PointInput.RUN_TABLE, PTR)
+
+        def together() -> None:
+            b.call(
+                self.word(record, PointInput.GATHER, PTR),
+                home,
+                b.convert("inttoptr", source, PTR),
+                offsets,
+                size,
+                table,
+                runs,
+                self.limits(PointCall.INPUT_LIMITS, number),
+                self.error,
+            )
+
+        def one_by_one() -> None:
+            def run(r: Value) -> None:
+                words = b.offset(table, b.mul(r, self.number(16)))
+                begin, place = self.word(words, 0), self.word(words, 1)
+                self._fill(number, record, b.offset(home, place), b.add(source, begin), offsets, size)
+
+            self.count(runs, run)
+
+        b.when(b.icmp("ne", self.word(record, PointInput.GATHER), self.number(0)), together, one_by_one)
+
+    def _fill(self, number: Value, record: Value, row: Value, source: Value, offsets: Value, size: Value) -> None:
+        """One row from offsets."""
+        b, zero = self.b, self.number(0)
+        b.call(
+            self.word(record, PointInput.FILL, PTR),
+            row,
+            b.convert("inttoptr", source, PTR),
+            offsets,
+            size,
+            size,
+            size,
+            zero,
+            zero,
+            zero,
+            self.word(record, PointInput.CONSTANT_ROW, PTR),
+            self.limits(PointCall.INPUT_LIMITS, number),
+            self.error,
+        )
+
+    def _look_up(self, number: Value, record: Value, places: Value, size: Value) -> None:
+        """The samples of points, each where the mode says."""
+        b = self.b
+        source = self.entry(self.word(self.call, PointCall.INPUT_BASES, PTR), number)
+        home, flags = self.place(record, PointInput.ROWS_AT), self.place(record, PointInput.FLAGS_AT)
+        offsets = self.place(record, PointInput.OFFSETS_AT)
+        maps, strides = self.word(record, PointInput.BORDER_MAPS, PTR), self.word(record, PointInput.STRIDES, PTR)
+        flagged = b.icmp("ne", self.word(record, PointInput.FLAG_BYTES), self.number(0))
+        inner = b.sub(self.axes, self.number(1))
+
+        def tap(t: Value) -> None:
+            taps = b.element_pointer(self.word(record, PointInput.TAP_TABLE, PTR), "i64", b.mul(t, self.axes))
+            self.count(size, lambda j: self.put(offsets, j, self.number(0)))
+
+            def axis(a: Value) -> None:
+                line, along = b.element_pointer(places, "i64", b.mul(a, self.capacity)), self.entry(maps, a, PTR)
+                stride, own = self.entry(strides, a), self.entry(taps, a)
+
+                def one(j: Value) -> None:
+                    found = self.entry(along, b.add(b.mul(self.entry(line, j), stride), own))
+                    so_far = self.entry(offsets, j)
+                    # The words for what lies outside are below all offsets, and MISSING is the larger one.
+                    lowest, outside = self.number(LOWEST_OFFSET), self.number(OUTSIDE)
+                    words = [b.select(b.icmp("slt", word, lowest), word, outside) for word in (found, so_far)]
+                    either = b.icmp("slt", b.intrinsic("smin", I64, found, so_far), lowest)
+                    value = b.select(either, b.intrinsic("smax", I64, *words), b.add(so_far, found))
+                    self.put(offsets, j, value)
+
+                self.count(size, one)
+
+            self.count(inner, axis)
+            row = b.offset(home, b.mul(t, self.word(record, PointInput.ROW_BYTES)))
+            self._fill(number, record, row, source, offsets, size)
+
+            def note_flags() -> None:
+                line = b.offset(flags, b.mul(t, self.word(record, PointInput.FLAG_BYTES)))
+
+                def one(j: Value) -> None:
+                    there = b.icmp("ne", self.entry(offsets, j), self.number(MISSING))
+                    b.store(b.convert("zext", there, I8), b.offset(line, j))
+
+                self.count(size, one)
+
+            b.when(flagged, note_flags)
+
+        self.count(self.word(record, PointInput.TAPS), tap)
+
+    # -- outputs -----------------------------------------------------------------------------------------------------
+
+    def _output_row(self, number: Value, first: Value) -> None:
+        """Where the kernel writes the results of a block."""
+        b = self.b
+        record = self.plane_record(number)
+        row = self.address(self.place(record, PointPlane.ROW_AT))
+        address = b.add(row, b.mul(first, self.word(record, PointPlane.ITEM)))
+        self.put(self.room(Points.OUTPUTS_AT), number, address)
+        entry = b.add(self.word(self.sweep, Points.ROWS), number)
+        self._set_limits(entry, row, b.add(row, self.word(record, PointPlane.ROW_BYTES)))
+
+    def _move(self, number: Value, places: Value, count: Value, padded: Value, *, inward: bool) -> None:
+        """Results to where they belong; or what stands there into our own row."""
+        b = self.b
+        record = self.plane_record(number)
+        base = self.entry(self.word(self.call, PointCall.PLANE_BASES, PTR), number)
+        offsets = self.room(Points.OFFSETS_AT)
+        self._sum(offsets, base, self.word(record, PointPlane.STEPS, PTR), None, places, padded)
+        row, item = self.place(record, PointPlane.ROW_AT), self.word(record, PointPlane.ITEM)
+        for size in (1, 2, 4, 8):
+            element = I8.of(f"i{8 * size}")
+
+            def one(j: Value, element: Type = element, size: int = size) -> None:
+                own, address = b.element_pointer(row, element.element, j), self.entry(offsets, j)
+                there = b.convert("inttoptr", address, PTR)
+
+                def move() -> None:
+                    b.store(b.load(element, there if inward else own), own if inward else there)
+
+                if not self.checked:
+                    move()
+                    return
+                limits = self.limits(PointCall.PLANE_LIMITS, number)
+                above = b.icmp("uge", address, self.word(limits, 0))
+                below = b.icmp("ule", b.add(address, self.number(size)), self.word(limits, 1))
+                b.when(b.binary("and", above, below), move, lambda: report(b, self.error, address))
+
+            b.when(b.icmp("eq", item, self.number(size)), lambda one=one: self.count(count, one))  # type: ignore[misc]
+
+    # -- the kernel --------------------------------------------------------------------------------------------------
+
+    def _run_kernel(self, kind: int, left: Value, size: Value) -> None:
+        """`left` points of the group are still to be computed, and `size` of them, or of what stands for them, now."""
+        b = self.b
+        axes, room = self.word(self.sweep, Points.STAGE_AXES), self.room(Points.COORDINATES_AT)
+        self.put(room, axes, self.number(0))
+        self.put(room, b.add(axes, self.number(1)), b.intrinsic("smin", I64, left, size))
+        self.put(room, b.add(axes, self.number(2)), self.number(1))
+        b.store(self.word(self.sweep, Points.KERNEL, PTR), self.kernel)
+        if kind == AT_BORDER:
+            missing = b.icmp("ne", self.word(self.sweep, Points.MAY_MISS), self.number(0))
+            b.when(missing, lambda: b.store(self.word(self.sweep, Points.MASKED_KERNEL, PTR), self.kernel))
+        b.call(
+            b.load(PTR, self.kernel),
+            self.room(Points.ROWS_AT),
+            self.room(Points.FLAGS_AT),
+            self.room(Points.OUTPUTS_AT),
+            self.word(self.call, PointCall.ARGUMENTS, PTR),
+            room,
+            self.room(Points.LIMITS_AT),
+            self.error,
+            self.scratch,
+            self.number(0),
+            size,
+        )
