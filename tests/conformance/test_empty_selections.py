@@ -18,6 +18,17 @@ FUNCTIONS = {
 }
 
 
+@pytest.mark.parametrize("size", [3, 33])
+def test_products_of_weights_alone_are_summed_where_samples_say_so(size):
+    arguments = (SAMPLES, ks.kernel(np.linspace(-1, 2, size)))
+
+    def function(w, k):
+        return np.sum((k * 1.5)[w != 0])
+
+    actual = ks.apply(function, *arguments, method="traced")
+    np.testing.assert_allclose(actual, defined(function, arguments), rtol=1e-14)
+
+
 @pytest.mark.parametrize("mode", ["reflect", "shrink"])
 @pytest.mark.parametrize("size", [3, 7, 33])
 @pytest.mark.parametrize("name", FUNCTIONS)
