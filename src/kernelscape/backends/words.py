@@ -31,6 +31,7 @@ class Sweep(Words):
     OUTER = auto()
     ROWS = auto()
     SPACING = auto()
+    HELD_ROWS = auto()
     Y_COUNT = auto()
     STRIP = auto()
     STRIPS = auto()

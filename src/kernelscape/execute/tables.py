@@ -171,8 +171,19 @@ class Tables:
             row[Plane.Y_STEP] = 0 if arrangement.y is None else layout.strides[arrangement.y]
             row[Plane.X_STEP], row[Plane.ITEM] = layout.strides[x_axis], item
             row[Plane.ROW_BYTES] = rounded(longest * item, LINE)
-            row[Plane.ROWS_AT] = memory.room(stage.rows * int(row[Plane.ROW_BYTES]))
+        held = self._held_rows(table)
+        for row in table:
+            row[Plane.ROWS_AT] = memory.room(held * int(row[Plane.ROW_BYTES]))
+        self.sweep[Sweep.HELD_ROWS] = held
         return table
+
+    def _held_rows(self, planes: Words) -> int:
+        """Rows of the worker's own for each plane: some tiles of them where results are turned, so as to fill lines."""
+        turned = (planes[:, Plane.X_STEP] != planes[:, Plane.ITEM]) & (planes[:, Plane.Y_STEP] == planes[:, Plane.ITEM])
+        rows = self.stage.rows
+        if not turned.any() or self.stage.spacing != 1 or self.stage.at is not None:
+            return rows
+        return max(1, LINE // (rows * int(planes[turned, Plane.ITEM].min()))) * rows
 
     # -- inputs ------------------------------------------------------------------------------------------------------
 
