@@ -61,8 +61,8 @@ class Job:
     aside
         Contestants whose result is computed in a less exact way than ours: shown, but no peer.
     limits
-        Contestants that do less than the job and so show what it cannot be faster than, each with a function of the
-        inputs that gives what they have to give: shown, but no peer.
+        Contestants that do another job, less than this one or more, which shows what its time means; each with a
+        function of the inputs that gives what they have to give: shown, but no peer.
     needs
         Contestants that are optional -> the module that they need.
     extent

@@ -14,6 +14,7 @@ import scipy.ndimage
 import kernelscape as ks
 from benchmarks import THREADS
 from benchmarks.fields import FIELD_JOBS
+from benchmarks.geometry import GEOMETRY_JOBS
 from benchmarks.halide_pipelines import Search, bilateral, difference_of_squares, local_std, max_product
 from benchmarks.harness import OURS, Array, Job, Run
 
@@ -207,5 +208,6 @@ JOBS: list[Job] = [
     *(median(dtype, side, goal) for dtype in (np.uint8, np.float32) for side, goal in ((3, 1 / 1.2), (5, 1.0))),
     median(np.uint8, 7, 20.0),
     *WINDOW_FUNCTIONS,
+    *GEOMETRY_JOBS,
     *FIELD_JOBS,
 ]

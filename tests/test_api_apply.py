@@ -343,13 +343,16 @@ def test_an_integer_that_stands_for_invalid_keeps_integers():
 
 @pytest.mark.parametrize("method", ["traced", "numpy"])
 @pytest.mark.parametrize("mode", ["nearest", "shrink"])
-def test_a_window_with_fewer_samples_than_min_count_is_invalid_everywhere(mode, method):
+def test_windows_with_fewer_samples_than_min_count_are_invalid(mode, method):
     def lowest(w, valid):
-        return np.min(w) if method == "traced" else int(w[valid].min())
+        return np.min(w) if method == "traced" else int(w[valid].min(initial=9))
 
-    options = {"size": 3, "mode": mode, "min_count": 4, "method": method}
-    assert_same(ks.apply(lowest, np.arange(4), **options), np.full(4, np.nan))
-    assert_same(ks.apply(lowest, np.arange(4), **options, invalid=-1), np.full(4, -1))
+    where = np.array([True, True, True, False, False])
+    options = {"size": 3, "mode": mode, "min_count": 3, "method": method, "where": where}
+    first = 0.0 if mode == "nearest" else np.nan
+    assert_same(ks.apply(lowest, np.arange(5), **options), np.array([first, 0, np.nan, np.nan, np.nan]))
+    marked = [-1 if np.isnan(first) else 0, 0, -1, -1, -1]
+    assert_same(ks.apply(lowest, np.arange(5), **options, invalid=-1), np.array(marked))
 
 
 def test_invalid_number_in_float_results():

@@ -448,12 +448,6 @@ def test_real_images_seen_as_complex_numbers():
             np.testing.assert_array_equal(found, ks.correlate(X, field, form=form))
 
 
-def test_a_scatter_counts_no_samples():
-    refused(
-        ArgumentError, "min_count counts the samples", lambda: ks.correlate(X, [[1.0]], form="scatter", min_count=2)
-    )
-
-
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 

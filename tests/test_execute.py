@@ -424,6 +424,31 @@ def test_results_in_views_with_any_strides(view):
     assert (memory[untouched] == -99).all()
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i2", "f4", "f8"])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (7, 400), (16, 16), (17, 33), (66, 130), (131, 70)])
+def test_results_whose_rows_lie_along_the_other_axis(shape, dtype):
+    """They are written in squares; the smallest ones, and what remains at the edges, element by element."""
+    for array, order in (
+        (whole_numbers(shape, dtype), (1, 0)),
+        (np.asfortranarray(whole_numbers(shape, dtype)), (0, 1)),
+    ):
+        for words in ({"size": 3}, {"size": (2, 3), "mode": "constant"}):
+            assert_as_defined(largest, [array], [WindowWords(**words)], order=order)
+        assert_as_defined(
+            lambda w: (largest(w), smallest(w)), [array], [WindowWords(size=3)], order=order, stride=(2, 1)
+        )
+        assert_as_defined(largest, [array], [WindowWords(size=3, dilation=2)], order=order)
+
+
+def test_turned_results_of_several_workers_and_batches():
+    array = whole_numbers((3, 70, 90))
+    job = make_job(total, [array], [WindowWords(size=3)], batch=1)
+    for order in ((0, 2, 1), (2, 1, 0), (2, 0, 1)):
+        for workers in (1, 3):
+            got = run(job, [array], order=order, workers=workers)
+            np.testing.assert_array_equal(got[0], evaluate(job, [array])[0])
+
+
 def test_results_in_fields_of_records():
     array = packed_field((40, 90), "f4")
     outputs = packed_field((40, 90), "f4")

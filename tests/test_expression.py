@@ -39,6 +39,7 @@ def sample_graph():
         ex.take(w, 0, ex.arg_reduce("maximum", w, (0,))),
         ex.pick(ex.Column((5, 4), F32, 0), 0, 2),
         ex.cast(ex.pick(ex.valid(w), 0, 0), F32),
+        ex.pick(ex.scan("add", w, 0), 0, 2),
     ]
     joined = ex.concatenate(parts, 0)
     return ex.put(joined, (1,), (3,), ex.broadcast(ex.constant(7.0, F32), (4,)))
@@ -80,6 +81,7 @@ def test_shapes_are_those_of_numpy(data):
         (ex.reduce("add", node, axes[:2]), array.sum(axis=tuple(axes[:2]))),
         (ex.arg_reduce("minimum", node, (axis,)), array.argmin(axis=axis)),
         (ex.sort(node, axis), np.sort(array, axis)),
+        (ex.scan("add", node, axis), np.cumsum(array, axis)),
         (ex.transpose(node, axes), array.transpose(axes)),
         (ex.pick(node, axis, position), array.take(position, axis)),
         (ex.take(node, axis, ex.constant(0, INT64)), array.take(0, axis)),

@@ -66,6 +66,11 @@ FIELDS = {
     "combination": (Combination(NODES[0, :2], MAPS), np.tensordot(MAPS, NODES[0, :2], (0, 0))),
     "one kernel": (NODES[0, 0], oracle.everywhere(NODES[0, 0], EXTENTS)),
 }
+OWN = {
+    "isotropic": oracle.window_of_gaussian(EXTENTS, SIGMA),
+    "disc": oracle.window_of_disc(EXTENTS, 2 * SIGMA),
+}
+"""Which samples take part, where windows differ in size."""
 MODES = ["reflect", "mirror", "nearest", "wrap", "constant", "shrink"]
 RUNS = [ks.correlate, ks.convolve]
 
@@ -91,7 +96,8 @@ def test_the_definition_is_the_oracles(name, form, mode):
     form_of = {"gather": oracle.gather, "scatter": oracle.scatter}[form]
     if form == "gather":
         words["cval"] = 1.5 if mode == "constant" else 0.0
-    expected = form_of(IMAGE, kernels, mode, convolve=run is ks.convolve, **words)
+    own = OWN.get(name)
+    expected = form_of(IMAGE, kernels, mode, own=own, convolve=run is ks.convolve, **words)
     plan = ks.plan(run, IMAGE, field, form=form, mode=mode, **words)
     np.testing.assert_allclose(defined(plan, EXTENTS), expected, atol=1e-12)
     assert_right(plan)

@@ -18,7 +18,7 @@ from scipy.sparse.linalg import LinearOperator, cg, lsmr, lsqr, svds
 
 import kernelscape as ks
 from kernelscape.api import linear_operators
-from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError, UnknownNameError
+from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError
 from kernelscape.kernels.box import box_of
 from tests.conformance.field_cases import FIELDS, POSITIVE, FieldCase, field_case
 from tests.oracle import fields
@@ -445,7 +445,7 @@ def test_an_operator_is_data():
         ((5, 6), {"dilation": 4, "padding": "valid"}, ShapeError, "no output remains"),
         ((5, 6), {"form": "scatter", "padding": "full"}, ArgumentError, "asks for outputs at -1"),
         ((5, 6), {"normalize": 1}, ArgumentTypeError, "normalize must be True or False"),
-        ((5, 6), {"normalize": "valid"}, NotYetSupportedError, "not supported yet"),
+        ((5, 6), {"normalize": "valid"}, ArgumentTypeError, "must be True or False for a linear operator"),
         ((5, 6), {"dtype": "longdouble"}, ArgumentTypeError, "dtype must be float32, float64, complex64"),
         ((5, 6), {"dtype": "U3"}, ArgumentTypeError, "dtype must be float32"),
         ((5, 6), {"dtype": "nothing"}, ArgumentTypeError, "dtype must be a NumPy dtype"),

@@ -138,6 +138,7 @@ CHANGED = {
     "invalid": 0.0,
     "columns": (ex.Window((3,), F32, 0),),
     "column_taps": (0, 1, 3),
+    "alike": (1,),
     "at": 1,
     "spacing": 2,
 }
@@ -145,6 +146,8 @@ CHANGED_INPUT = {
     "dtype": np.dtype(np.float64), "shape": (3, 4), "outer": ((0,),), "y_taps": (0, 1, 3), "x_taps": (0, 1, 3),
     "y_stride": 2, "y_step": 2, "phases": 2, "x_unit": 3, "taps": ((0, 0),),
     "offsets": ((0, 1, 2), (-1, 0, 1)), "may_miss": True, "elements": (2, 3), "is_packed": True, "is_uniform": True,
+    "masks": (1,), "omits_nan": True, "body": ex.Window((1, 1), F32, 0),
+    "ahead_bytes": 8,
 }  # fmt: skip
 
 

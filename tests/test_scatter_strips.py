@@ -42,8 +42,8 @@ FIELDS = {
 def both_ways(monkeypatch, scattered, source_bytes, together_bytes=scatter.TOGETHER_BYTES):
     """The same image at once and in strips; both ways are known to have run."""
     calls = []
-    strips = scatter._Scatter.strips
-    monkeypatch.setattr(scatter._Scatter, "strips", lambda *words: calls.append(1) or strips(*words))
+    strips = scatter.Scatter.strips
+    monkeypatch.setattr(scatter.Scatter, "strips", lambda *words: calls.append(1) or strips(*words))
     monkeypatch.setattr(scatter, "SOURCE_BYTES", 1 << 40)
     at_once = scattered()
     assert not calls

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     )
     from kernelscape.config import configure, set_defaults, settings
     from kernelscape.errors import KernelscapeError, PerformanceWarning, TracingError
-    from kernelscape.trace import count, valid
+    from kernelscape.trace import count, entropy, majority, skew, valid, variety
 
     plan: Any  # the function of `api.plans`; a module has that name, too
 
@@ -49,26 +49,30 @@ __all__ = [
     "convolve",
     "correlate",
     "count",
+    "entropy",
     "feather",
     "index",
     "iterate",
     "kernel",
     "kernels",
     "linear_operator",
+    "majority",
     "pixel",
     "plan",
     "sample",
     "set_defaults",
     "settings",
+    "skew",
     "stencil",
     "valid",
+    "variety",
     "window",
 ]
 
 _HOMES = {
     "kernelscape.config": ("configure", "set_defaults", "settings"),
     "kernelscape.errors": ("KernelscapeError", "PerformanceWarning", "TracingError"),
-    "kernelscape.trace": ("count", "valid"),
+    "kernelscape.trace": ("count", "entropy", "majority", "skew", "valid", "variety"),
 }
 
 

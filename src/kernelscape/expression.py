@@ -4,27 +4,29 @@ The grammar, with the meaning of each node. Every node is array-valued: it has a
 are values of one output position (the *anchor*). Each element also carries a flag, valid or not (see ``reference.py``,
 which gives these nodes their meaning).
 
-====================================  ==================================================================================
-``Window(input, shape)``              the samples of input number `input` around the anchor ``Pixel(input)``
-the value of a map at the anchor; shape () ``Index(axis)``                       the anchor's coordinate along window
-axis `axis`; int64, shape () ``Column(number)``                    values shared by neighbouring positions: of column
-expression `number` of the stage, at
-                                      every tap along x (first axis); made by the planner only
-``Constant(value)``                   a number that is part of the structure (never user data); shape ()
-``Argument(slot, shape)``             a number or array that is handed over at run time: captured numbers, kernels
-``Elementwise(operator, operands)``   an operator of ``semantics.py`` on operands that broadcast ``Reduce(operation,
-axes, body,       a fold of `body` over `axes` (sum of a 31x31 window is one node); `where` says which where)``
-elements count ``ArgReduce(operation, axes, ...)``   position (C order, over the full axes) of the first extremum
-``Sort(axis, body, where, numbers)``  ascending along `axis`; NaN last; elements that do not count after them;
-`numbers`:
-                                      the result is not looked at where the body holds a NaN
-``Take(axis, body, index)``           the element at a position computed at run time (clipped into the axis); drops
-`axis` ``Slice(body, starts, steps)``        ``start + step * i`` along each axis, as many as `shape` says
-``Reshape(body)``                     the same elements in C order, another shape ``Transpose(body, axes)``
-axes permuted as in NumPy ``Broadcast(body)``                   as ``numpy.broadcast_to`` ``Concatenate(axis, parts)``
-parts joined along an existing axis ``Put(body, starts, steps, value)``   `body` with the region that a Slice would read
-replaced by `value` ``Valid(body)``                       the flags of `body`, as bool values that are all valid
-====================================  ==================================================================================
+* ``Window(input, shape)``: the samples of input number `input` around the anchor.
+* ``Pixel(input)``: the value of a map at the anchor; shape ().
+* ``Index(axis)``: the anchor's coordinate along window axis `axis`; int64, shape ().
+* ``Column(number)``: values shared by neighbouring positions: of column expression `number` of the stage, at every tap
+  along x (first axis); made by the planner only.
+* ``Constant(value)``: a number that is part of the structure (never user data); shape ().
+* ``Argument(slot, shape)``: a number or array that is handed over at run time: captured numbers, kernels.
+* ``Elementwise(operator, operands)``: an operator of ``semantics.py`` on operands that broadcast.
+* ``Reduce(operation, axes, body, where)``: a fold of `body` over `axes` (the sum of a 31x31 window is one node);
+  `where` says which elements count.
+* ``ArgReduce(operation, axes, body, where)``: the position (C order, over the full axes) of the first extremum.
+* ``Sort(axis, body, where, numbers, climb, runs)``: ascending along `axis`; NaN last; elements that do not count after
+  them. `numbers`: the result is not looked at where an element that counts is NaN; `climb`: only two neighbouring
+  ranks are looked at; `runs`: the body is sorted runs of this length.
+* ``Scan(operation, axis, body)``: a running fold along `axis`: element i is the fold of elements 0 to i.
+* ``Take(axis, body, index)``: the element at a position computed at run time (clipped into the axis); drops `axis`.
+* ``Slice(body, starts, steps)``: ``start + step * i`` along each axis, as many as `shape` says.
+* ``Reshape(body)``: the same elements in C order, another shape.
+* ``Transpose(body, axes)``: axes permuted as in NumPy.
+* ``Broadcast(body)``: as ``numpy.broadcast_to``.
+* ``Concatenate(axis, parts)``: parts joined along an existing axis.
+* ``Put(body, starts, steps, value)``: `body` with the region that a Slice would read replaced by `value`.
+* ``Valid(body)``: the flags of `body`, as bool values that are all valid.
 
 Nodes compare by identity. `structure` gives what two traces of the same function have in common, and is the key of
 compiled code; `rebuild` and `walk` do the walking for passes.
@@ -164,10 +166,14 @@ class ArgReduce(Reduce):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Sort(Node):
+    """With `climb`, only ranks r and r + 1 are looked at where n elements count: r is the number of bits below n."""
+
     axis: int
     body: Node
     where: Node | None = None
     numbers: bool = False
+    climb: int | None = None
+    runs: int = 1
 
     @property
     def children(self) -> tuple[Node, ...]:
@@ -177,7 +183,25 @@ class Sort(Node):
         return replace(self, body=children[0], where=children[1] if len(children) > 1 else None)
 
     def facts(self) -> tuple[Any, ...]:
-        return (self.axis, self.numbers)
+        more = (("climb", self.climb, None), ("runs", self.runs, 1))
+        return (self.axis, self.numbers, *((name, value) for name, value, usual in more if value != usual))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Scan(Node):
+    operation: str
+    axis: int
+    body: Node
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,)
+
+    def with_children(self, children: Sequence[Node]) -> Node:
+        return replace(self, body=children[0])
+
+    def facts(self) -> tuple[Any, ...]:
+        return (self.operation, self.axis)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -307,13 +331,34 @@ def arg_reduce(operation: str, body: Node, axes: Iterable[int], where: Node | No
     return ArgReduce(_without(body.shape, axes), INT64, operation, axes, body, _as_broadcast(where, body.shape))
 
 
-def sort(body: Node, axis: int, where: Node | None = None, *, numbers: bool = False) -> Node:
-    return Sort(body.shape, body.dtype, axis, body, _as_broadcast(where, body.shape), numbers)
+def sort(
+    body: Node,
+    axis: int,
+    where: Node | None = None,
+    *,
+    numbers: bool = False,
+    climb: int | None = None,
+    runs: int = 1,
+) -> Node:
+    return Sort(body.shape, body.dtype, axis, body, _as_broadcast(where, body.shape), numbers, climb, runs)
+
+
+def scan(operation: str, body: Node, axis: int) -> Node:
+    """The running fold along one axis, in the dtype of `body`."""
+    return Scan(body.shape, body.dtype, operation, axis, body)
 
 
 def take(body: Node, axis: int, index: Node) -> Node:
     """`index` has shape () or the shape of `body` without `axis`."""
     return Take(_without(body.shape, (axis,)), body.dtype, axis, body, index)
+
+
+def one_less(index: Node) -> Node | None:
+    """I, of an index that says I + 1."""
+    if not isinstance(index, Elementwise) or index.operator != "add":
+        return None
+    first, second = index.operands
+    return first if isinstance(second, Constant) and second.value == 1 else None
 
 
 def slice_(body: Node, starts: Sequence[int], steps: Sequence[int], shape: Shape) -> Node:
@@ -501,14 +546,24 @@ def _check_same_size(node: Any) -> str | None:
     return None if node.size == node.body.size and node.dtype == node.body.dtype else "must keep size and dtype"
 
 
-def _check_sort(node: Any) -> str | None:
+def _check_same_shape(node: Any) -> str | None:
     return None if node.shape == node.body.shape and node.dtype == node.body.dtype else "must keep shape and dtype"
+
+
+def _check_sort(node: Any) -> str | None:
+    extent = node.shape[node.axis]
+    if node.runs < 1 or extent % node.runs:
+        return f"{extent} elements are no runs of {node.runs}"
+    if node.climb is not None and node.climb >> extent:
+        return f"climb has more bits than there are elements: {extent}"
+    return _check_same_shape(node)
 
 
 _CHECKS: tuple[tuple[type[Node], Callable[[Any], str | None]], ...] = (
     (Elementwise, _check_elementwise),
     (Reduce, _check_reduce),
     (Sort, _check_sort),
+    (Scan, _check_same_shape),
     (Slice, _check_slice),
     (Put, _check_slice),
     (Reshape, _check_same_size),

@@ -94,6 +94,10 @@ class Input:
         window, sample i is element i of its position (element 0 along axes where there is only one).
     cells : tuple of (CellAxis or None), optional
         Of a map, for each window axis: its cells, if it has no value for each position.
+    masks : tuple of int
+        The numbers of inputs of bool with the same windows: a sample counts where all its masks are True.
+    omits_nan : bool
+        Whether samples that are NaN do not count.
     on_grid : bool
         Of a map: it lies on the grid of the outputs, one value for each, and not on that of the inputs.
     """
@@ -104,7 +108,14 @@ class Input:
     taps: tuple[tuple[int, ...], ...] | None = None
     elements: Shape = ()
     cells: tuple[CellAxis | None, ...] | None = None
+    masks: tuple[int, ...] = ()
+    omits_nan: bool = False
     on_grid: bool = False
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether data says which samples count."""
+        return bool(self.masks) or self.omits_nan
 
     @property
     def window_shape(self) -> Shape:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
 
-from kernelscape.expression import INT64, DType, Node, Shape, Window, cast, reduce, structure, valid
+from kernelscape.expression import DType, Node, Shape, Window, cast, rebuild, reduce, structure, valid
+from kernelscape.reductions import counter
 
 X, Y, POINT = -1, -2, -3
 """Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes.
@@ -58,6 +59,9 @@ class RowInput:
     phases : int
         A row under stride s along x comes as s rows: sample ``s * j + phase`` is element j of row `phase`. (One is
         enough where the window has one tap along x.)
+    ahead_bytes : int
+        Of rows that come in phases: bytes of the array from one element of a phase to the next, by which the code asks
+        for the rows of the next tile while it computes. 0: it does not.
     x_unit : int
         Elements of a row from one position of the job's x axis to the next (interleaved colours).
     taps : tuple of tuple of int, or None
@@ -73,6 +77,13 @@ class RowInput:
     is_uniform : bool
         What the input holds is the same for all positions of a segment: its one row pointer for each output row points
         at the elements, which lie one behind the other.
+    masks : tuple of int
+        The numbers of inputs of bool with the same taps: a sample counts where all its masks are True.
+    omits_nan : bool
+        Whether samples that are NaN do not count.
+    body : Node, optional
+        Of *made rows*, which stand for no array: how a sample is computed from the samples of other inputs at the same
+        place. Each row is made once for all windows that have it.
     """
 
     dtype: DType
@@ -90,6 +101,15 @@ class RowInput:
     elements: Shape = ()
     is_packed: bool = False
     is_uniform: bool = False
+    masks: tuple[int, ...] = ()
+    omits_nan: bool = False
+    body: Node | None = None
+    ahead_bytes: int = 0
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether data says which samples count."""
+        return bool(self.masks) or self.omits_nan
 
     @property
     def planes(self) -> int:
@@ -130,7 +150,9 @@ class RowInput:
     @property
     def key(self) -> tuple[Any, ...]:
         """All that is said here, as plain data that is the same in every process."""
-        return (self.dtype.str, *(getattr(self, f.name) for f in fields(self) if f.name != "dtype"))
+        body = None if self.body is None else structure([self.body])
+        others = (getattr(self, f.name) for f in fields(self) if f.name not in ("dtype", "body"))
+        return (self.dtype.str, body, *others)
 
     @cached_property
     def span(self) -> int:
@@ -165,12 +187,14 @@ class Stage:
     min_count
         As in `geometry.Job`; 0 where every window is known to have as many valid samples.
     invalid
-        As in `geometry.Job`.
+        As in `geometry.Job`; None: nothing is marked.
     columns : tuple of Node
         Expressions of the samples at the first tap along x, which every position along x computes once and its
         neighbours read: they are stored in rows of the worker's own, where ``Column`` nodes find them.
     column_taps : tuple of int
         Where they are read: padded offset of each tap along x, in elements.
+    alike : tuple of int
+        The inputs that made rows are made of: all those whose windows have the same samples.
     at
         As in `geometry.Job`.
     """
@@ -186,9 +210,10 @@ class Stage:
     vectors: int
     lanes: int
     min_count: int
-    invalid: float | int
+    invalid: float | int | None
     columns: tuple[Node, ...] = ()
     column_taps: tuple[int, ...] = ()
+    alike: tuple[int, ...] = ()
     at: int | None = None
     spacing: int = 1
 
@@ -196,6 +221,30 @@ class Stage:
     def chunk(self) -> int:
         """Positions along x in one turn of the innermost loop."""
         return self.vectors * self.lanes
+
+    def made(self, number: int) -> Stage:
+        """The stage that makes a row of input `number`: a window has one sample, and an input is one row."""
+        body = self.inputs[number].body
+        assert body is not None
+        new = {old: place for place, old in enumerate(self.alike)}
+
+        def renumbered(node: Node) -> Node | None:
+            return replace(node, input=new[node.input]) if isinstance(node, Window) else None
+
+        here = (0,) * len(self.roles)
+        inputs = (
+            replace(
+                spec, shape=(1,) * len(self.roles), outer=spec.outer[:1], y_taps=(0,), x_taps=(0,),
+                y_stride=1, y_step=1, phases=1, ahead_bytes=0, taps=None, offsets=((0,),) * len(here),
+                masks=tuple(new[m] for m in spec.masks),
+            )
+            for spec in (self.inputs[n] for n in self.alike)
+        )  # fmt: skip
+        return replace(
+            self, outputs=rebuild([body], renumbered), output_dtypes=(self.inputs[number].dtype,), inputs=tuple(inputs),
+            strides=(1,) * len(self.roles), rows=1, vectors=1, min_count=0, invalid=None, columns=(),
+            column_taps=(), alike=(), at=None, spacing=1,
+        )  # fmt: skip
 
     def planes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         """(output, element index) of every output plane, in order."""
@@ -216,7 +265,8 @@ class Stage:
         """How many samples of the largest window are valid."""
         shapes = [(len(i.taps),) if i.taps is not None else i.shape for i in self.inputs]
         number = max(range(len(shapes)), key=lambda i: math.prod(shapes[i]))
-        body = cast(valid(Window(shapes[number], self.inputs[number].dtype, number)), INT64)
+        window = Window(shapes[number], self.inputs[number].dtype, number)
+        body = cast(valid(window), counter(window.dtype, window.size))
         return reduce("add", body, range(len(shapes[number])))
 
     @cached_property
@@ -229,7 +279,10 @@ class Stage:
 
     @cached_property
     def row_base(self) -> tuple[int, ...]:
-        """Where each input's row pointers begin in the table; the last entry is the table's length."""
+        """Where each input's row pointers begin in the table; the last entry is their number.
+
+        Behind them come as many again: where the rows of the next tile lie in the arrays.
+        """
         base = [0]
         for spec, offsets in zip(self.inputs, self.y_offsets, strict=True):
             base.append(base[-1] + len(spec.outer) * len(offsets) * spec.rows_each)
@@ -254,5 +307,6 @@ class Stage:
             (self.flatten, self.rows, self.vectors, self.lanes, self.spacing, self.min_count, repr(self.invalid)),
             structure(self.columns),
             self.column_taps,
+            self.alike,
             self.at,
         )

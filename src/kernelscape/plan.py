@@ -22,6 +22,8 @@ from kernelscape.loops import RowInput, Stage, X, Y
 from kernelscape.machine import Target
 from kernelscape.methods.columns import Columns, use_columns
 from kernelscape.methods.direct import Tile, choose_tile
+from kernelscape.methods.gaps import Filled, fill_gaps, geometry_of
+from kernelscape.methods.ranks import fill_ranks
 from kernelscape.rewrite import with_explicit_selections
 from kernelscape.semantics import register_dtype
 
@@ -67,8 +69,20 @@ class Plan:
     method: str = "direct"
 
     @property
+    def has_one_stage(self) -> bool:
+        """Whether tiles in which samples are missing run the same code as others."""
+        return self.is_masked or bool(self.stage.alike)
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether data says which samples count, and the code of the stage has flags."""
+        return _has_gaps(self.job) and not self.stage.alike
+
+    @property
     def masked_stage(self) -> Stage:
         """The stage of the tiles in which samples are missing."""
+        if self.has_one_stage:
+            return self.stage
         return replace(self.stage, outputs=masked_outputs(self.job), columns=(), column_taps=())
 
     @property
@@ -93,13 +107,19 @@ def make_plan(
     arrangement = _arrange(job, counts, layouts, output_layouts)
     roles = _roles(job, arrangement)
     shares = any(len(set(_tap_offsets(i, arrangement.y, job))) > 1 for i in job.inputs)
-    columns = _columns(interior_outputs(job), job, arrangement, roles)
+    gaps = _has_gaps(job)
+    x = roles.index(X) if X in roles else None
+    filled = fill_gaps(_with_flags(job), job, x) if gaps else None
+    plain = interior_outputs(job, x) if not gaps else masked_outputs(job) if filled is None else filled.outputs
+    columns = Columns(plain, ()) if gaps and filled is None else _columns(plain, job, arrangement, roles, filled)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
     spacing = _spacing(job, arrangement)
     inputs = tuple(
         _row_input(i, layout, job, arrangement, flatten, spacing) for i, layout in zip(job.inputs, layouts, strict=True)
     )
+    if filled is not None:
+        inputs += tuple(_made_rows(body, inputs[filled.like]) for body in filled.bodies)
     varying = _varying(every, roles, [i.is_uniform for i in inputs])
     packed = frozenset(n for n, i in enumerate(inputs) if i.is_packed)
     divided = any(i.phases > 1 for i in inputs)
@@ -116,39 +136,63 @@ def make_plan(
         rows=tile.rows,
         vectors=tile.vectors,
         lanes=tile.lanes,
-        min_count=0 if job.min_count <= 1 and _has_anchors(job) else job.min_count,
+        min_count=0 if filled is not None or (job.min_count <= 1 and _has_anchors(job)) else job.min_count,
         invalid=job.invalid,
         columns=columns.columns,
         column_taps=_column_taps(job, arrangement, flatten) if columns.columns else (),
+        alike=() if filled is None else geometry_of(job, filled.like),
         at=job.at,
         spacing=spacing,
     )
     return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
 
 
-def interior_outputs(job: Job) -> tuple[ex.Node, ...]:
-    """The outputs where no sample is missing."""
-    return with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
+def _has_gaps(job: Job) -> bool:
+    return any(i.has_gaps for i in job.inputs)
+
+
+def interior_outputs(job: Job, x: int | None = None) -> tuple[ex.Node, ...]:
+    """The outputs where no sample is missing; `x` is the window axis along which windows are neighbours, if they are.
+
+    Ranks among samples of which some do not count come by way of columns that windows share, where they do.
+    """
+    outputs = with_explicit_selections(_all_stored(job, job.interior or job.outputs), missing=False)
+    windows = {i.window_shape for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)}
+    if x is None or len(windows) != 1:
+        return fill_ranks(outputs, missing=False)
+    return fill_ranks(outputs, missing=False, window=windows.pop(), x=x)
 
 
 def masked_outputs(job: Job) -> tuple[ex.Node, ...]:
     """The outputs where samples may be missing."""
+    return fill_ranks(_with_flags(job), missing=True)
+
+
+def _with_flags(job: Job) -> tuple[ex.Node, ...]:
     return with_explicit_selections(_all_stored(job, job.outputs), missing=True)
 
 
-def _columns(outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...]) -> Columns:
+def _columns(
+    outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...], filled: Filled | None
+) -> Columns:
     """What positions along x share."""
-    shape = column_window(outputs, job, arrangement, roles)
+    shape = column_window(outputs, job, arrangement, roles, filled)
     if shape is None:
         return Columns(tuple(outputs), ())
-    return use_columns(outputs, shape, roles.index(X), keep_order=may_miss(job))
+    return use_columns(outputs, shape, roles.index(X), keep_order=filled is None and may_miss(job))
 
 
 def column_window(
-    outputs: Sequence[ex.Node], job: Job, arrangement: Arrangement, roles: tuple[int, ...]
+    outputs: Sequence[ex.Node],
+    job: Job,
+    arrangement: Arrangement,
+    roles: tuple[int, ...],
+    filled: Filled | None = None,
 ) -> Shape | None:
     """The windows whose columns are shared, where rows along x are window rows of stride 1 and all are the same."""
     windows = [i for n, i in enumerate(job.inputs) if _is_windowed(n, outputs)]
+    if filled is not None:
+        windows = [job.inputs[filled.like]]
     same = {(tuple((a.size, a.dilation, a.centre) for a in i.axes), i.taps) for i in windows}
     if X not in roles or len(same) != 1 or windows[0].taps is not None or any(i.elements for i in windows):
         return None
@@ -173,6 +217,8 @@ def _has_anchors(job: Job) -> bool:
     """Whether every anchor is in the arrays and a sample of the largest window: then one sample at least is valid."""
     if not job.inputs:
         return True
+    if _has_gaps(job):
+        return False
     largest = max(job.inputs, key=lambda i: math.prod(i.window_shape))
     centre = tuple(axis.centre for axis in largest.axes)
     inside = all(
@@ -277,6 +323,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
     outer_taps = [_tap_offsets(spec, axis, job) for axis in arrangement.outer]
     y_stride, x_stride = (1 if spec.on_grid else _stride(job, axis) for axis in (arrangement.y, arrangement.x))
     packed = _is_packed(spec, layout, job, arrangement)
+    phases = x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1
     return RowInput(
         # Rows that are taken apart as they lie hold what the array does.
         dtype=spec.dtype if packed else register_dtype(spec.dtype),
@@ -286,7 +333,7 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         x_taps=_tap_offsets(spec, arrangement.x, job),
         y_stride=y_stride,
         y_step=y_stride * spacing,
-        phases=x_stride if len(_tap_offsets(spec, arrangement.x, job)) > 1 else 1,
+        phases=phases,
         x_unit=flatten,
         taps=spec.taps,
         offsets=tuple(tuple(a.dilation * (i - a.centre) for i in range(a.size)) for a in spec.axes),
@@ -294,7 +341,16 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
         elements=spec.elements,
         is_packed=packed,
         is_uniform=_has_cells(spec, arrangement.x - len(job.batch)),
+        masks=spec.masks,
+        omits_nan=spec.omits_nan,
+        ahead_bytes=phases * layout.dtype.itemsize if phases > 1 else 0,
     )
+
+
+def _made_rows(body: ex.Node, like: RowInput) -> RowInput:
+    """Rows that are computed from those of inputs with the same windows."""
+    dtype = register_dtype(body.dtype)
+    return replace(like, dtype=dtype, may_miss=False, masks=(), omits_nan=False, ahead_bytes=0, body=body)
 
 
 def _is_packed(spec: Input, layout: Layout, job: Job, arrangement: Arrangement) -> bool:
@@ -365,11 +421,19 @@ def _axis_names(plan: Plan) -> list[str]:
 
 
 def _wrap_warnings(job: Job) -> list[str]:
-    """Arithmetic in 8- or 16-bit integers wraps, as in NumPy; people rarely want that."""
+    """Arithmetic in 8- or 16-bit integers wraps, as in NumPy; people rarely want that. Small counters do not."""
+    nodes = list(ex.walk(job.outputs))
+    truth = np.dtype(np.bool_)
+    made_of_numbers: set[int] = set()
+    for node in nodes:
+        leaf = isinstance(node, ex.Window | ex.Pixel | ex.Argument)
+        if node.dtype != truth and (leaf or any(id(child) in made_of_numbers for child in node.children)):
+            made_of_numbers.add(id(node))
     narrow = {
         node.dtype.name
-        for node in ex.walk(job.outputs)
+        for node in nodes
         if isinstance(node, ex.Elementwise)
+        and id(node) in made_of_numbers
         and node.operator in ("add", "subtract", "multiply", "square", "power", "left_shift", "negative")
         and node.dtype.kind in "iu"
         and node.dtype.itemsize <= 2

@@ -14,15 +14,19 @@ import numpy as np
 
 from kernelscape.expression import (
     BOOL,
+    ArgReduce,
     Argument,
     Broadcast,
+    Column,
     Constant,
     Elementwise,
     Node,
     Reduce,
     Reshape,
     Slice,
+    Sort,
     Transpose,
+    Valid,
     Window,
     broadcast,
     cast,
@@ -130,6 +134,19 @@ def _exact(source: np.dtype[Any], result: np.dtype[Any]) -> bool:
     return True
 
 
+def _chosen(node: Elementwise) -> Node | None:
+    """A choice that is known."""
+    if node.operator != "select":
+        return None
+    condition = node.operands[0]
+    while isinstance(condition, Broadcast):
+        condition = condition.body
+    if not isinstance(condition, Constant):
+        return None
+    chosen = node.operands[1] if condition.value else node.operands[2]
+    return chosen if chosen.shape == node.shape and chosen.dtype == node.dtype else None
+
+
 def _double_negation(node: Elementwise) -> Node | None:
     body = node.operands[0]
     if node.operator not in {"negative", "invert", "logical_not"} or not isinstance(body, Elementwise):
@@ -174,7 +191,7 @@ def _broadcasts(node: Broadcast) -> Node | None:
 
 
 _RULES: dict[type[Node], tuple[Rule, ...]] = {
-    Elementwise: (_neutral, _casts, _double_negation),
+    Elementwise: (_neutral, _casts, _chosen, _double_negation),
     Slice: (_slices,),
     Reshape: (_reshapes,),
     Transpose: (_transposes,),
@@ -220,6 +237,49 @@ def _bare(node: Node) -> Node:
             return node
 
 
+def always_valid(nodes: Sequence[Node]) -> set[int]:
+    """Ids of nodes all elements of which are valid whichever samples are missing; children come before their parents.
+
+    So is what has a number wherever a sample is missing: ``select(valid(x), x, 0)``.
+    """
+    found: set[int] = set()
+    for node in nodes:
+        if isinstance(node, Valid) or _keeps_valid(node, found):
+            found.add(id(node))
+    return found
+
+
+def _keeps_valid(node: Node, known: set[int]) -> bool:
+    if isinstance(node, Window | Column) or (isinstance(node, Reduce) and 0 in node.body.shape):
+        return False
+    if isinstance(node, Elementwise) and node.operator == "select":
+        condition, yes, no = node.operands
+        chosen = id(yes) in known or (yes.shape == condition.shape and _says_valid(condition, yes))
+        return id(condition) in known and id(no) in known and chosen
+    if isinstance(node, ArgReduce | Sort) or (
+        isinstance(node, Reduce) and getattr(np, node.operation).identity is None
+    ):
+        return node.where is None and id(node.body) in known
+    return all(id(child) in known for child in node.children)
+
+
+def _says_valid(condition: Node, body: Node) -> bool:
+    """Whether elements of `body` are valid where a condition is true."""
+    if isinstance(condition, Valid):
+        return condition.body is body
+    if not isinstance(condition, Elementwise):
+        return False
+    operands = [o for o in condition.operands if o.shape == condition.shape]
+    if condition.operator in {"logical_and", "bitwise_and"}:
+        return any(_says_valid(o, body) for o in operands)
+    if condition.operator != "select":
+        return False
+    what, yes, no = condition.operands
+    return (
+        isinstance(no, Constant) and not no.value and any(o in operands and _says_valid(o, body) for o in (what, yes))
+    )
+
+
 # -- validity written out ----------------------------------------------------------------------------------------------
 
 
@@ -261,6 +321,8 @@ def _flags_of(node: Node, missing: bool) -> frozenset[Any]:
     """Names of the flags whose conjunction a node has, element by element; equal names, equal flags."""
     if isinstance(node, Window):
         return frozenset({node.input} if missing else ())
+    if isinstance(node, Valid):
+        return frozenset()
     if isinstance(node, Elementwise) and node.operator != "select":
         parts = [_flags_of(o, missing) for o in node.operands]
         if all(o.shape == node.shape or not part for o, part in zip(node.operands, parts, strict=True)):

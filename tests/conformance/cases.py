@@ -49,11 +49,17 @@ class Case:
     workers: int | None = None
     words: dict[str, Any] = field(default_factory=dict)
     """Of `ks.window`, for the second window."""
+    where: Recipe | None = None
+    """The mask of the call; that of the second window, if it has one, is among `words`."""
+
+    def mask(self) -> Any:
+        return None if self.where is None else make(self.where)
 
     def arguments(self) -> list[Any]:
         made: list[Any] = [make(self.array)]
+        words = {name: make(word) if isinstance(word, Recipe) else word for name, word in self.words.items()}
         for role, other in zip(named(self.function).roles[1:], self.others, strict=True):
-            made.append(_MARKS[role](other, self.words))
+            made.append(_MARKS[role](other, words))
         return made
 
     def call_options(self) -> dict[str, Any]:
@@ -97,7 +103,7 @@ def values(dtype: np.dtype, shape: tuple[int, ...], kind: str, rng: np.random.Ge
     if kind == "constant":
         return np.full(shape, 3, dtype)
     if dtype.kind == "b":
-        return rng.integers(0, 2, shape).astype(bool)
+        return rng.random(shape) < {"wide": 0.9, "huge": 0.1}.get(kind, 0.5)
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
         if kind == "small":
@@ -183,8 +189,25 @@ def draw(random: Random, names: list[str] | None = None, *, programs: float = 0.
     array = Recipe(dtype, shape, random.choice(LAYOUTS), random.choice(VALUES), seed)
     _draw_loading(random, options, array, function)
     others, words = _others(random, function, array, axes, sizes, options)
-    case = Case(name, array, options, others, workers=random.choice((None, 1, 2, 3, 4)), words=words)
+    where = _gaps(random, array, axes, options, function, words)
+    case = Case(name, array, options, others, workers=random.choice((None, 1, 2, 3, 4)), words=words, where=where)
     return replace(case, output=_output(random, case))
+
+
+def _gaps(random: Random, array: Recipe, axes, options, function, words) -> Recipe | None:
+    """What says which samples count."""
+    if random.random() < 0.2:
+        options["nan_policy"] = "omit"
+    if "other" in function.roles and random.random() < 0.2:
+        words["where"] = _mask(random, array, axes)
+    return _mask(random, array, axes) if random.random() < 0.3 else None
+
+
+def _mask(random: Random, array: Recipe, axes) -> Recipe:
+    whole = random.random() < 0.6 or axes != tuple(sorted(axes))
+    shape = array.shape if whole else tuple(array.shape[a] for a in axes)
+    values = random.choice(("small", "wide", "huge", "zeros", "constant"))
+    return Recipe("bool", shape, random.choice(LAYOUTS), values, random.randint(0, 2**20))
 
 
 def _sizes(random: Random, windows: int, function) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from kernelscape.api.options import Options
 from kernelscape.api.prepared import Prepared as Traced
 from kernelscape.api.results import allocate
 from kernelscape.api.stencils import Stencil
+from kernelscape.api.validity import with_masks
 from kernelscape.errors import ArgumentError, KernelscapeError, TracingError
 from kernelscape.reference import evaluate
 from tests.conformance.cases import Case, lay_out, named
@@ -54,8 +55,9 @@ def prepare(case: Case) -> Prepared:
     """
     given = case.arguments()
     try:
-        stencil = Stencil(named(case.function).call, Options(**case.call_options(), method="traced"))
-        arguments = [canonical_argument(a) for a in given]
+        options = Options(**case.call_options(), method="traced")
+        stencil = Stencil(named(case.function).call, options, where=case.mask())
+        arguments = with_masks([canonical_argument(a) for a in given], stencil.where, options)
         traced = stencil.prepared_for(arguments)
         output = _output(case, traced)
         inputs, slots = traced.frame.job_arrays(arguments), traced.run_time_arguments(arguments)

@@ -385,18 +385,27 @@ def expected(case, x, *, form="gather", **words):
     return (_gathered if form == "gather" else _scattered)(case, x, **words)
 
 
+VALIDITY = ("where", "min_count", "min_weight")
+"""Words that say which samples count and what is enough: bounds are those of all samples, and so no smaller."""
+
+
 def _gathered(case, x, *, normalize=False, **words):
     words["own"] = case.own
     value = fields.gather(x, case.kernels, normalize=normalize, **words)
     weights = (case.kernels[0].size + EXTRA) * abs(case.kernels) + case.slack
-    absolute = {**words, "cval": abs(words.get("cval", 0.0))}
+    counted = {**words, "cval": abs(words.get("cval", 0.0))}
+    absolute = {n: w for n, w in counted.items() if n not in VALIDITY}
     bound = fields.gather(_size_of(x), weights, **absolute)
     if normalize:
-        absolute["cval"] = 1.0
-        ones = np.ones(case.extents)
-        share = fields.gather(ones, abs(case.kernels), **absolute)
-        error = fields.gather(ones, weights, **absolute)
-        bound = (bound + _size_of(value) * (error + EXTRA * share)) / share
+        ones, counted["cval"] = np.ones(x.shape), 1.0
+        share = fields.gather(ones, abs(case.kernels), **counted)
+        error = fields.gather(ones, weights, **counted)
+        if normalize == "valid":
+            everything = {**absolute, "mode": "nearest"}
+            full = fields.gather(ones, abs(case.kernels), **everything)
+            error, bound = error + fields.gather(ones, weights, **everything) * share / full, bound * full
+        with np.errstate(divide="ignore", invalid="ignore"):  # all samples that count may have the weight 0
+            bound = (bound + _size_of(value) * (error + EXTRA * share)) / share
     return value, bound
 
 
@@ -404,15 +413,21 @@ def _scattered(case, x, *, normalize=False, **words):
     words.pop("cval", None)  # nothing is folded back from what is constant outside
     words["own"] = case.own
     value = fields.scatter(x, case.kernels, normalize=normalize, **words)
+    words = {n: w for n, w in words.items() if n not in VALIDITY}
     kernels, slack = abs(case.kernels), case.slack
     terms = fields.scatter(np.ones(case.extents), np.ones(case.kernels.shape), **words).max(initial=0)
     if normalize:
         here = {n: w for n, w in words.items() if n not in ("stride", "padding", "convolve")}
         here["convolve"] = not words.get("convolve", False)
         spread = (..., *(None,) * len(case.extents))
-        share = fields.gather(np.ones(case.extents), kernels, cval=1.0, **here)[spread]
+        ones = np.ones(case.extents)
+        share = fields.gather(ones, kernels, cval=1.0, **here)[spread]
         weights = (kernels[0].size + EXTRA) * kernels + slack
-        error = fields.gather(np.ones(case.extents), weights, cval=1.0, **here)[spread] / share
+        error = fields.gather(ones, weights, cval=1.0, **here)[spread] / share
+        if normalize == "valid":
+            everything = {**here, "mode": "nearest"}
+            full = fields.gather(ones, kernels, **everything)[spread]
+            error, share = error + fields.gather(ones, weights, **everything)[spread] / full, share / full
         kernels, slack = (np.nan_to_num(w / share) for w in (kernels, slack + kernels * (error + EXTRA)))
     return value, fields.scatter(_size_of(x), (terms + EXTRA) * kernels + slack, **words)
 

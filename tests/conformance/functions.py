@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kernelscape.trace import count, valid
+from kernelscape.trace import count, entropy, majority, skew, valid, variety
 
 ANY, NUMBERS, FLOATS, INTEGERS = "biuf", "iuf", "f", "iu"
 
@@ -141,5 +141,11 @@ FUNCTIONS: dict[str, Function] = {
     "chosen": Function(lambda w: np.sum(np.where(w > 2, w, 1)), NUMBERS),
     "rounded": Function(lambda w: np.sum(np.round(w)), FLOATS),
     "valid_fraction": Function(lambda w: np.where(valid(w), 1.0, 0.0).sum() / count(w), ANY),
+    "majority": Function(majority, most=49),
+    "variety": Function(variety, most=130),
+    "entropy": Function(entropy, most=49),
+    "skew": Function(skew, NUMBERS),
+    "variety_of_rows": Function(lambda w: np.max(variety(w, axis=-1)), most=49),
+    "majority_above": Function(lambda w: majority(w[w > 1]), NUMBERS, most=49),
     "norm": Function(lambda w: np.linalg.norm(w.ravel()), FLOATS),
 }

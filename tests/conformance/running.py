@@ -6,6 +6,7 @@ import numpy as np
 
 from kernelscape.api.arguments import canonical_argument
 from kernelscape.api.results import allocate
+from kernelscape.api.validity import with_masks
 from kernelscape.backends.words import Sweep
 from kernelscape.config import settings
 from kernelscape.execute import Executable, executable, segments
@@ -15,8 +16,9 @@ from tests.conformance.check import Prepared
 
 def run(prepared: Prepared, workers=1, own=lambda array: array):
     """Results of a new executable; `own` gives the arrays that it works on instead of those of the case."""
-    arguments = [canonical_argument(a) for a in prepared.arguments]
-    traced = prepared.stencil.prepared_for(arguments)
+    stencil = prepared.stencil
+    arguments = with_masks([canonical_argument(a) for a in prepared.arguments], stencil.where, stencil.options)
+    traced = stencil.prepared_for(arguments)
     inputs = [own(a) for a in traced.frame.job_arrays(arguments)]
     slots = [own(a) for a in traced.run_time_arguments(arguments)]
     results = [own(traced.frame.job_view(a)) for a in allocate(traced.shared.results, None)]

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import kernelscape as ks
+from tests.conformance.cases import Case, Recipe
+from tests.conformance.check import check
 from tests.oracle.defined import defined
 
 SAMPLES = np.array([5, 0, 3, 0, 2, 7, 1, 8, 9, 4, 4, 4, 4, 4])
@@ -16,6 +18,14 @@ FUNCTIONS = {
     "any": lambda w: np.any(w + np.min(w[w == 0]) > 3),
     "count": lambda w: ks.count(w + np.min(w[w == 0])),
 }
+
+
+@pytest.mark.parametrize("size", [3, 33])
+def test_products_of_weights_alone_are_summed_where_samples_say_so(size):
+    array = Recipe("int16", (2, 40), "C", "small", 1)
+    others = (array, Recipe("int16", (size,), "C", "small", 2), 1)
+    options = {"axes": (1,), "size": (size,), "mode": "reflect"}
+    assert check(Case("wvkx: np.sum((k * 1.5)[(v != 2)])", array, options, others))
 
 
 @pytest.mark.parametrize("mode", ["reflect", "shrink"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kernelscape.api.frame import make_frame
+from kernelscape.api.framing import make_frame
 from kernelscape.api.options import Options
 from kernelscape.boundary import MODES, Outside
 from kernelscape.geometry import Job

@@ -14,6 +14,10 @@ scatter, correlate ``y[p - d i] += conj(K[p][i]) x[p]``
 with i counted from ``size // 2 + origin``. A position outside the array is what the mode shows there: gathered from, or
 folded back onto. Under `constant` and `shrink` nothing is there to fold onto.
 
+`where` says which samples count, read through the mode; what `constant` shows outside counts. Of a gather, `min_count`
+is about the samples of the whole window and `min_weight` about the weights of the pixel's own; of a scatter both are
+about what arrives at an output, counted once for each sample of a kernel.
+
 Not defined, and refused: outputs of a scatter outside of the array, and unit sums of weights that sum to nothing.
 """
 
@@ -29,41 +33,84 @@ from tests.oracle.brute_force import element_at
 # -- the two forms -----------------------------------------------------------------------------------------------------
 
 
-def products(x, kernels, mode="reflect", *, cval=0.0, own=None, convolve=False, **geometry):
+def products(x, kernels, mode="reflect", *, cval=0.0, own=None, where=None, convolve=False, **geometry):
     """Give (weight, sample, takes part) of each tap, where the kernel belongs to the output.
 
     The kernels' extents are the last axes of `x`; `own` says which samples take part, and has the kernels' shape. Each
     of the three broadcasts to the outputs.
     """
-    axes = _axes(kernels, mode, convolve=convolve, **geometry)
+    for weight, sample, inside, counts in _taps(x, kernels, mode, cval, own, where, convolve=convolve, **geometry):
+        yield weight, sample, inside & counts
+
+
+def _taps(x, kernels, mode, cval, own, where, **geometry):
+    """(weight, sample, whether it is in the pixel's own window, whether it counts) of each tap."""
+    axes = _axes(kernels, mode, **geometry)
     edge = np.ix_(*(np.clip(a.anchors, 0, a.extent - 1) for a in axes))
     kernels, own = kernels[edge], None if own is None else own[edge]
     for tap in np.ndindex(*kernels.shape[len(axes) :]):
         index, padded, missing = _look_up(axes, tap)
-        taken = ~missing if own is None else ~missing & own[(..., *tap)]
-        yield kernels[(..., *tap)], np.where(padded, cval, x[(..., *index)]), taken
+        counts = ~missing if where is None else ~missing & (padded | where[(..., *index)])
+        inside = np.ones((), bool) if own is None else own[(..., *tap)]
+        yield kernels[(..., *tap)], np.where(padded, cval, x[(..., *index)]), inside, counts
 
 
-def gather(x, kernels, mode="reflect", *, normalize=False, convolve=False, **words):
-    """Sums of products where the kernel belongs to the output; NaN where no sample takes part.
-
-    Words are those of `products`.
-    """
+def gather(
+    x, kernels, mode="reflect", *, cval=0.0, own=None, where=None, normalize=False, min_weight=0.0, min_count=1,
+    convolve=False, **geometry,
+):  # fmt: skip
+    """Sums of products where the kernel belongs to the output; NaN where it is invalid."""
     x, kernels = _wide(x), _wide(kernels)
     kernels = kernels if convolve else kernels.conj()
-    total = share = magnitude = count = 0
+    total, samples, taken, lost = 0, 0, 0, 0
+    there, full = _Share(), _Share()
     with np.errstate(invalid="ignore", over="ignore"):
-        for weight, sample, taken in products(x, kernels, mode, convolve=convolve, **words):
-            total = total + np.where(taken, weight * sample, 0)
-            share, magnitude = share + np.where(taken, weight, 0), magnitude + np.where(taken, abs(weight), 0)
-            count = count + taken
-    return np.where(count > 0, _divided(total, share, magnitude) if normalize else total, np.nan)
+        for weight, sample, inside, counts in _taps(x, kernels, mode, cval, own, where, convolve=convolve, **geometry):
+            total = total + np.where(inside & counts, weight * sample, 0)
+            there.add(weight, inside & counts)
+            full.add(weight, inside)
+            taken, lost, samples = taken + (inside & counts), lost + (inside & ~counts), samples + counts
+        enough = (taken > 0) & (samples >= min_count) & there.is_enough(full, min_weight)
+        if normalize is True:
+            total, enough = total / there.divisor, enough & ~there.is_noise
+        elif normalize == "valid":
+            whole = lost == 0
+            total = np.where(whole, total, total * (full.total / there.divisor))
+            enough = enough & (whole | ~there.is_noise & ~full.is_noise)
+    return np.where(enough, total, np.nan)
 
 
-def scatter(x, kernels, mode="reflect", *, normalize=False, convolve=False, own=None, **geometry):
+class _Share:
+    """A sum of weights, and that of their magnitudes."""
+
+    def __init__(self):
+        self.total = self.magnitude = 0
+
+    def add(self, weight, counts):
+        self.total = self.total + np.where(counts, weight, 0)
+        self.magnitude = self.magnitude + np.where(counts, abs(weight), 0)
+
+    @property
+    def is_noise(self):
+        return _is_noise(self.total, self.magnitude)
+
+    @property
+    def divisor(self):
+        """A sum of weights that is rounding noise says nothing."""
+        return np.where(self.is_noise, 1, self.total)
+
+    def is_enough(self, full, fraction):
+        return ~(self.magnitude < (fraction - 16 * np.finfo(np.float64).eps) * full.magnitude)
+
+
+def scatter(
+    x, kernels, mode="reflect", *, normalize=False, convolve=False, own=None, where=None, min_weight=0.0, min_count=1,
+    **geometry,
+):  # fmt: skip
     """Sums of what the sources send, where the kernel belongs to the source: the Hermitian adjoint of a gather.
 
-    A convolution is the adjoint of a gathered correlation, and the other way round.
+    A convolution is the adjoint of a gathered correlation, and the other way round. Where sources are missing, or more
+    than one is asked for, NaN stands where too few arrive, or with too little weight.
     """
     x, kernels = _wide(x), _wide(kernels)
     kernels = kernels if convolve else kernels.conj()
@@ -71,17 +118,28 @@ def scatter(x, kernels, mode="reflect", *, normalize=False, convolve=False, own=
     extents = tuple(a.extent for a in axes)
     sources = [_Axis(a.extent, a.mode, np.arange(a.extent), -a.offsets) for a in axes]
     if normalize:
-        kernels = _with_unit_sums(kernels, sources, own)
+        kernels = _with_unit_sums(kernels, sources, own, normalize)
     batch = x.shape[: x.ndim - len(axes)]
     y = np.zeros((*batch, math.prod(extents)), np.result_type(x, kernels))
+    count, there, full = (np.zeros(y.shape) for _ in range(3))
     numbers = np.arange(math.prod(extents)).reshape(extents)
+    present = np.broadcast_to(True if where is None else where, x.shape)
     with np.errstate(invalid="ignore", over="ignore"):
         for tap in np.ndindex(*kernels.shape[len(axes) :]):
             index, padded, missing = _look_up(sources, tap)
             lands = ~(padded | missing)
             lands = lands if own is None else lands & own[(..., *tap)]
-            sent = kernels[(..., *tap)] * x
-            np.add.at(y, (..., numbers[index][lands]), sent[..., lands])
+            weight = kernels[(..., *tap)]
+            for found, sent in (
+                (y, np.where(present, weight * x, 0)),
+                (count, np.where(present, 1, 0)),
+                (there, np.where(present, abs(weight), 0)),
+                (full, np.broadcast_to(abs(weight), x.shape)),
+            ):
+                np.add.at(found, (..., numbers[index][lands]), sent[..., lands])
+        if where is not None or min_count > 1:
+            enough = (count >= min_count) & ~(there < (min_weight - 16 * np.finfo(np.float64).eps) * full)
+            y = np.where(enough, y, np.nan)
     y = y.reshape(*batch, *extents)
     for a in axes:
         if ((a.anchors < 0) | (a.anchors >= a.extent)).any():
@@ -93,28 +151,27 @@ def _wide(array):
     return np.asarray(array, np.complex128 if np.iscomplexobj(array) else np.float64)
 
 
-def _divided(total, share, magnitude):
-    """A sum of weights that is rounding noise says nothing."""
-    noise = _is_noise(share, magnitude)
-    return np.where(noise, np.nan, total / np.where(noise, 1, share))
-
-
 def _is_noise(share, magnitude):
     return abs(share) <= 16 * np.finfo(np.float64).eps * magnitude
 
 
-def _with_unit_sums(kernels, sources, own):
-    """Each source's kernel over the sum of its weights that a gather at this place would find."""
-    share, magnitude = 0.0, 0.0
+def _with_unit_sums(kernels, sources, own, normalize):
+    """Each source's kernel over the sum of its weights that a gather at this place would find.
+
+    With ``normalize="valid"`` rescaled, so that these have the sum of all.
+    """
+    there, full, lost = _Share(), _Share(), 0
     for tap in np.ndindex(*kernels.shape[len(sources) :]):
         missing = _look_up(sources, tap)[2]
-        taken = ~missing if own is None else ~missing & own[(..., *tap)]
-        weight = np.where(taken, kernels[(..., *tap)], 0)
-        share, magnitude = share + weight, magnitude + abs(weight)
-    share = np.where(magnitude == 0, 1, share)  # nothing of this source is there to be sent
-    if _is_noise(share, magnitude).any():
+        inside = np.ones(missing.shape, bool) if own is None else own[(..., *tap)]
+        there.add(kernels[(..., *tap)], inside & ~missing)
+        full.add(kernels[(..., *tap)], inside)
+        lost = lost + (inside & missing)
+    share = np.where(there.magnitude == 0, 1, there.total)  # nothing of this source is there to be sent
+    if (_is_noise(share, there.magnitude) & ((lost > 0) | (normalize is True))).any():
         raise ValueError("what sources send whose weights sum to nothing is not defined")
-    return kernels / share[(..., *(None,) * len(sources))]
+    factor = 1 / share if normalize is True else np.where(lost == 0, 1, full.total / share)
+    return kernels * factor[(..., *(None,) * len(sources))]
 
 
 # -- geometry ----------------------------------------------------------------------------------------------------------

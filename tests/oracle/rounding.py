@@ -247,6 +247,12 @@ def _sort(node, value, children, errors, chunk):
     return np.where(both & (x == 0), np.maximum(error, _tiny(node.dtype)), error)
 
 
+def _scan(node, value, children, errors, chunk):
+    """Running folds are made of integers and truth values, which are exact or unknown."""
+    assert value.data.dtype.kind != "f", "a bound of the rounding of running floating folds is missing"
+    return np.where(np.maximum.accumulate(errors[0], axis=node.axis + 1) > 0, np.inf, 0)
+
+
 def _take(node, value, children, errors, chunk):
     body = errors[0].max(axis=node.axis + 1)
     index = errors[1]
@@ -268,6 +274,7 @@ _RULES = {
     ex.Reduce: _reduce,
     ex.ArgReduce: _arg_reduce,
     ex.Sort: _sort,
+    ex.Scan: _scan,
     ex.Take: _take,
     ex.Valid: _valid,
     **dict.fromkeys((ex.Slice, ex.Reshape, ex.Transpose, ex.Broadcast, ex.Concatenate, ex.Put), _moved),

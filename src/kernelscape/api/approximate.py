@@ -4,7 +4,7 @@
 the constant outside it) times the largest sum of magnitudes of a kernel. Each method says what it costs and what it
 promises; the cheapest of those that promise enough is taken, and the exact method where none is cheaper. The choice
 depends on shapes, the field and the tolerance, and not on the image, but for one thing: where anything is not finite,
-only the exact method says which outputs that touches.
+only the exact method says which outputs that touches. So it is with samples that do not count.
 """
 
 from __future__ import annotations
@@ -189,7 +189,9 @@ def _job_of(operands: Operands, options: Options, way: Way, workers: int | None)
     if operands.result.kind != "f":
         return f"inexact methods give real numbers, and the result is {operands.result}"
     if operands.normalize:
-        return "normalize=True divides by sums of weights, whose errors no method bounds"
+        return f"normalize={operands.normalize!r} divides by sums of weights, whose errors no method bounds"
+    if operands.masks or operands.masked or operands.rule.min_weight:
+        return "where some samples do not count, only the exact method says which outputs are valid"
     if options.method == "numpy" or options.min_count != 1:
         return "method='numpy' and min_count are for the exact method"
     bound = field.bound(operands.extents)

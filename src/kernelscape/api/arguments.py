@@ -7,14 +7,13 @@ is accepted.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from kernelscape.api.options import not_yet
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError
 from kernelscape.geometry import CellAxis
 from kernelscape.kernels.field import Field
@@ -37,6 +36,12 @@ class WindowArgument:
     dilation: Any = None
     elements: int = 0
     """How many of the last axes hold what belongs to one position (see `geometry.Input`); of kernel fields only."""
+    masks: tuple[Array, ...] = ()
+    """Of bool: samples count where all are True."""
+    omits_nan: bool | None = None
+    """Whether NaN does not count; None: as the call says."""
+    masked: bool = False
+    """Whether the array came as a masked one: then results are masked, too."""
 
     def __repr__(self) -> str:
         return in_words(self)
@@ -46,7 +51,7 @@ class WindowArgument:
         footprint = self.footprint
         shown = None if footprint is None else (footprint.shape, footprint.tobytes())
         said = (self.size, self.mode, self.cval, self.origin, self.dilation, self.elements)
-        return ("window", shown, repr(said))
+        return ("window", shown, repr(said), tuple((m.shape, m.strides) for m in self.masks), self.omits_nan)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -120,14 +125,14 @@ def window(
     size, footprint, mode, cval, origin, dilation
         As in `apply`; what is None is taken from the call. The windows of all inputs share the anchor.
     where : array_like of bool, optional
-        Not supported yet.
+        Which samples of this window count, as in `apply`; with that of the call, those that both allow.
 
     Raises
     ------
     ArgumentError
         Both `size` and `footprint` are given.
     ArgumentTypeError
-        `array` is no array.
+        `array` is no array, or `where` is not of bool.
 
     Examples
     --------
@@ -137,12 +142,12 @@ def window(
     >>> ks.apply(lambda small, large: np.mean(small) - np.mean(large), image, ks.window(image, size=5), size=3)[1, 1]
     np.float64(0.0)
     """
-    if where is not None:
-        raise not_yet("window(where=...)")
     if size is not None and footprint is not None:
         raise ArgumentError("window() takes size or footprint, not both: a footprint has a shape of its own.")
     shape = None if footprint is None else np.array(footprint)
-    return WindowArgument(as_array(array), size, shape, mode, cval, origin, dilation)
+    own = array_with_masks(array)
+    masks = own.masks if where is None else (*own.masks, as_mask(where))
+    return WindowArgument(own.array, size, shape, mode, cval, origin, dilation, 0, masks, masked=own.masked)
 
 
 def pixel(map: ArrayLike, on: str = "input") -> PixelArgument:
@@ -232,16 +237,57 @@ def index(axis: int) -> IndexArgument:
 
 
 def canonical_argument(given: Any) -> Argument:
-    """A marked argument or a number as it is, and anything else as an array."""
+    """A marked argument or a number as it is, a masked array as a window with a mask, anything else as an array."""
     if isinstance(given, (WindowArgument, PixelArgument, KernelArgument, FieldArgument, IndexArgument, *NUMBERS)):
         return given  # type: ignore[return-value]  # np.number is a number
+    if isinstance(given, np.ma.MaskedArray):
+        return array_with_masks(given)
     return as_array(given)
+
+
+def array_with_masks(given: Any) -> WindowArgument:
+    """An array as a window that says nothing of its own; the mask of a masked array says which samples count."""
+    if not isinstance(given, np.ma.MaskedArray):
+        return WindowArgument(as_array(given))
+    array = as_array(given.data)
+    hidden = np.ma.getmask(given)
+    masks = () if hidden is np.ma.nomask else (np.logical_not(np.asarray(hidden)),)
+    return WindowArgument(array, masks=masks, masked=True)
+
+
+def as_mask(where: Any) -> Array:
+    """An array of bool that says which samples count.
+
+    Raises
+    ------
+    ArgumentTypeError
+        It is no array of bool.
+    """
+    expected = "where must be an array of bool, True where a sample counts"
+    if isinstance(where, np.ma.MaskedArray):
+        raise ArgumentTypeError(
+            f"{expected}; got a masked array. Say what masked elements mean: where=mask.filled(False)."
+        )
+    if not isinstance(where, list | tuple | np.bool_ | bool) and not hasattr(where, "__array__"):
+        raise ArgumentTypeError(f"{expected}; got {in_words(where)}.")
+    array = as_array(where)
+    if array.dtype.kind != "b":
+        raise ArgumentTypeError(f"{expected}; got dtype {array.dtype}. Compare it: where=mask != 0.")
+    return array
 
 
 def array_of(argument: Any) -> Array:
     """The array of an argument that has one."""
     found: Array = argument if type(argument) is np.ndarray else argument.array
     return found
+
+
+def arguments_key(arguments: Sequence[Argument]) -> Hashable:
+    """What the canonical form of a call depends on, of its arguments."""
+    masks = [mask for a in arguments if isinstance(a, WindowArgument) for mask in a.masks]
+    # Windows may share a mask.
+    same = tuple(next(i for i, m in enumerate(masks) if m is mask) for mask in masks)
+    return (*map(argument_key, arguments), same)
 
 
 def argument_key(argument: Argument) -> Hashable:
@@ -268,8 +314,8 @@ def _plain_array(value: Any) -> Array:
         return value
     if isinstance(value, np.ma.MaskedArray):
         raise NotYetSupportedError(
-            "Masked arrays are not supported yet, since their mask would be lost; expected a plain array. Fill the "
-            "masked samples first: array.filled(value)."
+            "A masked array is taken as a window only, where its mask says which samples count; expected a plain array "
+            "here. Fill the masked elements first: array.filled(value)."
         )
     if isinstance(value, np.memmap):
         return value.view(np.ndarray)

@@ -15,7 +15,7 @@ import numpy as np
 
 from kernelscape.api.arguments import Array
 from kernelscape.api.blocks import Surroundings
-from kernelscape.api.fields import NOISE
+from kernelscape.api.weighing import NOISE, Rule
 from kernelscape.boundary import MODES, Outside, locate
 from kernelscape.expression import Shape
 from kernelscape.kernels.field import Blend, Bound, Coordinate, Elements, Map, Table, offsets_of
@@ -23,6 +23,7 @@ from kernelscape.kernels.materialize import formed
 
 REAL, COMPLEX = np.longdouble, np.clongdouble
 
+_NOISE = NOISE * float(np.finfo(np.float64).eps)
 _CHUNK = 1 << 22
 """Weights that are looked at together, where sums over the kernels of many sources are needed."""
 
@@ -38,7 +39,11 @@ class Definition:
     kernels : tuple of Bound or Blend
         The field, or the fields of its real and imaginary parts.
     around : Surroundings
-    flipped, scattered, normalize : bool
+    flipped, scattered : bool
+    rule : Rule
+    min_count : int
+    present : ndarray of bool or None
+        Which samples count, of the image's shape; None: all.
     """
 
     array: Array
@@ -46,31 +51,52 @@ class Definition:
     around: Surroundings
     flipped: bool
     scattered: bool
-    normalize: bool
+    rule: Rule
+    min_count: int = 1
+    present: Array | None = None
 
     def at(self, batch: tuple[int, ...], output: tuple[int, ...]) -> Any:
-        """The output at an index of the batch axes and one of the window axes: a number of `REAL` or `COMPLEX`."""
-        image = self.array[batch]
+        """The output at an index of the batch axes and one of the window axes: a number of `REAL` or `COMPLEX`.
+
+        NaN where it is invalid.
+        """
+        image, present = self.array[batch], None if self.present is None else self.present[batch]
         anchor = tuple(a.first + a.stride * o for a, o in zip(self.around.grid, output, strict=True))
         with np.errstate(all="ignore"):
-            return self._scattered(image, anchor) if self.scattered else self._gathered(image, anchor)
+            run = self._scattered if self.scattered else self._gathered
+            return run(image, present, anchor)
 
     # -- gather ------------------------------------------------------------------------------------------------------
 
-    def _gathered(self, image: Array, anchor: Shape) -> Any:
+    def _gathered(self, image: Array, present: Array | None, anchor: Shape) -> Any:
         """The sum of the anchor's kernel times what lies around the anchor; NaN where nothing does."""
-        around = self.around
+        around, normalize = self.around, self.rule.normalize
         pixel = tuple(min(max(p, 0), n - 1) for p, n in zip(anchor, around.extents, strict=True))
-        kernel = self._kernel(pixel)
-        samples, there = self._seen(image, anchor)
-        if not there.any():
+        kernel, own = self._kernel(pixel), self._own(pixel)
+        samples, there = self._seen(image, present, anchor)
+        counts = there & own
+        if not counts.any() or np.count_nonzero(there) < self.min_count:
             return REAL(math.nan)
-        total = (kernel * samples)[there].sum()
-        if not self.normalize:
+        total = (kernel * samples)[counts].sum()
+        sums, size = kernel[counts].sum(), np.abs(kernel[counts]).sum()
+        full, whole = kernel[own].sum(), np.abs(kernel[own]).sum()
+        if size < (self.rule.min_weight - _NOISE) * whole:
+            return REAL(math.nan)
+        if not normalize or (normalize == "valid" and counts.sum() == own.sum()):
             return total
-        sums = kernel[there].sum()
-        noise = abs(sums) <= NOISE * np.finfo(np.float64).eps * np.abs(kernel[there]).sum()
-        return REAL(math.nan) if noise else total / sums
+        noise = abs(sums) <= _NOISE * size or (normalize == "valid" and abs(full) <= _NOISE * whole)
+        if noise:
+            return REAL(math.nan)
+        return total / sums if normalize is True else total * (full / sums)
+
+    def _own(self, pixel: Shape) -> Array:
+        """The samples of a pixel's own window."""
+        own = np.ones(self.around.size, bool)
+        for kernel in self.kernels:
+            if isinstance(kernel, Bound) and kernel.takes_part is not None:
+                values = [_at_places(part, tuple(np.array([p]) for p in pixel)) for part in kernel.parts]
+                own &= np.broadcast_to(kernel.takes_part(_offsets(kernel.size), *values), (1, *own.shape))[0]
+        return own
 
     def _kernel(self, pixel: Shape) -> Array:
         """The kernel as it is multiplied with samples: conjugated in a correlation."""
@@ -86,16 +112,19 @@ class Definition:
             return around.dilation[axis] * ((size - 1 - centre) - np.arange(size))
         return around.dilation[axis] * (np.arange(size) - centre)
 
-    def _seen(self, image: Array, anchor: Shape) -> tuple[Array, Array]:
-        """The samples that the kernel's weights meet, and which of them exist."""
+    def _seen(self, image: Array, present: Array | None, anchor: Shape) -> tuple[Array, Array]:
+        """The samples that the kernel's weights meet, and which of them count."""
         around = self.around
         found = [
             locate(mode, p + self._steps(axis), n)
             for axis, (mode, p, n) in enumerate(zip(around.modes, anchor, around.extents, strict=True))
         ]
-        samples = image[np.ix_(*(index for index, _ in found))]
-        samples = _wide(samples)
-        there = np.ones(samples.shape, bool)
+        index = np.ix_(*(index for index, _ in found))
+        samples = _wide(image[index])
+        there = np.ones(samples.shape, bool) if present is None else present[index]
+        for axis, (mode, (_, inside)) in enumerate(zip(around.modes, found, strict=True)):
+            if MODES[mode].outside is Outside.CONSTANT:
+                there = there | ~inside.reshape([-1 if a == axis else 1 for a in range(samples.ndim)])
         for axis, (mode, (_, inside)) in enumerate(zip(around.modes, found, strict=True)):
             outside = ~inside.reshape([-1 if a == axis else 1 for a in range(samples.ndim)])
             if MODES[mode].outside is Outside.MISSING:
@@ -106,9 +135,10 @@ class Definition:
 
     # -- scatter -----------------------------------------------------------------------------------------------------
 
-    def _scattered(self, image: Array, output: Shape) -> Any:
+    def _scattered(self, image: Array, present: Array | None, output: Shape) -> Any:
         """The sum over the sources whose kernels fall on the output, also by being folded back."""
         total: Any = REAL(0)
+        count, size, whole = 0, REAL(0), REAL(0)
         places = self._folded(output)
         for place in np.ndindex(*map(len, places)):
             at = tuple(int(p[i]) for p, i in zip(places, place, strict=True))
@@ -118,9 +148,25 @@ class Definition:
                 line = (p >= 0) & (p < n)
                 inside = inside & line.reshape([-1 if a == axis else 1 for a in range(len(sources))])
             index = np.ix_(*(np.clip(p, 0, n - 1) for p, n in zip(sources, self.around.extents, strict=True)))
-            weights = self._weights(index)
-            total = total + (weights * _wide(image[index]))[inside].sum()
-        return total
+            weights, own = self._weights(index), inside & self._own_of_sources(index)
+            counts = own if present is None else own & present[index]
+            total = total + (weights * _wide(image[index]))[counts].sum()
+            count += int(np.count_nonzero(counts))
+            size, whole = size + np.abs(weights[counts]).sum(), whole + np.abs(weights[own]).sum()
+        if present is None and self.min_count <= 1:
+            return total
+        enough = count >= self.min_count and not size < (self.rule.min_weight - _NOISE) * whole
+        return total if enough else REAL(math.nan)
+
+    def _own_of_sources(self, index: tuple[Array, ...]) -> Array:
+        """For each tap whether it is in the window of its own source's kernel."""
+        own = np.ones(self.around.size, bool)
+        taps = np.ix_(*(np.arange(k) for k in self.around.size))
+        for kernel in self.kernels:
+            if isinstance(kernel, Bound) and kernel.takes_part is not None:
+                values = [_at_sources(part, index, taps) for part in kernel.parts]
+                own &= kernel.takes_part(_offsets(kernel.size), *values)
+        return own
 
     def _folded(self, output: Shape) -> list[Array]:
         """For each axis the positions at which what falls there comes to the output."""

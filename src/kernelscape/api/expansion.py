@@ -32,7 +32,7 @@ from kernelscape.api.fields import (
     kept_function,
     refuse_nan_in_field,
 )
-from kernelscape.api.frame import make_frame
+from kernelscape.api.framing import make_frame
 from kernelscape.api.options import Options, changed
 from kernelscape.api.prepared import takes
 from kernelscape.api.selection import Selection
@@ -118,7 +118,7 @@ def run_with_fields(
             refuse_nan_in_field(argument.field, bound)
         bounds.append(bound)
     _refuse_complex(bounds)
-    options = _sized(changed(options, axes=axes, nan_policy="propagate"), next(b.size for b in bounds if b is not None))
+    options = _sized(_without_raise(changed(options, axes=axes)), next(b.size for b in bounds if b is not None))
     dtypes = [None if b is None else _dtype_of(b, options, main) for b in bounds]
     bounds_given = [b for b in bounds if b is not None]
     arguments, bounds = _with_constants(arguments, bounds, dtypes, options)
@@ -160,6 +160,11 @@ def _main(arguments: Sequence[Argument]) -> Array:
     if not windows:
         raise ArgumentTypeError("Expected at least one array to take windows from; got none.")
     return array_of(max(windows, key=lambda a: array_of(a).ndim))
+
+
+def _without_raise(options: Options) -> Options:
+    """NaN was looked for, in the arrays and in the fields."""
+    return changed(options, nan_policy="propagate") if options.nan_policy == "raise" else options
 
 
 def _refuse_complex(bounds: Sequence[Bound | Blend | None]) -> None:

@@ -168,8 +168,9 @@ class _Runner:
         self.many = [kind in ("window", "pixel", "index", "field") for kind in kinds]
         if frame.may_miss and not self.flags:
             raise ArgumentError(
-                "The function cannot be traced, and samples may be missing under mode='shrink': expected a function "
-                "with a parameter valid=, a boolean array that says which samples exist."
+                "The function cannot be traced, and samples may be missing (mode='shrink', where=, "
+                "nan_policy='omit', a masked array): expected a function with a parameter valid=, a boolean array "
+                "that says which samples count."
             )
         self.windows = [p.number for p in frame.parameters if p.kind == "window"]
         self.job = Job((), (), frame.inputs, frame.batch, frame.grid, options.min_count, options.invalid)

@@ -18,6 +18,7 @@ import numpy as np
 from kernelscape.api.arguments import Argument, Array, IndexArgument, KernelArgument, PixelArgument, WindowArgument
 from kernelscape.api.kept import Kept
 from kernelscape.api.options import nan_found
+from kernelscape.api.weighing import Finish, Rule, finished, weighed
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
 from kernelscape.expression import DType, Shape
 from kernelscape.kernels.checks import holds_nan
@@ -34,10 +35,7 @@ from kernelscape.kernels.field import (
     Table,
     offsets_of,
 )
-from kernelscape.trace import own_arrays, valid
-
-NOISE = 16
-"""A sum of weights below this many epsilons of the sum of their magnitudes is rounding noise."""
+from kernelscape.trace import own_arrays
 
 
 class Way(NamedTuple):
@@ -75,7 +73,7 @@ def _argument(part: Any, axes: Sequence[int], way: Way, dtype: DType) -> Argumen
     if not way.scattered:
         return PixelArgument(array, "input", ndim if isinstance(part, Elements) else 0)
     if isinstance(part, Map):
-        return WindowArgument(array, mode="nearest")
+        return WindowArgument(array, mode="nearest", omits_nan=False)
     # The window's sample at +i is the source that sees the anchor at -i: its element is the flipped kernel's.
     own = np.flip(array, tuple(range(array.ndim - ndim, array.ndim))) if way.flipped else array
     return WindowArgument(own, mode="nearest", elements=ndim)
@@ -335,30 +333,26 @@ def _own(head: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_own
-def gathered(
-    *arguments: Any, field: Described, windows: int, way: Way, normalize: bool, invalid: float, whole: bool
-) -> Any:
+def gathered(*arguments: Any, field: Described, windows: int, way: Way, finish: Finish, whole: bool) -> Any:
     """The sum of products of a window and the anchor's kernel; of several windows a sum for each."""
     weights, x = Weights(field, arguments[windows:], way), arguments[:windows]
-    if normalize:
-        kernel, part = weights.weights, weights.part
-        total, sound = _valid_sum(x[0], kernel, part)
-        found = [np.where(sound, _sum(window * kernel, None, part) / total, invalid) for window in x]
+    rule = finish.rule
+    kernel, part = (weights.weights, weights.part) if rule.weighs else (None, None)
+    if rule.normalize is True:  # what all weights share is in both sums
+        totals = [_sum(window * kernel, None, part) for window in x]
     else:
-        found = [weights.dot(window, whole=whole) for window in x]
-    return tuple(found) if windows > 1 else found[0]
+        totals = [weights.dot(window, whole=whole) for window in x]
+    return finished(totals, x[0], (kernel, None), part, finish)
 
 
 @_own
 def gathered_complex(
-    *arguments: Any, fields: tuple[Described, Described], windows: int, way: Way, conjugated: bool, normalize: bool,
-    invalid: float,
-) -> Any:  # fmt: skip
+    *arguments: Any, fields: tuple[Described, Described], windows: int, way: Way, conjugated: bool, finish: Finish
+) -> Any:
     """The real and the imaginary part of such a sum with complex kernels, which come as two fields."""
     x = (*arguments[:windows], None)[:2]
     kernel = _complex_kernel(fields, arguments[windows:], way, conjugated)
-    total = complex_sum(x, kernel)
-    return complex_quotient(total, x[0], kernel, invalid) if normalize else total
+    return finished(complex_sum(x, kernel), x[0], kernel, None, finish)
 
 
 @_own
@@ -370,36 +364,48 @@ def scattered(*arguments: Any, field: Described, way: Way, displacements: tuple[
 
 
 @_own
-def balanced(*arguments: Any, field: Described, way: Way, centre: Shape, normalize: bool) -> Any:
+def balanced(*arguments: Any, field: Described, way: Way, centre: Shape, normalize: bool | str) -> Any:
     """A source times what all weights of its kernel share; `way` is the one in which the kernel would be gathered.
 
-    With `normalize` the source is divided by the sum of the weights that fall on something; where that is rounding
-    noise, it sends nothing.
+    With `normalize` the source is divided by the sum of the weights that fall on something, or rescaled so that these
+    have the sum of all; where that is rounding noise, it sends nothing.
     """
     window, *values = arguments
     weights = Weights(field, values, way)
     source = window[centre]
+    if normalize is not True and weights.scale is not None:
+        source = source * weights.scale
     if not normalize:
-        return source * weights.scale
-    total, sound = _valid_sum(window, weights.weights, weights.part)
-    return np.where(sound, source / total, np.zeros((), source.dtype))
+        return source
+    (found,), sound = weighed([source], window, (weights.weights, None), weights.part, Rule(normalize))
+    return np.where(sound, found, np.zeros((), source.dtype))
 
 
 @_own
-def reciprocal(*arguments: Any, field: Described, way: Way) -> Any:
-    """One over the sum of the weights of the anchor's kernel that fall on something; 0 where that is noise."""
+def reciprocal(*arguments: Any, field: Described, way: Way, normalize: bool | str) -> Any:
+    """What the weights of the anchor's kernel are multiplied with so that those that fall on something have the sum 1.
+
+    Or, with ``normalize="valid"``, the sum of all; 0 where it is noise what one would divide by.
+    """
     window, *values = arguments
-    total, sound = _valid_sum(window, Weights(field, values, way).whole, None)
-    return np.where(sound, np.ones((), total.dtype) / total, np.zeros((), total.dtype))
+    kernel = Weights(field, values, way).whole
+    return _factors([np.ones((), kernel.dtype)], window, (kernel, None), normalize)[0]
 
 
 @_own
-def reciprocal_complex(*arguments: Any, fields: tuple[Described, Described], way: Way, conjugated: bool) -> Any:
+def reciprocal_complex(
+    *arguments: Any, fields: tuple[Described, Described], way: Way, conjugated: bool, normalize: bool | str
+) -> Any:
     """The real and the imaginary part of the same for complex kernels."""
     window, *values = arguments
     kernel = _complex_kernel(fields, values, way, conjugated)
-    one, zero = np.ones((), kernel[0].dtype), np.zeros((), kernel[0].dtype)
-    return complex_quotient((one, zero), window, kernel, 0.0)
+    one = (np.ones((), kernel[0].dtype), np.zeros((), kernel[0].dtype))
+    return tuple(_factors(one, window, kernel, normalize))
+
+
+def _factors(one: Sequence[Any], window: Any, kernel: tuple[Any, Any], normalize: bool | str) -> list[Any]:
+    found, sound = weighed(one, window, kernel, None, Rule(normalize))
+    return [np.where(sound, part, np.zeros((), part.dtype)) for part in found]
 
 
 def _complex_kernel(
@@ -411,14 +417,6 @@ def _complex_kernel(
 
 
 # -- sums ------------------------------------------------------------------------------------------------------------
-
-
-def _valid_sum(window: Any, kernel: Any, part: Any) -> tuple[Any, Any]:
-    """The sum of the weights of valid samples, and whether it is more than rounding noise."""
-    counts = valid(window) if part is None else valid(window) & part
-    there = np.where(counts, kernel, np.zeros((), kernel.dtype))
-    total = np.sum(there)
-    return total, is_sound(np.abs(total), np.sum(np.abs(there)))
 
 
 def product_sum(w: Any, k: Any) -> Any:
@@ -433,19 +431,3 @@ def complex_sum(x: Sequence[Any], k: Sequence[Any]) -> tuple[Any, Any]:
     if x[1] is None:
         return np.sum(x[0] * k[0]), np.sum(x[0] * k[1])
     return np.sum(x[0] * k[0]) - np.sum(x[1] * k[1]), np.sum(x[0] * k[1]) + np.sum(x[1] * k[0])
-
-
-def complex_quotient(total: Sequence[Any], w: Any, k: Sequence[Any], invalid: float) -> tuple[Any, Any]:
-    """A complex sum divided by the sum of the weights of the valid samples."""
-    zero = np.zeros((), k[0].dtype)
-    real = np.where(valid(w), k[0], zero)
-    imaginary = np.zeros((), k[0].dtype) if k[1] is None else np.where(valid(w), k[1], zero)
-    c, d = np.sum(real), np.sum(imaginary)
-    sound = is_sound(np.hypot(c, d), np.sum(np.hypot(real, imaginary)))
-    square, (a, b) = c * c + d * d, total
-    return np.where(sound, (a * c + b * d) / square, invalid), np.where(sound, (b * c - a * d) / square, invalid)
-
-
-def is_sound(total: Any, magnitude: Any) -> Any:
-    """Whether a sum of weights is more than rounding noise; NaN is, as it has to be seen."""
-    return ~(total <= NOISE * np.finfo(total.dtype).eps * magnitude)

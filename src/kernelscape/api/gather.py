@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,8 +27,8 @@ from kernelscape.kernels.materialize import written_at_once, written_rows
 def run_gather(
     operands: Operands, options: Options, way: Way, output: Any, workers: int | None,
     selection: Selection | None = None, *, written: bool = False,
-) -> Array:  # fmt: skip
-    """The sums of products of windows with the kernels at their anchors.
+) -> Any:  # fmt: skip
+    """The sums of products of windows with the kernels at their anchors, as `run_parts` gives them.
 
     Blends of kernels are made for some rows at a time; so are those of other fields if they are to be `written` out.
     """
@@ -53,7 +52,7 @@ def run_gather(
 def _run_rows(
     operands: Operands, options: Options, way: Way, bounds: Sequence[Bound | Blend], output: Any, workers: int | None,
     selection: Selection | None,
-) -> Array:  # fmt: skip
+) -> Any:  # fmt: skip
     """Some rows at a time, with kernels that are made for these."""
     extents, inner, first = operands.extents, operands.inner, bounds[0]
     at_once = (
@@ -64,14 +63,15 @@ def _run_rows(
     grid = output_grid(options, extents, first.size)
     counts = dict(zip(operands.axes, (axis.count for axis in grid), strict=True))
     shape = tuple(counts.get(axis, n) for axis, n in enumerate(operands.array.shape))
-    if isinstance(output, np.ndarray):  # refused as a whole if it does not fit
-        allocate([Result(shape, operands.result, False, options.invalid)], output)
-    read = [operands.array, *(array for bound in bounds for array in arrays_of(bound))]
+    first_output = output[0] if operands.masked else output
+    if isinstance(first_output, np.ndarray):  # refused as a whole if it does not fit
+        allocate([Result(shape, operands.result, False, options.invalid)], first_output)
+    read = [*operands.read, *(array for bound in bounds for array in arrays_of(bound))]
     if selection is not None:
         read += selection.arrays
         selection = selection.resolved(shape, [axis in operands.axes for axis in range(len(shape))])
 
-    def run(part: Options, low: int, high: int, target: Any, chosen: Selection | None = None) -> Array:
+    def run(part: Options, low: int, high: int, target: Any, chosen: Selection | None = None) -> Any:
         high = low + 1 if chosen is not None and chosen.is_empty else high
         made = [
             lowered(b, extents, low, high, inner)
@@ -82,28 +82,25 @@ def _run_rows(
         return _run(operands, part, way, made, target, workers, selection=chosen)
 
     axis = operands.axes[0]
-    found: Array = in_strips(
-        run, options, grid, extents, at_once, axis=axis, output=output, read=read, selection=selection
-    )
-    return found
+    return in_strips(run, options, grid, extents, at_once, axis=axis, output=output, read=read, selection=selection)
 
 
 def _run(
     operands: Operands, options: Options, way: Way, bounds: Sequence[Bound], output: Any, workers: int | None,
     blocks: Blocks | None = None, selection: Selection | None = None,
-) -> Array:  # fmt: skip
+) -> Any:  # fmt: skip
     """With one field, or with those of the real and of the imaginary parts."""
     inner = operands.inner
     fields = tuple(Described.of(bound, inner) for bound in bounds)
     words: dict[str, Any] = {
         "way": way,
-        "normalize": operands.normalize,
-        "invalid": options.invalid,
+        "finish": operands.finish(options),
         "windows": 2 if operands.complex_input else 1,
     }
     if len(bounds) == 1:
         modes = canonical_modes("constant" if options.mode == "valid" else options.mode, len(operands.axes))
-        whole = all(MODES[mode].outside is not Outside.MISSING for mode in modes)
+        complete = not operands.masks and options.nan_policy != "omit"
+        whole = complete and all(MODES[mode].outside is not Outside.MISSING for mode in modes)
         function = kept_function(gathered, field=fields[0], whole=whole, **words)
     else:  # correlation conjugates the kernel
         function = kept_function(gathered_complex, fields=fields, conjugated=not way.flipped, **words)
@@ -125,7 +122,7 @@ def _has_classes(bound: Bound | Blend, options: Options) -> bool:
 def _run_classes(
     operands: Operands, options: Options, way: Way, bound: Bound, output: Any, workers: int | None,
     selection: Selection | None,
-) -> Array:  # fmt: skip
+) -> Any:  # fmt: skip
     """Each block of pixels with a window that just holds those of its pixels."""
     assert bound.reach is not None
     grid = output_grid(options, operands.extents, bound.size)
@@ -139,18 +136,23 @@ def _run_classes(
         small = with_radius(bound, classes[0])
         return _run(operands, changed(options, size=small.size), way, [small], output, workers, selection=selection)
     # Blocks are written in turn, so that what is written to must not be a copy of what is handed back.
-    read = [operands.array, *arrays_of(bound)]
-    if selection is not None:
-        read += selection.arrays
-        selection = replace(selection, asked=output is not None)
-    straight = isinstance(output, np.ndarray) and is_writable(output, read)
-    result = output if straight or not isinstance(output, np.ndarray) else output.dtype.newbyteorder("=")
+    given = output if operands.masked else (output,)
+    read = [*operands.read, *arrays_of(bound), *([] if selection is None else selection.arrays)]
+    targets = tuple(o.dtype.newbyteorder("=") if _is_copied(o, read) else o for o in given)
+    result: Any = targets if operands.masked else targets[0]
     for low, high in itertools.pairwise([-1, *classes]):
         small = with_radius(bound, high)
         blocks = Blocks(reaches, low, high)
-        own = changed(options, size=small.size)
-        result = _run(operands, own, way, [small], result, workers, blocks, selection)
+        result = _run(operands, changed(options, size=small.size), way, [small], result, workers, blocks, selection)
         selection = None if selection is None else selection.kept()
-    if isinstance(output, np.ndarray) and not straight:
-        output[...] = result
-    return output if isinstance(output, np.ndarray) else np.asarray(result)
+    made = result if operands.masked else (result,)
+    for one, array in zip(given, made, strict=True):
+        if isinstance(one, np.ndarray) and one is not array:
+            one[...] = array
+    handed = tuple(one if isinstance(one, np.ndarray) else array for one, array in zip(given, made, strict=True))
+    return handed if operands.masked else handed[0]
+
+
+def _is_copied(output: Any, read: Sequence[Array]) -> bool:
+    """Whether an output is an array that the engine cannot write while it reads others."""
+    return isinstance(output, np.ndarray) and not is_writable(output, read)

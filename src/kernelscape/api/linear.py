@@ -68,15 +68,33 @@ def correlate(
         mode says (dropped under ``"constant"`` and ``"shrink"``). Scatter-correlate is the exact adjoint of
         gather-convolve, whatever the kernels and the mode; for one kernel for all pixels both forms differ at the
         border only. `stride` and `padding` then select from the folded result.
-    normalize : bool
-        Divide by the sum of the weights of the valid samples; the result is invalid where that sum is rounding noise
-        (``<= 16 eps`` of the sum of their magnitudes). Integers then give float64. In a scatter each sample is divided
-        by the sum of its own kernel's weights, of those that fall on something. ``"valid"`` is not supported yet.
+    normalize : bool or "valid"
+        True: divide by the sum of the weights of the valid samples, so that missing ones are interpolated.
+        ``"valid"``: multiply with the sum of all weights over that of the valid samples', so that the kernel keeps the
+        sum that it has; where no sample is missing the result is that of False. Invalid is a result that would be
+        divided by rounding noise (``<= 16 eps`` of the sum of the magnitudes), and under ``"valid"`` also where a
+        sample is missing of a kernel whose own sum is noise, as of a derivative. Integers then give float64. In a
+        scatter each sample is divided by the sum of its own kernel's weights, of those that fall on something, or
+        rescaled in the same way; where that is noise, it sends nothing.
     min_weight : float
-        Not supported yet.
+        From 0 to 1: a result is invalid where the weights of valid samples are a smaller fraction of all, by magnitude
+        and up to rounding. Of a field whose windows differ in size, all are those of the pixel's own window.
     accumulate : dtype, optional
         In which products are made and added, where it is wider than the result, which keeps its dtype.
-    mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at, otherwise
+    where : array_like of bool, optional
+        Which samples count, as in `apply`: the others take no part, whatever they hold and whatever weights they meet.
+        In a scatter they send nothing.
+    nan_policy : {"propagate", "omit", "raise"}
+        Under ``omit``, NaN in the input do not count (of complex numbers, in either part); NaN among the weights are no
+        samples, and spread. ``raise`` refuses NaN that count, and those among the weights.
+    min_count : int
+        A result is invalid where fewer samples of the window count. In a scatter, where fewer samples that count reach
+        the output, each counted once for every weight that falls there, folded ones too; where all samples count, the
+        default asks for nothing, and 0 makes what none of them reaches 0.
+    invalid : number
+        As in `apply`: what stands where a result is invalid. Of an integer result it must be an integer for that to
+        stay one, except in masked arrays.
+    mode, cval, origin, stride, dilation, padding, axes, at, otherwise
         As in `apply`; the size of the windows is the shape of the weights.
     dtype : dtype, optional
         To which the input is converted as it is loaded; what is said below of the input's dtype holds for this one.
@@ -93,7 +111,8 @@ def correlate(
     array
         A floating input keeps its dtype; integers with floating weights give ``numpy.result_type``; integers with
         integers give the dtype of ``numpy.sum``; complex numbers have the precision of a floating input. float16 is
-        computed in float32.
+        computed in float32. A masked array gives a masked array (of `output`, where that is an array), masked where the
+        result is invalid; what is masked holds `invalid`, or 0 where an integer cannot.
 
     Raises
     ------
@@ -116,9 +135,9 @@ def correlate(
     * Gathered stacks of many images: few basis kernels in place of the field, by `kernels.compress` (`low_rank`).
 
     The choice depends on shapes, the field and `tol`, and not on the image; but where the image or the field holds NaN
-    or infinities the exact method runs, since only that one says which outputs they touch. Complex results, `normalize`
-    and `min_count` are for the exact method, too. Rounding of the exact method is no error here, and neither is the
-    conversion of the result to `output`.
+    or infinities the exact method runs, since only that one says which outputs they touch. Complex results,
+    `normalize`, `min_count`, `min_weight`, `where` and masked arrays are for the exact method, too. Rounding of the
+    exact method is no error here, and neither is the conversion of the result to `output`.
 
     Examples
     --------
@@ -126,13 +145,18 @@ def correlate(
     >>> import kernelscape as ks
     >>> ks.correlate(np.array([0.0, 0.0, 1.0, 0.0, 0.0]), [1, 2, 3])
     array([0., 3., 2., 1., 0.])
+
+    A hole, interpolated:
+
+    >>> ks.correlate(np.array([1.0, 2.0, np.nan, 4.0]), [1, 2, 1], nan_policy="omit", normalize=True)
+    array([1.25      , 1.66666667, 3.        , 4.        ])
     """
     if unknown:
         refuse_unknown(correlate, unknown)
     selection = selection_of(at, otherwise)
-    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype)
+    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where, nan_policy)
     options = options_of(
-        None, None, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid,
+        None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid,
         operands.loaded, None, method, tol,
     )  # fmt: skip
     way = Way(flipped=False, scattered=form == "scatter")
@@ -180,7 +204,9 @@ def convolve(
         are.
     form, normalize, min_weight, accumulate
         As in `correlate`.
-    mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid, at, otherwise
+    where, nan_policy, min_count, invalid
+        As in `correlate`.
+    mode, cval, origin, stride, dilation, padding, axes, at, otherwise
         As in `correlate`.
     dtype, output, method, tol, workers, progress
         As in `correlate`.
@@ -209,9 +235,9 @@ def convolve(
     if unknown:
         refuse_unknown(convolve, unknown)
     selection = selection_of(at, otherwise)
-    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype)
+    operands = operands_of(input, weights, axes, (form, normalize, min_weight), accumulate, dtype, where, nan_policy)
     options = options_of(
-        None, None, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid,
+        None, None, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid,
         operands.loaded, None, method, tol,
     )  # fmt: skip
     way = Way(flipped=True, scattered=form == "scatter")

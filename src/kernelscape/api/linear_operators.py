@@ -152,6 +152,8 @@ def linear_operator(
             "cval must be 0, since with another constant outside of the image the operator is not linear; got "
             f"{cval!r}. Add what the constant gives: correlate(zeros, weights, mode='constant', cval=...)."
         )
+    if not isinstance(normalize, bool | np.bool_):
+        raise ArgumentTypeError(f"normalize must be True or False for a linear operator; got {normalize!r}.")
     image = np.broadcast_to(np.zeros((), _image_dtype(dtype)), _image_shape(shape))
     weights = weights if isinstance(weights, Field) else as_array(weights).copy()
     # A scatter says which axes it takes, also for a single kernel.
@@ -161,7 +163,7 @@ def linear_operator(
             raise ArgumentError(f"mode='valid' is padding='valid'; got padding={padding!r} too.")
         mode, padding = "constant", "valid"
     options = options_of(
-        None, None, mode, 0.0, origin, stride, dilation, padding, axes, None, "propagate", 1, np.nan,
+        None, None, mode, 0.0, origin, stride, dilation, padding, axes, "propagate", 1, np.nan,
         None, None, "auto", None, None,
     )  # fmt: skip
     made = _made(operands, weights, options, form, operation, workers)
@@ -285,7 +287,7 @@ def _made(
         weights=weights,
         form=form,
         operation=operation,
-        normalize=operands.normalize,
+        normalize=operands.normalize is True,
         axes=axes,
         grid=grid,
         words={name: getattr(options, name) for name in ("mode", "origin", "dilation")},

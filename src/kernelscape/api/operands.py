@@ -15,18 +15,21 @@ from numpy.typing import ArrayLike
 from kernelscape.api.arguments import (
     Array,
     WindowArgument,
+    array_with_masks,
     as_array,
+    as_mask,
     canonical_argument,
     refuse_kernel_per_pixel,
 )
 from kernelscape.api.classes import Blocks
 from kernelscape.api.fields import field_axes, named_axes
 from kernelscape.api.frame import Frame
-from kernelscape.api.options import Options, dtype_of, native, not_yet
+from kernelscape.api.options import Options, changed, dtype_of, native
 from kernelscape.api.results import allocate, is_writable
 from kernelscape.api.selection import Selection
 from kernelscape.api.stencils import stencil_of
 from kernelscape.api.untouched import Surrounds, elsewhere, fill
+from kernelscape.api.weighing import Finish, Rule
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError, unknown_name
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import canonical_centre
@@ -42,6 +45,9 @@ FORMS = ("gather", "scatter")
 class Operands:
     """Checked operands; windows are loaded as `loaded`, real numbers computed in `inner`, and results have `result`.
 
+    Samples count where all `masks` are True; `masked` says that the input came as a masked array: then functions return
+    behind their results whether these are valid. `own_mask` is what that array's own mask allows; None: every sample.
+    `rule` says what becomes of the sums.
     Of `weights` and `field` one is None: a field that is the same for all pixels is its kernel. `axes` are the window
     axes of the array; of a single kernel that is gathered, frames find them.
     """
@@ -50,11 +56,37 @@ class Operands:
     weights: Array | None
     field: Field | None
     axes: tuple[int, ...]
-    normalize: bool
+    rule: Rule
     result: DType
     inner: DType
     loaded: DType
     complex_weights: bool
+    masks: tuple[Array, ...] = ()
+    masked: bool = False
+    own_mask: Array | None = None
+
+    @property
+    def window(self) -> WindowArgument | Array:
+        """The input as an argument of a function of windows."""
+        return WindowArgument(self.array, masks=self.masks) if self.masks else self.array
+
+    @property
+    def normalize(self) -> bool | str:
+        """Whether sums are divided by those of weights (True), or rescaled (``"valid"``)."""
+        return self.rule.normalize
+
+    @property
+    def read(self) -> list[Array]:
+        """The arrays that are read."""
+        return [self.array, *self.masks]
+
+    def finish(self, options: Options) -> Finish:
+        """How functions of the windows end."""
+        return Finish(self.rule, options.invalid, options.min_count if self.masked else None)
+
+    def unflagged(self, options: Options) -> Options:
+        """The options of a function that says by itself what is valid."""
+        return changed(options, min_count=0) if self.masked else options
 
     @property
     def complex_input(self) -> bool:
@@ -68,8 +100,9 @@ class Operands:
 
 
 def operands_of(
-    input: ArrayLike, weights: Any, axes: Any, words: tuple[Any, Any, Any], accumulate: Any, dtype: Any
-) -> Operands:
+    input: ArrayLike, weights: Any, axes: Any, words: tuple[Any, Any, Any], accumulate: Any, dtype: Any,
+    where: Any = None, nan_policy: Any = "propagate",
+) -> Operands:  # fmt: skip
     """Operands made canonical.
 
     Raises
@@ -77,10 +110,14 @@ def operands_of(
     ArgumentError, ArgumentTypeError, ShapeError, UnknownNameError, NotYetSupportedError
         What was expected, what was given, and what to do.
     """
-    normalize = _checked_words(*words)
-    array = as_array(input)
+    rule = _checked_words(*words)
+    given = array_with_masks(input)
+    array, masks = given.array, given.masks if where is None else (*given.masks, as_mask(where))
     if dtype is not None:
         array, dtype = _as_dtype(array, native(dtype_of("dtype", dtype)))
+        if nan_policy == "omit" and array.dtype.kind == "f" and dtype.kind in "biu":
+            # The conversion makes numbers of them.
+            masks = (*masks, ~np.isnan(array))
     kernel: Array | None
     if isinstance(weights, Field):
         along = field_axes(weights, array.shape, axes)
@@ -98,13 +135,15 @@ def operands_of(
                 f"{what} must hold numbers of up to 64 bits (complex: 128); got dtype {found}. Convert it: "
                 f"{what}.astype({'complex' if found.kind == 'c' else 'float'})."
             )
-    result = _result_dtype(array.dtype if dtype is None else dtype, own, normalize)
+    result = _result_dtype(array.dtype if dtype is None else dtype, own, bool(rule.normalize))
     inner = np.dtype(np.float32) if result == np.float16 else _real(result)
     if accumulate is not None:
         inner = np.result_type(inner, _accumulator(accumulate))
     loaded = inner if dtype is None else _real(dtype)
     field = weights if kernel is None else None
-    return Operands(array, kernel, field, along, normalize, result, inner, loaded, own.kind == "c")
+    words_of_kernel = (result, inner, loaded, own.kind == "c")
+    own_mask = given.masks[0] if given.masks else None
+    return Operands(array, kernel, field, along, rule, *words_of_kernel, masks, given.masked, own_mask)
 
 
 def _kernel_axes(kernel: Shape, shape: Shape, axes: Any) -> tuple[int, ...]:
@@ -133,19 +172,22 @@ def _as_dtype(array: Array, dtype: DType) -> tuple[Array, DType]:
     return array, dtype
 
 
-def _checked_words(form: Any, normalize: Any, min_weight: Any) -> bool:
+def _checked_words(form: Any, normalize: Any, min_weight: Any) -> Rule:
     if form not in FORMS:
         raise unknown_name("form", form, FORMS)
-    planned = {
-        "normalize='valid'": isinstance(normalize, str) and normalize == "valid",
-        "min_weight": min_weight != 0,
-    }
-    for name, asked in planned.items():
-        if asked:
-            raise not_yet(name)
-    if not isinstance(normalize, bool | np.bool_):
-        raise ArgumentTypeError(f"normalize must be True or False; got {normalize!r}.")
-    return bool(normalize)
+    if isinstance(normalize, str):
+        if normalize != "valid":
+            raise ArgumentError(f"normalize must be True, False or 'valid'; got {normalize!r}.")
+    elif not isinstance(normalize, bool | np.bool_):
+        raise ArgumentTypeError(f"normalize must be True, False or 'valid'; got {normalize!r}.")
+    if isinstance(min_weight, bool | np.bool_) or not isinstance(min_weight, int | float | np.integer | np.floating):
+        raise ArgumentTypeError(f"min_weight must be a number from 0 to 1; got {min_weight!r}.")
+    if not 0 <= min_weight <= 1:
+        raise ArgumentError(
+            "min_weight is the least fraction of a kernel's weights, by magnitude, that samples must count for: a "
+            f"number from 0 to 1; got {min_weight!r}."
+        )
+    return Rule(normalize if isinstance(normalize, str) else bool(normalize), float(min_weight))
 
 
 def _real(dtype: DType) -> DType:
@@ -171,6 +213,54 @@ def _accumulator(given: Any) -> DType:
     return found
 
 
+# -- which samples count -----------------------------------------------------------------------------------------------
+
+
+def window_axes(operands: Operands, options: Options) -> tuple[int, ...]:
+    """The window axes, also where frames would find them."""
+    if operands.axes:
+        return operands.axes
+    shape = operands.array.shape
+    return tuple(range(len(shape))) if options.axes is None else named_axes(options.axes, shape)
+
+
+def counted(operands: Operands, options: Options) -> Array | None:
+    """Which samples count by masks and, under ``nan_policy="omit"``, by not being NaN; None: all of them.
+
+    It broadcasts to the array, and has its axes.
+
+    Raises
+    ------
+    ShapeError
+        A mask has another shape than the array or its window axes.
+    """
+    axes, found = window_axes(operands, options), None
+    for mask in operands.masks:
+        own = _along(mask, operands.array.shape, axes)
+        found = own if found is None else found & own
+    if options.nan_policy == "omit" and operands.array.dtype.kind in "fc":
+        there = ~np.isnan(operands.array)
+        found = there if found is None else found & there
+    return found
+
+
+def _along(mask: Array, shape: Shape, axes: tuple[int, ...]) -> Array:
+    """A mask with the axes of the array."""
+    found = mask
+    if mask.ndim == len(axes) < len(shape):
+        found = np.expand_dims(mask, tuple(i for i in range(len(shape)) if i not in axes))
+    fits = found.ndim == len(shape) and all(
+        m == n or (m == 1 and i not in axes) for i, (m, n) in enumerate(zip(found.shape, shape, strict=True))
+    )
+    if not fits:
+        extents = tuple(n for i, n in enumerate(shape) if i in axes)
+        raise ShapeError(
+            f"where must have the shape of the arrays, {shape}, or that of the window axes only, {extents}; got "
+            f"{mask.shape}."
+        )
+    return found
+
+
 # -- computing ---------------------------------------------------------------------------------------------------------
 
 
@@ -192,32 +282,50 @@ def run_function(
 def run_parts(
     operands: Operands, options: Options, function: Callable[..., Any], parts: list[Any], output: Any,
     workers: int | None, blocks: Blocks | None = None, selection: Selection | None = None,
-) -> Array:  # fmt: skip
-    """A function of the input's parts and of some more arguments; two results are the parts of a complex one."""
-    if selection is not None and selection.asked is None:
-        selection = replace(selection, asked=output is not None)
-    if operands.result.kind != "c":
-        if output is None and operands.inner != operands.result:
-            output = operands.result
-        sums: Array = run_function(function, options, [operands.array, *parts], output, workers, blocks, selection)
-        return sums
-    parts = [*input_parts(operands, options.cval), *parts]
-    prepared = stencil_of(function, options).prepared_for(parts)
-    whole = replace(prepared.shared.results[0], dtype=operands.result)
-    (result,) = allocate([whole], output)
+) -> Any:  # fmt: skip
+    """A function of the input's parts and of some more arguments; two results are the parts of a complex one.
+
+    Of masked operands the flags of the results come behind, and `output` is a pair; so is what a selection says of
+    what stands elsewhere.
+    """
+    options = operands.unflagged(options)
+    (target, *flags) = output if operands.masked else (output,)
+    if operands.result.kind == "c":
+        return _run_complex(operands, options, function, parts, (target, *flags), workers, selection)
+    if target is None and operands.inner != operands.result:
+        target = operands.result
+    targets = (target, *flags) if flags else target
+    return run_function(function, options, [operands.window, *parts], targets, workers, blocks, selection)
+
+
+def _run_complex(
+    operands: Operands, options: Options, function: Callable[..., Any], parts: list[Any], output: tuple[Any, ...],
+    workers: int | None, selection: Selection | None,
+) -> Any:  # fmt: skip
+    """The same with a complex result; `output` has as many entries as there are results."""
+    given = [*input_parts(operands, options.cval), *parts]
+    prepared = stencil_of(function, options).prepared_for(given)
+    own = prepared.shared.results
+    wholes = [replace(own[0], dtype=operands.result), *(own[-1:] if operands.masked else ())]
+    result, *flags = allocate(wholes, output)
     several = operands.complex_input or operands.complex_weights
-    if selection is not None and not is_writable(result.real, [operands.array, *selection.arrays]):
-        # What stands elsewhere is written before the input is read.
-        result[...] = run_parts(operands, options, function, parts[1:], result.dtype, workers, blocks, selection)
-        return result
     if selection is not None:
-        around = Surrounds.of(prepared.frame, [operands.array, *parts[1:]])
-        fill(elsewhere(selection, [result], [whole], around, given=output is not None), [result], [whole])
+        if not is_writable(result.real, [*operands.read, *selection.arrays]):
+            # What stands elsewhere is written before the input is read.
+            native = result.dtype.newbyteorder("=")
+            made = (native if native.char in "FD" else operands.result, *output[1:])
+            found = _run_complex(operands, options, function, parts, made, workers, selection)
+            result[...] = found[0] if flags else found
+            return (result, found[1]) if flags else result
+        around = Surrounds.of(prepared.frame, [operands.array, *given[1:]])
+        targets = [result, *flags]
+        fill(elsewhere(selection, targets, wholes, around, given=output[0] is not None), targets, wholes)
     if not several:
         _without_imaginary_part(result, selection, prepared.frame)
-    target = (result.real, result.imag) if several else result.real
-    run_function(function, options, parts, target, workers, selection=None if selection is None else selection.kept())
-    return result
+    targets = [result.real, *([result.imag] if several else []), *flags]
+    chosen = None if selection is None else selection.kept()
+    run_function(function, options, given, tuple(targets) if len(targets) > 1 else targets[0], workers, None, chosen)
+    return (result, flags[0]) if flags else result
 
 
 def _without_imaginary_part(result: Array, selection: Selection | None, frame: Frame) -> None:
@@ -233,13 +341,16 @@ def _without_imaginary_part(result: Array, selection: Selection | None, frame: F
 
 def input_parts(operands: Operands, cval: Any) -> list[Any]:
     """The windows of the input: of complex numbers those of the real and of the imaginary parts."""
-    array = operands.array
+    array, masks = operands.array, operands.masks
     if not operands.complex_input:
-        return [array]
+        return [operands.window]
     if isinstance(cval, str) or not np.isscalar(cval):
         raise ArgumentTypeError(f"cval must be a number; got {cval!r}.")
     outside = complex(cval)  # type: ignore[arg-type]  # a scalar that is no string is a number
-    return [WindowArgument(array.real, cval=outside.real), WindowArgument(array.imag, cval=outside.imag)]
+    return [
+        WindowArgument(array.real, cval=outside.real, masks=masks),
+        WindowArgument(array.imag, cval=outside.imag, masks=masks),
+    ]
 
 
 def flipped_origin(origin: Any, sizes: Shape) -> Any:

@@ -24,7 +24,7 @@ from kernelscape.expression import DType
 METHODS = ("auto", "traced", "numpy")
 """``traced``: a function that cannot be traced is an error; ``numpy``: always through NumPy."""
 PLANNED_METHODS = ("direct", "separable", "fft", "box", "recursive", "interpolated", "low-rank")
-NAN_POLICIES = ("propagate", "raise")
+NAN_POLICIES = ("propagate", "omit", "raise")
 _NUMBERS = (int, float, np.integer, np.floating)
 _FROZEN = (int, float, str, bytes, type(None), np.generic, np.dtype, type)
 
@@ -42,7 +42,6 @@ class Options:
     dilation: Any = 1
     padding: Any = "same"
     axes: Any = None
-    where: Any = None
     nan_policy: Any = "propagate"
     min_count: Any = 1
     invalid: Any = math.nan
@@ -136,10 +135,7 @@ def _is_frozen(value: Any) -> bool:
 
 def _refuse_planned(options: Options) -> None:
     """Capabilities that are planned; an argument of one is an error, never ignored."""
-    policy = options.nan_policy
     planned = {
-        "where": options.where is not None,
-        "nan_policy='omit'": isinstance(policy, str) and policy == "omit",
         f"method={options.method!r}": isinstance(options.method, str) and options.method in PLANNED_METHODS,
     }
     for name, asked in planned.items():

@@ -21,9 +21,9 @@ from kernelscape.api.arguments import Array, FieldArgument
 from kernelscape.api.blocks import Surroundings
 from kernelscape.api.bounds import Bounded, by_patches, in_wider_numbers, largest_difference, largest_magnitude, local
 from kernelscape.api.definition import Definition
-from kernelscape.api.fields import Way, named_axes
+from kernelscape.api.fields import Way
 from kernelscape.api.linear import convolve, correlate
-from kernelscape.api.operands import Operands, operands_of
+from kernelscape.api.operands import Operands, counted, operands_of, window_axes
 from kernelscape.api.options import Options, changed, not_yet, options_of, refuse_unknown
 from kernelscape.api.products import run_linear
 from kernelscape.api.selection import selection_of
@@ -308,6 +308,8 @@ class FilterPlan:
         words = {name: value for name, value in self._words.items() if name not in _OF_THE_CALL}
         array = _seen(self._operands)
         wide = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+        # Those of a masked array are among the masks.
+        words["where"] = counted(self._operands, changed(self._options, nan_policy="propagate"))
         exact = self._operation(wide, self._words["weights"], workers=self._words["workers"], **words)
         distance = largest_difference(result, exact)
         return distance + self._rounding(np.dtype(np.float64)), "a comparison with the exact method in float64"
@@ -364,16 +366,18 @@ class FilterPlan:
             return np.moveaxis(computed(job, design), range(-ndim, 0), self._operands.axes)
         inner = self._operands.inner
         wide = np.result_type(inner, np.complex64) if self._operands.result.kind == "c" else inner
+        output = None if wide.kind in "biu" else wide  # what integers cannot mark, floats do
         exact = _without_tol(self._options)
         workers = self._words["workers"]
-        return run_linear(self._operands, exact, self._way, output=wide, workers=workers, progress=None)
+        found = run_linear(self._operands, exact, self._way, output=output, workers=workers, progress=None)
+        return np.ma.getdata(found)
 
     def _errors(self, result: Array, samples: int, seed: int) -> tuple[float, tuple[int, ...], int]:
         """The largest error at random outputs, where it is, and how many were compared."""
         if self._way.scattered and self._operands.normalize:
             raise not_yet("check() and bound of a normalised scatter")
         definition = self._definition
-        axes = _window_axes(self._operands, self._options)
+        axes = window_axes(self._operands, self._options)
         batch = [axis for axis in range(result.ndim) if axis not in axes]
         chosen = _some(result, samples, seed)
         worst, at, count = 0.0, (0,) * result.ndim, 0
@@ -399,9 +403,10 @@ def _canonical(operation: Callable[..., Any], words: dict[str, Any]) -> tuple[Op
     """What the call itself makes of its arguments."""
     said = (words["form"], words["normalize"], words["min_weight"])
     operands = operands_of(
-        words["input"], words["weights"], words["axes"], said, words["accumulate"], words["dtype"]
+        words["input"], words["weights"], words["axes"], said, words["accumulate"], words["dtype"],
+        words["where"], words["nan_policy"],
     )  # fmt: skip
-    names = ("mode", "cval", "origin", "stride", "dilation", "padding", "axes", "where", "nan_policy", "min_count")
+    names = ("mode", "cval", "origin", "stride", "dilation", "padding", "axes", "nan_policy", "min_count")
     options = options_of(
         None, None, *(words[name] for name in (*names, "invalid")), operands.loaded, None,
         words["method"], words["tol"],
@@ -413,13 +418,6 @@ def _without_tol(options: Options) -> Options:
     return changed(options, tol=None)
 
 
-def _window_axes(operands: Operands, options: Options) -> tuple[int, ...]:
-    if operands.axes:
-        return operands.axes
-    shape = operands.array.shape
-    return tuple(range(len(shape))) if options.axes is None else named_axes(options.axes, shape)
-
-
 def _seen(operands: Operands) -> Array:
     """The input as the caller wants it to be seen; complex numbers as they are."""
     if operands.loaded == operands.inner or operands.complex_input:
@@ -428,12 +426,16 @@ def _seen(operands: Operands) -> Array:
 
 
 def _definition_of(operands: Operands, options: Options, way: Way) -> Definition:
-    array, axes = _seen(operands), _window_axes(operands, options)
+    array, axes = _seen(operands), window_axes(operands, options)
     moved = np.moveaxis(array, axes, range(-len(axes), 0))
     extents = moved.shape[moved.ndim - len(axes) :]
     fields = [_kernel_of(part, extents) for part in _parts_of(operands)]
     around = Surroundings.of(extents, fields[0].size, options, way.flipped)
-    return Definition(moved, tuple(fields), around, way.flipped, way.scattered, operands.normalize)
+    present = counted(operands, options)
+    if present is not None:
+        present = np.broadcast_to(np.moveaxis(present, axes, range(-len(axes), 0)), moved.shape)
+    words = (way.flipped, way.scattered, operands.rule, options.min_count, present)
+    return Definition(moved, tuple(fields), around, *words)
 
 
 def _parts_of(operands: Operands) -> list[Field | Array]:

@@ -172,7 +172,7 @@ def prepare(function: Callable[..., Any], options: Options, frame: Frame, argume
         return trace(shown, parameters, options.kwargs, missing=missing, input_shapes=frame.shapes)
 
     whole = traced(frame.may_miss)
-    interior = traced(False) if frame.may_miss else None
+    interior = traced(False) if frame.may_miss and not frame.has_gaps else None
     if interior is not None and not _same_arguments(whole.arguments, interior.arguments):
         interior = None
     if settings().verify:
@@ -187,9 +187,12 @@ def takes(function: Callable[..., Any], name: str, count: int) -> bool:
         code = function.__code__
         return name in code.co_varnames[count : code.co_argcount + code.co_kwonlyargcount]
     try:
-        return name in list(inspect.signature(function).parameters)[count:]
+        parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return False
+    if name not in parameters:
+        return False
+    return parameters[name].kind is inspect.Parameter.KEYWORD_ONLY or name in list(parameters)[count:]
 
 
 def _with_flags(function: Callable[..., Any], frame: Frame) -> Callable[..., Any]:

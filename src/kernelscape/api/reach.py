@@ -105,7 +105,7 @@ class Reach:
         """The image, with what fell outside of it; `part` gives what fell on a region."""
         core, *margins = self.pieces()
         result = np.ascontiguousarray(part(core))
-        for region in margins:
+        for region in margins if 0 not in self.extents else ():
             self.fold(result, part(region), region)
         return result
 

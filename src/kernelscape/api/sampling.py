@@ -13,7 +13,7 @@ from kernelscape import pool
 from kernelscape.api.arguments import Argument, Array, FieldArgument, canonical_argument
 from kernelscape.api.expansion import Expanded, has_fields, run_with_fields
 from kernelscape.api.fallback import sample_with_numpy
-from kernelscape.api.frame import make_frame
+from kernelscape.api.framing import make_frame
 from kernelscape.api.options import Options, not_yet, options_of, refuse_unknown, with_known_keywords
 from kernelscape.api.points import Places, Points, run_at_points
 from kernelscape.api.results import Result, allocate, check_output, store

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from kernelscape.api.arguments import Array, KernelArgument
+from kernelscape.api.arguments import Array, KernelArgument, WindowArgument, array_of
 from kernelscape.api.fields import (
     Described,
     Way,
@@ -32,18 +32,18 @@ from kernelscape.api.fields import (
     reciprocal_complex,
     scattered,
 )
-from kernelscape.api.operands import Operands, run_function
+from kernelscape.api.operands import Operands, counted, run_function
 from kernelscape.api.options import Options, changed, options_of
 from kernelscape.api.reach import Reach, Region, Slices, at_region, inside, selection
 from kernelscape.api.results import Result, allocate, store
 from kernelscape.api.scattered_blends import scatter_blend
 from kernelscape.api.scattered_factors import Planes, planes_for, scattered_factors, with_planes
+from kernelscape.api.scattered_validity import arrived
 from kernelscape.api.selection import Selection
 from kernelscape.api.strips import BLEND_BYTES, in_strips
 from kernelscape.api.untouched import Surrounds, blended, elsewhere, fill
 from kernelscape.boundary import MODES, Outside
-from kernelscape.errors import ArgumentError
-from kernelscape.expression import DType, Shape
+from kernelscape.expression import BOOL, DType, Shape
 from kernelscape.geometry import OutputAxis
 from kernelscape.kernels.blend import lowered, rows_at_once
 from kernelscape.kernels.box import bound_at
@@ -64,34 +64,53 @@ SLIVER = 4
 def run_scatter(
     operands: Operands, options: Options, way: Way, output: Any, workers: int | None, chosen: Selection | None = None,
     *, written: bool = False,
-) -> Array:  # fmt: skip
-    """What `correlate` and `convolve` do under ``form="scatter"``.
+) -> Any:  # fmt: skip
+    """What `correlate` and `convolve` do under ``form="scatter"``; of masked operands the result and its flags.
 
     The kernels of a field can be `written` out beforehand.
 
     Raises
     ------
     ArgumentError
-        Outputs outside the array are asked for, or a `min_count`.
+        Outputs outside the array are asked for.
     """
-    if options.min_count != 1:
-        raise ArgumentError(
-            f"min_count counts the samples of a window, and a scatter has none; got {options.min_count}. Leave it out."
-        )
     axes, ndim = operands.axes, len(operands.axes)
     real, imag = _kernels_of(operands, written)
     size = real.shape if isinstance(real, np.ndarray) else real.size
     reach = Reach.of(operands.extents, size, options, way.flipped)
     kept = selection(reach, options)
     array = np.moveaxis(_loaded(operands), axes, range(-ndim, 0))
-    job = _Scatter(reach, way, operands.normalize, operands.inner, options.method, workers)
+    present = counted(operands, options)
+    if present is not None:
+        present = np.moveaxis(present, axes, range(-ndim, 0))
+    job = Scatter(reach, way, _normalized(operands, reach), operands.inner, options.method, workers, present)
     whole = job.of_parts(array, real, imag)
+    flags = arrived(job, real, imag, options.min_count, operands.rule.min_weight)
     found = np.moveaxis(inside(whole, kept), range(-ndim, 0), axes)
+    if flags is not None:
+        flags = np.moveaxis(np.broadcast_to(inside(flags, kept), inside(whole, kept).shape), range(-ndim, 0), axes)
     if chosen is not None:
-        return _selected(found, operands, options, kept, output, chosen)
-    if output is None and found.dtype == operands.result and found.flags.c_contiguous:
+        return _selected(found, flags, operands, options, kept, output, chosen)
+    handed = _handed_out(found, flags, operands, options, output)
+    if not operands.masked:
+        return handed
+    return handed, np.ones(handed.shape, np.bool_) if flags is None else flags
+
+
+def _normalized(operands: Operands, reach: Reach) -> bool | str:
+    """Whether sources are divided or rescaled: where nothing is lost, kernels have their own sum."""
+    loses = any(MODES[mode].outside is Outside.MISSING for mode in reach.modes)
+    return operands.normalize if loses or operands.normalize is True else False
+
+
+def _handed_out(found: Array, flags: Array | None, operands: Operands, options: Options, output: Any) -> Array:
+    """The result with its marks, in the dtype and the array that were asked for."""
+    if output is None and flags is None and found.dtype == operands.result and found.flags.c_contiguous:
         return found
-    (target,) = allocate([Result(found.shape, operands.result, False, math.nan)], output)
+    result = Result(found.shape, operands.result, flags is not None, options.invalid)
+    (target,) = allocate([result], output)
+    if flags is not None:
+        found = np.where(flags, found, np.array(options.invalid).astype(np.result_type(result.own_dtype, found)))
     if target.dtype.kind in "biu":
         store(found, target, options.invalid)
     else:
@@ -100,25 +119,40 @@ def run_scatter(
 
 
 def _selected(
-    found: Array, operands: Operands, options: Options, kept: Slices, output: Any, chosen: Selection
-) -> Array:
-    """The folded result where it is wanted, and elsewhere what the selection says."""
-    result = Result(found.shape, operands.result, False, math.nan)
+    found: Array, flags: Array | None, operands: Operands, options: Options, kept: Slices, output: Any,
+    chosen: Selection,
+) -> Any:  # fmt: skip
+    """The folded result where it is wanted, and elsewhere what the selection says; of masked operands with its flags.
+
+    A result that is blended with a sample that does not count does not count.
+    """
+    result = Result(found.shape, operands.result, flags is not None, options.invalid)
     (target,) = allocate([result], output)
     windowed = [axis in operands.axes for axis in range(found.ndim)]
     at = chosen.wanted(found.shape, windowed)
     places = dict(zip(operands.axes, kept, strict=True))
-    image = operands.array[tuple(places.get(axis, slice(None)) for axis in range(found.ndim))]
+    here = tuple(places.get(axis, slice(None)) for axis in range(found.ndim))
+    around = Surrounds(found.shape, windowed, lambda _, shown: (operands.array if shown is None else shown)[here])
     values = np.empty(found.shape, target.dtype.newbyteorder("="))
     if chosen.otherwise is None:
         values[...] = target
-    around = Surrounds(found.shape, windowed, lambda _: image)
-    fill(elsewhere(chosen, [values], [result], around, given=output is not None), [values], [result])
+    made, results = [values], [result]
+    if operands.masked:
+        made.append(np.empty(found.shape, np.bool_))
+        results.append(Result(found.shape, BOOL, False, 0))
+    fill(elsewhere(chosen, made, results, around, given=output is not None), made, results)
     wanted = at != 0
     weight = at[wanted] if at.dtype.kind == "f" else None
-    values[wanted] = blended(found[wanted].astype(operands.result), None, weight, values[wanted], options.invalid)
+    new, valid = found[wanted], None if flags is None else flags[wanted]
+    if valid is not None:
+        new = np.where(valid, new, np.zeros((), new.dtype))
+    values[wanted] = blended(new.astype(operands.result), valid, weight, values[wanted], options.invalid)
     target[...] = values
-    return target
+    if not operands.masked:
+        return target
+    own = np.ones(len(new), np.bool_) if valid is None else valid
+    made[1][wanted] = own if weight is None else own & (made[1][wanted] | (weight == 1))
+    return target, made[1]
 
 
 def _loaded(operands: Operands) -> Array:
@@ -184,20 +218,22 @@ def _itself(offsets: Offsets, table: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class _Scatter:
+class Scatter:
     """What all scatters of one call have in common."""
 
     reach: Reach
     way: Way
-    normalize: bool
+    normalize: bool | str
     inner: DType
     method: str
     workers: int | None
+    present: Array | None = None
+    """Which sources send anything, of a shape that broadcasts to the sources'; None: all."""
 
     def of_parts(self, array: Array, real: Kernels, imag: Kernels | None) -> Array:
         """The scattered image, of the array's shape with its window axes last; complex numbers by their parts."""
         if imag is not None and self.normalize:
-            return replace(self, normalize=False).of_parts(array * self.reciprocals(real, imag), real, imag)
+            return replace(self, normalize=False).of_parts(self.rescaled(array, real, imag), real, imag)
         if imag is None and array.dtype.kind != "c":
             return self.of(array, real)
         total = np.zeros(array.shape, np.result_type(self.inner, np.complex64))
@@ -224,7 +260,7 @@ class _Scatter:
             if array.size * self.inner.itemsize > SOURCE_BYTES:
                 return self.spread(array, lambda region: self.strips(array, bound, region))
             array = self.balanced(array, bound)
-        arguments = [array, *arguments_of(bound, self.axes_of(array), self.way, self.inner)]
+        arguments = [self.sending(array), *arguments_of(bound, self.axes_of(array), self.way, self.inner)]
         return self.spread(array, self.windows(self.scattering(scattered, bound), arguments))
 
     def of_kernel(self, array: Array, kernel: Array) -> Array:
@@ -232,7 +268,14 @@ class _Scatter:
         if self.normalize:
             array = self.balanced(array, _table_of(kernel))
         own = np.flip(kernel) if self.way.flipped else kernel
-        return self.spread(array, self.windows(product_sum, [array, KernelArgument(np.ascontiguousarray(own))]))
+        arguments = [self.sending(array), KernelArgument(np.ascontiguousarray(own))]
+        return self.spread(array, self.windows(product_sum, arguments))
+
+    def sending(self, sources: Array, place: Slices | None = None) -> WindowArgument | Array:
+        """Sources as an argument, or those at some place; those that do not count send nothing, whatever they hold."""
+        if self.present is None:
+            return sources
+        return WindowArgument(sources, masks=(self.present if place is None else inside(self.present, place),))
 
     def scattering(self, head: Callable[..., Any], bound: Bound) -> Callable[..., Any]:
         """The function of a window of sources."""
@@ -246,12 +289,17 @@ class _Scatter:
         gather = Way(not self.way.flipped, False)
         return planes_for(bound, self.reach.extents, sources, options, gather, self.inner)
 
-    def windows(self, function: Callable[..., Any], arguments: list[Any]) -> Callable[..., Array]:
-        """What arrives at a region, from a function of the window of sources; it can be written to an output."""
-        reach, axes = self.reach, self.axes_of(arguments[0])
+    def windows(
+        self, function: Callable[..., Any], arguments: list[Any], dtype: DType | None = None
+    ) -> Callable[..., Array]:
+        """What arrives at a region, from a function of the window of sources; it can be written to an output.
+
+        Sources are seen in a dtype; by default the one that is computed in.
+        """
+        reach, axes = self.reach, self.axes_of(array_of(arguments[0]))
 
         def part(region: Region, output: Any = None) -> Array:
-            options = self.options(reach.size, "shrink", reach.origin(self.way.flipped), axes, region)
+            options = self.options(reach.size, "shrink", reach.origin(self.way.flipped), axes, region, dtype)
             found: Array = run_function(function, options, arguments, output, self.workers)
             return found
 
@@ -290,7 +338,8 @@ class _Scatter:
         """What arrives at a region small enough to balance its sources, or to make their planes, all at once."""
         box = _sources_of(self.reach, region)
         own = bound_at(bound, [np.arange(first, first + count) for first, count in box])
-        sources = inside(array, tuple(slice(first, first + count) for first, count in box))
+        place = tuple(slice(first, first + count) for first, count in box)
+        sources = inside(array, place)
         if self.normalize:
             sources = self.balanced(array, bound, box)
         elif bound.scale is not None:
@@ -298,7 +347,7 @@ class _Scatter:
             sources = self.balanced(sources, own)
         own = own if planes is None else with_planes(own, planes.of_box(own, self.workers))
         function = self.scattering(scattered if planes is None else scattered_factors, own)
-        arguments = [sources, *arguments_of(own, self.axes_of(array), self.way, self.inner)]
+        arguments = [self.sending(sources, place), *arguments_of(own, self.axes_of(array), self.way, self.inner)]
         seen = tuple((first - start, count) for (first, count), (start, _) in zip(region, box, strict=True))
         return self.windows(function, arguments)(seen, target)
 
@@ -316,11 +365,13 @@ class _Scatter:
         """The window axes, which are the last ones."""
         return tuple(range(array.ndim - len(self.reach.size), array.ndim))
 
-    def options(self, size: Any, mode: Any, origin: Any, axes: Any, anchors: Any = None) -> Options:
+    def options(
+        self, size: Any, mode: Any, origin: Any, axes: Any, anchors: Any = None, dtype: DType | None = None
+    ) -> Options:
         """How windows are taken of sources; a place that nothing reaches is 0."""
         return options_of(
-            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, None, "propagate", 1, 0.0,
-            self.inner, None, self.method, None, anchors,
+            size, None, mode, 0.0, origin, 1, self.reach.dilation, "same", axes, "propagate", 1,
+            0.0 if dtype is None else 0, self.inner if dtype is None else dtype, None, self.method, None, anchors,
         )  # fmt: skip
 
     def balanced(self, array: Array, bound: Bound, box: Region | None = None) -> Array:
@@ -346,12 +397,18 @@ class _Scatter:
         ones, zeros = (1,) * len(reach.size), (0,) * len(reach.size)
         return gather, self.options(ones, reach.modes, 0, axes), zeros
 
+    def rescaled(self, array: Array, real: Kernels, imag: Kernels | None) -> Array:
+        """The sources times that."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            found: Array = array * self.reciprocals(real, imag)
+        return found
+
     def reciprocals(self, real: Kernels, imag: Kernels | None) -> Array:
-        """One over the sum of each source's own weights, where kernels are complex or many."""
+        """What each source is multiplied with by `normalize`, where kernels are complex or many."""
         extents = self.reach.extents
         axes = tuple(range(len(extents)))
         gather, options, _ = self.gather_of_weights(axes)
-        present = np.zeros(extents, self.inner)
+        nothing, words = np.zeros(extents, self.inner), {"way": gather, "normalize": self.normalize}
 
         def run(part: Options, low: int, high: int, target: Any) -> Any:
             kernels = [real] if imag is None else [real, imag]
@@ -359,12 +416,12 @@ class _Scatter:
             bounds = [lowered(b, extents, low, high, self.inner) if isinstance(b, Blend) else b for b in given]
             fields = tuple(Described.of(bound, self.inner) for bound in bounds)
             function = (
-                kept_function(reciprocal, field=fields[0], way=gather)
+                kept_function(reciprocal, field=fields[0], **words)
                 if imag is None
-                else kept_function(reciprocal_complex, fields=fields, way=gather, conjugated=not self.way.flipped)
+                else kept_function(reciprocal_complex, fields=fields, conjugated=not self.way.flipped, **words)
             )
             parts = [a for bound in bounds for a in arguments_of(bound, axes, gather, self.inner)]
-            return run_function(function, part, [present, *parts], target, self.workers)
+            return run_function(function, part, [nothing, *parts], target, self.workers)
 
         at_once = extents[0]
         if isinstance(real, Blend):
@@ -381,10 +438,10 @@ class _Scatter:
         """The sum over the kernels of fixed convolutions of the sources times the kernel's coefficients."""
         array = array.astype(self.inner, copy=False)
         if self.normalize:
-            array = array * self.reciprocals(blend, None)
+            array = self.rescaled(array, blend, None)
         axes, dilation = self.axes_of(array), self.reach.dilation
         options = options_of(
-            None, None, "constant", 0.0, 0, 1, dilation, "full", axes, None, "propagate", 1, math.nan,
+            None, None, "constant", 0.0, 0, 1, dilation, "full", axes, "propagate", 1, math.nan,
             None, None, self.method, None, None,
         )  # fmt: skip
 
@@ -394,4 +451,4 @@ class _Scatter:
             found: Array = run_function(product_sum, options, arguments, None, self.workers)
             return found
 
-        return scatter_blend(array, blend, self.reach, convolve)
+        return scatter_blend(array, blend, self.reach, convolve, self.present)

@@ -21,8 +21,11 @@ STRIP_BYTES = 1 << 26
 """Memory for the coefficients of scattered kernels that are looked at together."""
 
 
-def scatter_blend(array: Array, blend: Blend, reach: Reach, convolve: Convolve) -> Array:
-    """The sum over the kernels of fixed convolutions; `convolve` gives all that a part of the sources reaches."""
+def scatter_blend(array: Array, blend: Blend, reach: Reach, convolve: Convolve, present: Array | None = None) -> Array:
+    """The sum over the kernels of fixed convolutions; `convolve` gives all that a part of the sources reaches.
+
+    Sources that are not `present` take no part.
+    """
     ndim = len(reach.size)
     margins = [reach.margins(axis) for axis in range(ndim)]
     batch = array.shape[: array.ndim - ndim]
@@ -30,8 +33,12 @@ def scatter_blend(array: Array, blend: Blend, reach: Reach, convolve: Convolve) 
     for node, region, coefficient in _supports(blend, reach.extents):
         # A source with the coefficient 0 does not take part, whatever it is.
         takes_part = coefficient != 0
+        if present is not None:
+            takes_part = takes_part & inside(present, region)
         part = inside(array, region)
-        sources = np.where(takes_part, part * coefficient.astype(array.dtype), np.zeros((), array.dtype))
+        with np.errstate(invalid="ignore", over="ignore"):
+            products = part * coefficient.astype(array.dtype)
+        sources = np.where(takes_part, products, np.zeros((), array.dtype))
         kernel = blend.kernels[node].astype(array.dtype, copy=False)
         finite = np.isfinite(kernel)
         spread = convolve(sources, kernel if finite.all() else np.where(finite, kernel, np.zeros((), kernel.dtype)))
@@ -41,7 +48,7 @@ def scatter_blend(array: Array, blend: Blend, reach: Reach, convolve: Convolve) 
         inside(whole, reached)[...] += spread
         for tap in np.argwhere(~finite):
             # Multiplied one by one: zeros that are no sources, times NaN, would be seen.
-            start = _sent_to(region, tuple(map(int, tap)), reach)
+            start = sent_to(region, tuple(map(int, tap)), reach)
             there = inside(
                 whole, tuple(slice(first, first + n) for first, n in zip(start, part.shape[-ndim:], strict=True))
             )
@@ -50,7 +57,7 @@ def scatter_blend(array: Array, blend: Blend, reach: Reach, convolve: Convolve) 
     return reach.all_folded(lambda region: at_region(whole, region, [-before for before, _ in margins]))
 
 
-def _sent_to(region: Slices, tap: tuple[int, ...], reach: Reach) -> list[int]:
+def sent_to(region: Slices, tap: tuple[int, ...], reach: Reach) -> list[int]:
     """Where a kernel's sample sends the first source of a region, counted from the first place that is reached."""
     steps = [t if reach.flipped else k - 1 - t for t, k in zip(tap, reach.size, strict=True)]
     return [s.start + d * step for s, d, step in zip(region, reach.dilation, steps, strict=True)]

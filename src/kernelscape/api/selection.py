@@ -24,6 +24,13 @@ Region = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class AtAnchors:
+    """For `otherwise`: the samples at the anchors of an array that has the axes of the first windowed input."""
+
+    array: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Selection:
     """What ``at=`` and ``otherwise=`` say.
 
@@ -31,7 +38,7 @@ class Selection:
     ----------
     at : ndarray or tuple
         Truth values, or floats from 0 to 1; or a region.
-    otherwise : "input", number, ndarray, None, or a tuple of these for as many results
+    otherwise : "input", number, ndarray, AtAnchors, None, or a tuple of these for as many results
         None: what the outputs hold beforehand.
     asked : bool, optional
         Whether the caller gave the outputs, or their dtype; by default whether there is an output.
@@ -100,6 +107,27 @@ class Selection:
         """Whether no output is wanted, of a resolved selection."""
         assert isinstance(self.at, np.ndarray)
         return not self.at.any()
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether outputs may be wanted in part."""
+        return isinstance(self.at, np.ndarray) and self.at.dtype.kind == "f"
+
+    def unweighted(self) -> Selection:
+        """The same with all wanted wholly that are wanted in part."""
+        if not isinstance(self.at, np.ndarray):
+            return self
+        return replace(self, at=np.not_equal(self.at, 0))
+
+    def whole_only(self) -> Selection:
+        """The same with all unwanted that are wanted in part, of a selection that is no region."""
+        assert isinstance(self.at, np.ndarray)
+        return replace(self, at=np.equal(self.at, 1))
+
+    def of_nothing(self) -> Selection:
+        """The same with no output wanted, of a selection that is no region."""
+        assert isinstance(self.at, np.ndarray)
+        return replace(self, at=np.zeros(self.at.shape, np.bool_))
 
     def kept(self) -> Selection:
         """The same with what the outputs hold beforehand elsewhere."""

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Never, overload
 
+from kernelscape.api.arguments import as_mask
 from kernelscape.api.options import options_of, refuse_unknown, with_known_keywords
 from kernelscape.api.selection import selection_of
 from kernelscape.api.stencils import Stencil, stencil_of
@@ -74,8 +75,13 @@ def apply(
         How far windows reach outside the array. ``same`` has one output per sample (per `stride`).
     axes : int or tuple of int, optional
         The window axes; the others are batch axes. By default all.
-    nan_policy : {"propagate", "raise"}
-        What a NaN in an input does; ``propagate`` leaves it to the function.
+    where : array_like of bool, optional
+        Which samples count: True where they do. Of the arrays' shape, or of the shape of their window axes only; it is
+        read through `mode`, as they are. Reductions pass over samples that do not count, medians and ranks too; with
+        several windows, an offset from the anchor counts where it does in all windows that have it.
+    nan_policy : {"propagate", "omit", "raise"}
+        What a NaN in an input does; ``propagate`` leaves it to the function, under ``omit`` it is a sample that does
+        not count.
     min_count : int
         An output whose largest window has fewer valid samples is invalid.
     invalid : number
@@ -95,14 +101,15 @@ def apply(
         rounding, whatever is tolerated.
     workers : int, optional
         Number of threads; -1 uses all. Results do not depend on it.
-    where, at, otherwise, progress
+    at, otherwise, progress
         Not supported yet.
 
     Returns
     -------
     array or tuple of arrays
         With the dtype that NumPy gives for the function on windows of these dtypes. The axes of an array that the
-        function returns are appended.
+        function returns are appended. Of masked arrays, whose masks say which samples count, results are masked arrays;
+        what is invalid is masked.
 
     Raises
     ------
@@ -122,8 +129,8 @@ def apply(
 
     Notes
     -----
-    A function with a parameter `valid` gets a boolean array that says which samples exist (a tuple of them when
-    windows differ). Under ``mode="shrink"`` a function that cannot be traced must have it.
+    A function with a parameter `valid` gets a boolean array that says which samples count (a tuple of them when
+    windows differ). Where samples may be missing, a function that cannot be traced must have it.
 
     Examples
     --------
@@ -137,10 +144,11 @@ def apply(
         refuse_unknown(apply, unknown)
     selection = selection_of(at, otherwise)
     options = options_of(
-        size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid,
+        size, footprint, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid,
         dtype, kwargs, method, tol,
     )  # fmt: skip
-    return stencil_of(function, options).called(arrays, output, workers, progress, selection)
+    mask = None if where is None else as_mask(where)
+    return stencil_of(function, options).called(arrays, output, workers, progress, selection, mask)
 
 
 @overload
@@ -203,9 +211,9 @@ def stencil(
         refuse_unknown(stencil, unknown)
     selection = selection_of(at, otherwise)
     options = options_of(
-        size, footprint, mode, cval, origin, stride, dilation, padding, axes, where, nan_policy, min_count, invalid,
+        size, footprint, mode, cval, origin, stride, dilation, padding, axes, nan_policy, min_count, invalid,
         dtype, kwargs, method, tol,
     )  # fmt: skip
     kept = None if selection is None else selection.own_copy()
-    made = functools.partial(Stencil, options=options, selection=kept)
+    made = functools.partial(Stencil, options=options, selection=kept, where=where)
     return made if function is None else made(function)

@@ -18,16 +18,18 @@ from typing import Any
 import numpy as np
 
 from kernelscape import pool
-from kernelscape.api.arguments import Argument, argument_key, array_of, canonical_argument
+from kernelscape.api.arguments import Argument, Array, arguments_key, array_of, as_mask, canonical_argument
 from kernelscape.api.classes import Blocks
 from kernelscape.api.expansion import Expanded, has_fields, run_with_fields
-from kernelscape.api.frame import Frame, make_frame
+from kernelscape.api.frame import Frame
+from kernelscape.api.framing import make_frame
 from kernelscape.api.kept import Kept
 from kernelscape.api.options import Options, nan_found, not_yet
 from kernelscape.api.prepared import Prepared, prepare
 from kernelscape.api.results import allocate, written
 from kernelscape.api.selected import run_selected
 from kernelscape.api.selection import Selection
+from kernelscape.api.validity import is_masked, run_masked, with_masks
 from kernelscape.errors import ArgumentError, ArgumentTypeError, PerformanceWarning, TracingError
 from kernelscape.kernels.words import in_words
 from kernelscape.plan import Plan
@@ -47,12 +49,17 @@ class Stencil:
     options : Options
     selection : Selection or None
         Which outputs are wanted, if not all are.
+    where : array of bool, optional
+        Which samples count.
     """
 
-    def __init__(self, function: Callable[..., Any], options: Options, selection: Selection | None = None) -> None:
+    def __init__(
+        self, function: Callable[..., Any], options: Options, selection: Selection | None = None, where: Any = None
+    ) -> None:
         if not callable(function):
             raise ArgumentTypeError(f"The function must be callable; got {in_words(function)}.")
         self.function, self.options, self.selection = function, options, selection
+        self.where = None if where is None else as_mask(where)
         self._prepared: Kept[Prepared] = Kept(64)
         functools.update_wrapper(self, function, updated=())
 
@@ -62,7 +69,7 @@ class Stencil:
         name = getattr(self, "__qualname__", "")
         for part in name.split("."):
             found = getattr(found, part, None)
-        return name if found is self else (Stencil, (self.function, self.options, self.selection))
+        return name if found is self else (Stencil, (self.function, self.options, self.selection, self.where))
 
     def __repr__(self) -> str:
         return f"<kernelscape.Stencil of {getattr(self.function, '__qualname__', self.function)!s}>"
@@ -93,17 +100,32 @@ class Stencil:
         >>> ks.stencil(lambda w: np.sum(w), size=3)(np.array([1, 2, 3]), output=np.float32)
         array([4., 6., 8.], dtype=float32)
         """
-        return self.called(arrays, output, workers, progress, self.selection)
+        return self.called(arrays, output, workers, progress, self.selection, self.where)
 
     def called(
-        self, arrays: Sequence[Any], output: Any, workers: int | None, progress: Any, selection: Selection | None
-    ) -> Any:
-        """The result for arguments as they were given."""
+        self, arrays: Sequence[Any], output: Any, workers: int | None, progress: Any, selection: Selection | None,
+        where: Array | None,
+    ) -> Any:  # fmt: skip
+        """The result for arguments as they were given, of samples that a mask allows."""
         if progress is not None:
             raise not_yet("progress")
         if workers is not None:
             pool.resolve_workers(workers)
         arguments = [a if type(a) is np.ndarray and a.dtype.kind in "fiub" else canonical_argument(a) for a in arrays]
+        if where is not None or self.options.nan_policy == "omit":
+            arguments = with_masks(arguments, where, self.options)
+        if is_masked(arguments):
+
+            def masked(function: Callable[..., Any], options: Options, given: Any, target: Any, chosen: Any) -> Any:
+                return stencil_of(function, options).of_arguments(given, target, workers, chosen)
+
+            return run_masked(masked, self.function, self.options, arguments, output, selection)
+        return self.of_arguments(arguments, output, workers, selection)
+
+    def of_arguments(
+        self, arguments: Sequence[Argument], output: Any, workers: int | None, selection: Selection | None
+    ) -> Any:
+        """The result for canonical arguments."""
         if has_fields(arguments):
 
             def call(given: Expanded, options: Options, target: Any, chosen: Selection | None) -> Any:
@@ -138,7 +160,7 @@ class Stencil:
         """
         if self.options.method == "numpy":
             raise ArgumentError("method='numpy' has no plan, as NumPy calls the function; expected 'auto' or 'traced'.")
-        arguments = [canonical_argument(a) for a in arrays]
+        arguments = with_masks([canonical_argument(a) for a in arrays], self.where, self.options)
         if has_fields(arguments):
             return self._plan_with_fields(arguments, output)
         prepared = self.prepared_for(arguments)
@@ -203,7 +225,7 @@ class Stencil:
 
     def prepared_for(self, arguments: Sequence[Argument]) -> Prepared:
         """The traced function for canonical arguments of this kind."""
-        key = tuple(map(argument_key, arguments))
+        key = arguments_key(arguments)
         found = self._prepared.get(key)
         if found is not None and found.guard is not None and found.guard.matches(self.function):
             return found

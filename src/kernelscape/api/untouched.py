@@ -11,7 +11,7 @@ import numpy as np
 from kernelscape.api.arguments import Argument, Array, array_of
 from kernelscape.api.frame import Frame
 from kernelscape.api.results import Result, store
-from kernelscape.api.selection import Selection, number_for, on_outputs
+from kernelscape.api.selection import AtAnchors, Selection, number_for, on_outputs
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import OutputAxis, anchors
@@ -22,19 +22,21 @@ from kernelscape.semantics import blend_dtype
 class Surrounds:
     """The outputs of a call, appended axes aside: their shape, which axes are window axes, and what lies under them.
 
-    `image` gives the first windowed input at the anchors; it is told which axes are appended.
+    `image` gives the first windowed input at the anchors, or another array with its axes; it is told which axes are
+    appended.
     """
 
     shape: Shape
     windowed: Sequence[bool]
-    image: Callable[[Shape], Array]
+    image: Callable[[Shape, Array | None], Array]
 
     @staticmethod
     def of(frame: Frame, arguments: Sequence[Argument]) -> Surrounds:
         """Those of a frame."""
         return Surrounds(
-            frame.result_shape, frame.windowed, lambda element: input_at_anchors(frame, arguments, element)
-        )
+            frame.result_shape, frame.windowed,
+            lambda element, shown: input_at_anchors(frame, arguments, element, shown),
+        )  # fmt: skip
 
 
 def elsewhere(
@@ -68,11 +70,13 @@ def _elsewhere(
     otherwise, shape = selection.otherwise_for(number, len(results)), results[number].shape
     if otherwise is None:
         return None
+    element = shape[len(around.shape) :]
+    if isinstance(otherwise, AtAnchors):
+        return around.image(element, otherwise.array)
     if not isinstance(otherwise, str | np.ndarray):
         return number_for(otherwise, dtype)
-    element = shape[len(around.shape) :]
     if isinstance(otherwise, str):
-        array = around.image(element)
+        array = around.image(element, None)
         _check_kinds("otherwise='input'", array.dtype, dtype, asked)
         return array
     _check_kinds("otherwise", otherwise.dtype, dtype, asked)
@@ -124,22 +128,35 @@ def blended(values: Array, valid: Array | None, weight: Array | None, kept: Arra
     new = np.empty(kept.shape, kept.dtype)
     _store(values, new, invalid)
     if weight is not None:
-        mixed = blend_dtype(values.dtype, kept.dtype) if kept.dtype.kind != "c" else np.result_type(values, kept)
-        share = weight.astype(mixed.type(0).real.dtype).reshape(-1, *(1,) * (kept.ndim - 1))
         part = np.empty(kept.shape, kept.dtype)
-        with np.errstate(all="ignore"):
-            _store(share * values.astype(mixed) + (1 - share) * kept.astype(mixed), part, invalid)
+        share = weight.reshape(-1, *(1,) * (kept.ndim - 1))
+        if kept.dtype.kind == "c":
+            _mix(values.real, share, kept.real, part.real, invalid)
+            _mix(values.imag, share, kept.imag, part.imag, invalid)
+        else:
+            _mix(values, share, kept, part, invalid)
         new = np.where(share == 1, new, part)
     if valid is not None and not valid.all():
         new[~valid] = np.array(invalid).astype(kept.dtype)
     return new
 
 
-def input_at_anchors(frame: Frame, arguments: Sequence[Argument], element: Shape) -> Array:
-    """The first windowed input at the anchors, as the result has its axes; it broadcasts to appended axes."""
+def _mix(values: Array, share: Array, kept: Array, target: Array, invalid: float) -> None:
+    """Write real numbers mixed by weights with what is there; nothing of one is multiplied with another's part."""
+    mixed = blend_dtype(values.dtype, kept.dtype)
+    share = share.astype(mixed)
+    with np.errstate(all="ignore"):
+        _store(share * values.astype(mixed) + (1 - share) * kept.astype(mixed), target, invalid)
+
+
+def input_at_anchors(frame: Frame, arguments: Sequence[Argument], element: Shape, shown: Array | None = None) -> Array:
+    """The first windowed input at the anchors, as the result has its axes; it broadcasts to appended axes.
+
+    Or what is `shown` in its place, an array with its axes.
+    """
     first = next(p.number for p in frame.parameters if p.kind == "window")
     view = frame.views[first]
-    array = view.of(array_of(arguments[view.argument]))
+    array = view.of(array_of(arguments[view.argument]) if shown is None else shown)
     batch, grid = len(frame.batch), frame.grid
     extents = array.shape[batch : batch + len(grid)]
     whole = [axis for axis in range(len(grid)) if batch + axis not in frame.order]

@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kernelscape.backends.cpu import function_attributes
+from kernelscape.backends.emit.transposition import inside_lanes
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I1, I8, I64, PTR, Builder, Module, Type, Value, constant
-from kernelscape.backends.source_rows import SourceRows
+from kernelscape.backends.made_rows import MadeRows
 from kernelscape.backends.words import AxisWord, Call, InputWord, Plane, Segment, SegmentInput, Sweep
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
 from kernelscape.machine import Target
@@ -58,13 +59,14 @@ class FloatingControl:
         self.builder.line(f"call void @llvm.x86.sse.ldmxcsr(ptr {self.kept.name})")
 
 
-class _Worker(SourceRows):
+class _Worker(MadeRows):
     """Writes the body of the worker function."""
 
     def __init__(self, builder: Builder, checked: bool) -> None:
         super().__init__(builder, checked)
-        self.y, self.group = builder.local(I64), builder.local(I64)
-        self.tile, self.rest = builder.local(I64), builder.local(I64)
+        self.y, self.group, self.tile, self.rest = (builder.local(I64) for _ in range(4))
+        self.held = builder.local(I64)
+        builder.store(self.number(0), self.held)
         self.sum, self.outside = builder.local(I64), builder.local(I64)
         self.kernel = builder.local(PTR)
 
@@ -165,6 +167,14 @@ class _Worker(SourceRows):
         """For each combination of outer taps: the address of its slab, or OUTSIDE."""
         b = self.b
         record = self.record(self.word(self.sweep, Sweep.INPUT_TABLE, PTR), number, InputWord)
+        is_array = b.icmp("eq", self.word(record, InputWord.MAKE), self.number(0))
+        b.when(is_array, lambda: self.bases_of_array(number, record))
+        held = b.offset(self.scratch, self.word(record, InputWord.HELD_AT))
+        slots = b.mul(self.word(record, InputWord.COMBINATIONS), self.word(record, InputWord.RING_SLOTS))
+        self.count(slots, lambda slot: self.put(held, slot, self.number(OUTSIDE)))
+
+    def bases_of_array(self, number: Value, record: Value) -> None:
+        b = self.b
         outer = self.word(self.sweep, Sweep.OUTER)
         base = self.entry(self.word(self.call, Call.INPUT_BASES, PTR), number)
         taps, maps = self.word(record, InputWord.COMBINATION_TABLE, PTR), self.word(record, InputWord.OUTER_MAPS, PTR)
@@ -193,9 +203,6 @@ class _Worker(SourceRows):
             self.put(b.offset(self.scratch, bases), c, value)
 
         self.count(self.word(record, InputWord.COMBINATIONS), combination)
-        held = b.offset(self.scratch, self.word(record, InputWord.HELD_AT))
-        slots = b.mul(self.word(record, InputWord.COMBINATIONS), self.word(record, InputWord.RING_SLOTS))
-        self.count(slots, lambda slot: self.put(held, slot, self.number(OUTSIDE)))
 
     def plane_base(self, number: Value) -> None:
         b = self.b
@@ -223,15 +230,34 @@ class _Worker(SourceRows):
 
         self.count(self.word(self.sweep, Sweep.INPUTS), one)
         planes = self.word(self.sweep, Sweep.PLANES)
-        self.count(planes, lambda p: self.output_rows(p, y, segment, last))
+        held = b.load(I64, self.held)
+        self.count(planes, lambda p: self.output_rows(p, y, held, segment, last))
         self.coordinates(y, segment, last)
         whole = b.icmp("eq", self.word(segment, Segment.POSITIONS), self.word(segment, Segment.COUNT))
         kept = b.icmp("ne", self.word(self.sweep, Sweep.KEEPS), self.number(0))
         b.when(kept, lambda: self.count(planes, lambda p: self.copy_rows(p, y, segment, last, whole, inward=True)))
         self.run_kernel(segment)
-        self.count(planes, lambda p: self.copy_rows(p, y, segment, last, whole, inward=False))
+        self.write_out(y, held, segment, last, whole)
 
-    def output_rows(self, plane: Value, y: Value, segment: Value, last: Value) -> None:
+    def write_out(self, y: Value, held: Value, segment: Value, last: Value, whole: Value) -> None:
+        """Our own rows go to the results when they are as many as may be held, and at the end of a strip.
+
+        So results whose rows lie along the other axis are written in lines of memory.
+        """
+        b, planes = self.b, self.word(self.sweep, Sweep.PLANES)
+        more = b.add(held, self.word(self.sweep, Sweep.ROWS))
+        full = b.icmp("sge", more, self.word(self.sweep, Sweep.HELD_ROWS))
+        ended = b.icmp("sge", b.add(y, self.word(self.sweep, Sweep.ROWS)), last)
+        b.store(more, self.held)
+
+        def write() -> None:
+            first = b.sub(y, held)
+            self.count(planes, lambda p: self.copy_rows(p, first, segment, last, whole, inward=False))
+            b.store(self.number(0), self.held)
+
+        b.when(b.binary("or", full, ended), write)
+
+    def output_rows(self, plane: Value, y: Value, held: Value, segment: Value, last: Value) -> None:
         """Pointers to the output rows: into the result, or into rows of our own (ragged segments, surplus rows)."""
         b = self.b
         record = self.record(self.word(self.sweep, Sweep.PLANE_TABLE, PTR), plane, Plane)
@@ -246,7 +272,7 @@ class _Worker(SourceRows):
         def one(t: Value) -> None:
             line = self.line(y, t)
             final = b.add(base, b.mul(line, self.word(record, Plane.Y_STEP)))
-            own = self.own_row(record, t)
+            own = self.own_row(record, b.add(held, t))
             straight = b.binary("and", direct, b.icmp("slt", line, last))
             entry = b.add(b.mul(plane, rows), t)
             self.put(self.room(Sweep.OUTPUTS_AT), entry, b.select(straight, final, own))
@@ -307,7 +333,7 @@ class _Worker(SourceRows):
         straight = b.binary("and", whole, b.icmp("eq", step, item))
         base = self.entry(self.room(Sweep.PLANE_BASE_AT), plane)
         base = b.add(base, b.mul(self.word(segment, Segment.X0), step))
-        rows = b.intrinsic("smin", I64, self.word(self.sweep, Sweep.ROWS), self.rows_left(y, last))
+        rows = b.intrinsic("smin", I64, self.word(self.sweep, Sweep.HELD_ROWS), self.rows_left(y, last))
         positions = self.word(segment, Segment.POSITIONS)
 
         def one(t: Value) -> None:
@@ -326,7 +352,23 @@ class _Worker(SourceRows):
             else:
                 copy()
 
-        b.when(b.binary("xor", straight, constant(I1, 1)), lambda: self.count(rows, one))
+        def by_rows() -> None:
+            self.count(rows, one)
+
+        def by_columns() -> None:
+            first, own = b.add(base, b.mul(y, item)), self.own_row(record, self.number(0))
+            for size in (1, 2, 4, 8):
+                fits = b.icmp("eq", item, self.number(size))
+                b.when(fits, lambda size=size: self.copy_columns(record, first, own, rows, positions, size))  # type: ignore[misc]
+
+        def copy() -> None:
+            # Without the bounds of a checked build, and where rows are held, which they are not to be read again.
+            turned = b.icmp("sgt", self.word(self.sweep, Sweep.HELD_ROWS), self.word(self.sweep, Sweep.ROWS))
+            beside = b.icmp("eq", self.word(record, Plane.Y_STEP), item)
+            b.when(b.binary("and", turned, beside), by_columns, by_rows)
+
+        apart = b.binary("xor", straight, constant(I1, 1))
+        b.when(apart, by_rows if self.checked or inward else copy)
 
     def inside_plane(self, plane: Value, target: Value, reach: Value, item: Value, copy: Callable[[], None]) -> None:
         """Copies a row only if it lies in the caller's array; else notes its address (checked builds)."""
@@ -338,6 +380,49 @@ class _Worker(SourceRows):
         below = b.icmp("ule", b.add(high, item), self.word(limits, 1))
         error = b.offset(self.call, 8 * Call.ERROR)
         b.when(b.binary("and", above, below), copy, lambda: report(b, error, target))
+
+    def copy_columns(
+        self, record: Value, target: Value, source: Value, rows: Value, positions: Value, size: int
+    ) -> None:
+        """Our own rows into a result in which they lie side by side: squares are turned over in registers."""
+        b, width = self.b, 16 // size
+        element = I8.of(f"i{8 * size}")
+        step, bytes_ = self.word(record, Plane.X_STEP), self.word(record, Plane.ROW_BYTES)
+        whole = b.sub(rows, b.binary("urem", rows, self.number(width)))
+        last = b.sub(positions, self.number(width))
+
+        def place(i: Value, t: Value) -> tuple[Value, Value]:
+            """Where an element lies in our rows, and in the result."""
+            own = b.add(b.add(source, b.mul(i, self.number(size))), b.mul(t, bytes_))
+            there = b.add(b.add(target, b.mul(i, step)), b.mul(t, self.number(size)))
+            return b.convert("inttoptr", own, PTR), b.convert("inttoptr", there, PTR)
+
+        def square(i: Value, t: Value) -> list[Value]:
+            own, there = place(b.intrinsic("smin", I64, i, last), t)
+            vectors = []
+            for _ in range(width):
+                vectors.append(b.load(Type(element.element, width), own))
+                own = b.offset(own, bytes_)
+            for column in inside_lanes(b, vectors):
+                b.store(column, there)
+                there = b.offset(there, step)
+            return []
+
+        def single(i: Value, t: Value) -> list[Value]:
+            own, there = place(i, t)
+            b.store(b.load(element, own), there)
+            return []
+
+        def loops(first: Value, end: Value, act: Callable[[Value, Value], list[Value]], width: int) -> None:
+            def position(i: Value, _: list[Value]) -> list[Value]:
+                return b.loop(first, end, width, [], lambda t, _: act(i, t))
+
+            b.loop(self.number(0), positions, width, [], position)
+
+        wide = b.icmp("sge", last, self.number(0))
+        squares = b.select(wide, whole, self.number(0))
+        loops(self.number(0), squares, square, width)
+        loops(squares, rows, single, 1)
 
     def copy_elements(
         self, to: tuple[Value, Value], origin: tuple[Value, Value], positions: Value, step: Value, size: int

@@ -255,6 +255,10 @@ class Builder:
         self._sums[result] = (base, total)
         return result
 
+    def base_of(self, a: Value) -> tuple[Value, int]:
+        """What a scalar sum adds a constant to, and the constant."""
+        return self._sums.get(a, (a, 0))
+
     def sub(self, a: Value, b: Value) -> Value:
         if a.type.lanes == 1 and b.name[0] != "%":
             return self.add(a, constant(b.type, -int(b.name)))

@@ -2,8 +2,8 @@
 
 For each row there is an entry in the table of row pointers. It points into the caller's array, to the constant row
 where there is none, or to a row in a ring of the worker's own, into which rows are copied, converted and padded, each
-once per strip. Copied rows begin some bytes behind the start of their place in the ring (GAP), so that whole vectors
-are written to whole lines; and what is copied soon is asked for while a row is copied.
+once per strip. What is copied soon is asked for ahead: while a row is copied (some rows ahead), and by kernels that
+compute for long; for them the second half of the table says where the rows of the next tile lie in the arrays.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class SourceRows(Records):
         slots, count = self.word(record, InputWord.RING_SLOTS), self.word(record, InputWord.PHASES)
         ring = b.icmp("ne", self.word(record, InputWord.RING), self.number(0))
         slot = b.select(ring, b.binary("urem", place, slots), r)
-        bytes_, gap = self.word(record, InputWord.ROW_BYTES), self.word(part, SegmentInput.GAP)
+        bytes_ = self.word(record, InputWord.ROW_BYTES)
         own = b.add(b.mul(c, slots), slot)
         at = b.mul(b.mul(own, count), bytes_)
         home = b.add(b.convert("ptrtoint", b.offset(self.scratch, self.word(record, InputWord.RING_AT)), I64), at)
@@ -120,17 +120,21 @@ class SourceRows(Records):
         def phase(q: Value) -> None:
             start = b.add(home, b.mul(q, bytes_))
             flags = self.word(self.record(phases, q, Phase), Phase.FLAGS)
-            self.set_row(b.add(entry, q), b.add(start, gap), flags, start, b.add(start, bytes_))
+            self.set_row(b.add(entry, q), start, flags, start, b.add(start, bytes_))
 
         self.count(count, phase)
+        soon = b.add(
+            b.add(source, self.ahead(record, place, InputWord.Y_NEXT)), self.word(part, SegmentInput.BLOCK_START)
+        )
+        self.put(self.room(Sweep.ROWS_AT), b.add(self.word(self.sweep, Sweep.TOTAL_ROWS), entry), soon)
         new = b.icmp("ne", self.entry(held, own), place)
-        b.when(new, lambda: self.fill_rows(number, record, part, b.add(home, gap), source, place))
+        b.when(new, lambda: self.fill_rows(number, record, part, home, source, place))
         self.put(held, own, place)
 
     def fill_rows(self, number: Value, record: Value, part: Value, home: Value, source: Value, place: Value) -> None:
         """All rows of one source row: their ends last, since what they need lies beside what the others have read."""
         b = self.b
-        block, ahead = self.word(part, SegmentInput.BLOCK), self.ahead(record, place)
+        block, ahead = self.word(part, SegmentInput.BLOCK), self.ahead(record, place, InputWord.Y_AHEAD)
         at_once = b.icmp("ne", block, self.number(0))
         b.when(at_once, lambda: self.fill_block(number, record, part, home, source, ahead))
 
@@ -142,13 +146,11 @@ class SourceRows(Records):
         apart = b.icmp("ne", block, self.number(1))
         b.when(apart, lambda: self.count(self.word(record, InputWord.PHASES), phase))
 
-    def ahead(self, record: Value, place: Value) -> Value:
-        """How many bytes behind a row one lies that is filled soon; 0 where that is none of the array's."""
+    def ahead(self, record: Value, place: Value, rows: InputWord) -> Value:
+        """How many bytes behind a row another one lies that is needed soon; 0 where that is none of the array's."""
         b, ymap = self.b, self.word(record, InputWord.Y_MAP, PTR)
-        there = b.intrinsic(
-            "smin", I64, b.add(place, self.word(record, InputWord.Y_AHEAD)), self.word(record, InputWord.Y_LAST)
-        )
-        found = self.entry(ymap, there)
+        there = b.add(place, self.word(record, rows))
+        found = self.entry(ymap, b.intrinsic("smin", I64, there, self.word(record, InputWord.Y_LAST)))
         distance = b.sub(found, self.entry(ymap, place))
         return b.select(b.icmp("sge", found, self.number(LOWEST_OFFSET)), distance, self.number(0))
 

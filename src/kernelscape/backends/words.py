@@ -31,6 +31,7 @@ class Sweep(Words):
     OUTER = auto()
     ROWS = auto()
     SPACING = auto()
+    HELD_ROWS = auto()
     Y_COUNT = auto()
     STRIP = auto()
     STRIPS = auto()
@@ -54,6 +55,10 @@ class Sweep(Words):
     PLANE_BASE_AT = auto()
     COLUMNS_AT = auto()
     COLUMN_BYTES = auto()
+    SOURCE_ROWS_AT = auto()
+    SOURCE_FLAGS_AT = auto()
+    SOURCE_LIMITS_AT = auto()
+    MADE_AT = auto()
     KEEPS = auto()
 
 
@@ -78,7 +83,11 @@ class Call(Words):
 
 
 class InputWord(Words):
-    """An input: where its rows come from, and the worker's own rows for it."""
+    """An input: where its rows come from, and the worker's own rows for it.
+
+    Where MAKE is not 0 its rows are made by this kernel of those of SOURCES other inputs, of which SOURCE_TABLE has the
+    first row and the bytes of an element.
+    """
 
     FILL = auto()
     FILL_BLOCK = auto()
@@ -90,6 +99,7 @@ class InputWord(Words):
     Y_MAP = auto()
     Y_LAST = auto()
     Y_AHEAD = auto()
+    Y_NEXT = auto()
     COMBINATION_TABLE = auto()
     OUTER_MAPS = auto()
     OUTER_STRIDES = auto()
@@ -103,6 +113,11 @@ class InputWord(Words):
     FIRST_ROW = auto()
     BASES_AT = auto()
     HELD_AT = auto()
+    MAKE = auto()
+    LANES = auto()
+    ITEM = auto()
+    SOURCES = auto()
+    SOURCE_TABLE = auto()
 
 
 class Segment(Words):
@@ -118,13 +133,11 @@ class Segment(Words):
 class SegmentInput(Words):
     """An input in one segment: read in place (DIRECT), or copied row by row, or all rows of a source row at once.
 
-    Rows begin GAP bytes behind the start of their place. With a BLOCK of 1 that is all of them; with one of 2 their
-    ends are filled row by row. The block begins at byte BLOCK_AT of the rows; the other words are those that
-    ``emit/planes.py`` and ``emit/phases.py`` ask for.
+    With a BLOCK of 1 that is all of them; with one of 2 their ends are filled row by row. The block begins at byte
+    BLOCK_AT of the rows; the other words are those that ``emit/planes.py`` and ``emit/phases.py`` ask for.
     """
 
     DIRECT = auto()
-    GAP = auto()
     BLOCK = auto()
     BLOCK_AT = auto()
     BLOCK_START = auto()

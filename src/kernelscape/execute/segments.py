@@ -16,7 +16,7 @@ import numpy as np
 from kernelscape.backends.emit import LARGEST_STEP
 from kernelscape.backends.words import Phase, Segment, SegmentInput
 from kernelscape.boundary import MODES, Outside, locate
-from kernelscape.execute.memory import LINE, Array, Memory, Words, rounded
+from kernelscape.execute.memory import Array, Memory, Words, rounded
 from kernelscape.execute.work import Work
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE, RowInput
 from kernelscape.semantics import register_dtype
@@ -60,7 +60,7 @@ def _cuts(work: Work) -> list[int]:
     """Positions along x at which a cell of some map, or a block that can be chosen, begins."""
     axis = work.plan.arrangement.x - work.batch
     found: set[int] = set()
-    for number, spec in enumerate(work.stage.inputs):
+    for number, spec in enumerate(work.stage.inputs[: len(work.job.inputs)]):
         cells = work.job.inputs[number].cells
         if spec.is_uniform and cells is not None:
             grid = work.job.grid[axis]
@@ -114,7 +114,7 @@ def block(work: Work) -> int:
 def interior(work: Work) -> tuple[int, int] | None:
     """Positions whose samples all lie in the arrays, when some input can be read in place."""
     inputs = work.stage.inputs
-    numbers = range(len(inputs))
+    numbers = range(len(work.job.inputs))
     if not any(is_readable(work, n) for n in numbers):
         return None
     low, high = 0, work.x_count
@@ -198,10 +198,22 @@ def write_segment(row: Words, work: Work, memory: Memory, x0: int, positions: in
     table = memory.words(len(work.stage.inputs), len(SegmentInput))
     missing = False
     for number, words in enumerate(table):
-        missing |= write_input(words, work, memory, number, x0, positions)
+        if work.stage.inputs[number].body is not None:
+            write_made(words, work, memory, number, positions)
+        else:
+            missing |= write_input(words, work, memory, number, x0, positions)
     row[Segment.X0], row[Segment.POSITIONS] = x0, positions
     row[Segment.COUNT] = rounded(positions, work.stage.chunk)
     row[Segment.MISSING], row[Segment.INPUT_TABLE] = missing, table.ctypes.data
+
+
+def write_made(row: Words, work: Work, memory: Memory, number: int, positions: int) -> None:
+    """How long the rows of an input are that are made of others."""
+    spec = work.stage.inputs[number]
+    phases = memory.words(spec.rows_each, len(Phase))
+    row[SegmentInput.PHASE_TABLE] = phases.ctypes.data
+    # The other phases of the rows that these are made of are not there either.
+    phases[spec.used_phases, Phase.COUNT] = positions + spec.span
 
 
 def write_input(row: Words, work: Work, memory: Memory, number: int, x0: int, positions: int) -> bool:
@@ -224,7 +236,6 @@ def write_input(row: Words, work: Work, memory: Memory, number: int, x0: int, po
         _write_block(row, spec, run, positions + spec.span)
     used = range(spec.phases) if spec.planes > 1 else spec.used_phases
     tables = [_write_phase(phases[p], work, memory, number, p, x0, positions, run) for p in used]
-    row[SegmentInput.GAP] = -int(phases[used[0], Phase.LOW]) * spec.dtype.itemsize % LINE
     if spec.planes > 1:
         _write_other_planes(phases, work, memory, number, tables)
     return any(bool((table == MISSING).any()) for table in tables if table is not None)

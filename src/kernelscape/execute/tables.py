@@ -34,8 +34,9 @@ class Tables:
         self.plan, self.stage, self.job = work.plan, work.stage, work.job
         self.memory = Memory()
         most = max((math.prod(i.window_shape) for i in self.job.inputs), default=0)
-        self.too_few = self.job.min_count > most
-        self.missing = self.too_few
+        # In any tile samples may be missing, or there are too few of them.
+        self.always = self.plan.is_masked or self.job.min_count > most
+        self.missing = self.always
         self.sweep = self.memory.words(len(Sweep))
         self.plane_offsets = self._plane_offsets()
         if work.positions:
@@ -69,13 +70,17 @@ class Tables:
             sweep[Sweep.COLUMN_BYTES] = rounded((longest + max(stage.column_taps)) * widest, LINE)
             sweep[Sweep.COLUMNS_AT] = memory.room(stage.column_rows[-1] * stage.rows * int(sweep[Sweep.COLUMN_BYTES]))
         sizes = {
-            Sweep.ROWS_AT: rows,
+            Sweep.ROWS_AT: 2 * rows,
             Sweep.FLAGS_AT: rows,
             Sweep.OUTPUTS_AT: planes * stage.rows,
             Sweep.LIMITS_AT: 2 * (rows + planes * stage.rows),
             Sweep.COORDINATES_AT: len(stage.roles) + 3,
             Sweep.OUTER_AT: len(work.outer) + 1,
             Sweep.PLANE_BASE_AT: planes,
+            Sweep.SOURCE_ROWS_AT: len(stage.alike),
+            Sweep.SOURCE_FLAGS_AT: len(stage.alike),
+            Sweep.SOURCE_LIMITS_AT: 2 * len(stage.alike) + 2,
+            Sweep.MADE_AT: 1,
         }
         for name, count in sizes.items():
             sweep[name] = memory.room(8 * count)
@@ -84,16 +89,17 @@ class Tables:
         table = self.memory.words(len(segments), len(Segment))
         for row, (x0, positions) in zip(table, segments, strict=True):
             along_x.write_segment(row, self.work, self.memory, x0, positions)
-        table[:, Segment.MISSING] |= self.too_few
+        table[:, Segment.MISSING] |= self.always
         self.missing |= bool(table[:, Segment.MISSING].any())
         return table
 
     def _compile(self) -> None:
         plan, checked = self.plan, self.checked
-        code = compiled.kernel(plan.stage, plan.target, masked=False, checked=checked)
-        self.memory.kept.append(code)
-        self.sweep[Sweep.KERNEL] = code.addresses["kernel"]
-        if self.missing:
+        if not plan.is_masked:
+            code = compiled.kernel(plan.stage, plan.target, masked=False, checked=checked)
+            self.memory.kept.append(code)
+            self.sweep[Sweep.KERNEL] = self.sweep[Sweep.MASKED_KERNEL] = code.addresses["kernel"]
+        if self.missing and (plan.is_masked or not plan.has_one_stage):
             masked = compiled.kernel(plan.masked_stage, plan.target, masked=True, checked=checked)
             self.memory.kept.append(masked)
             self.sweep[Sweep.MASKED_KERNEL] = masked.addresses["kernel"]
@@ -102,13 +108,13 @@ class Tables:
         """Strips and slabs: enough tiles for all workers, few enough that filling rings stays cheap."""
         slabs, y_count, blocks = self.work.slabs, self.work.y_count, self.work.blocks
         rows = self.stage.rows * self.stage.spacing
-        reach = max((max(i.y_taps) // i.y_stride for i in self.stage.inputs), default=0)
+        reach = max((max(i.y_taps) for i in self.stage.inputs), default=0)
         # Never less than what the ring of a strip costs to fill.
         lines = max(1, y_count * slabs * len(segments))
         wanted = math.ceil(TILE_SECONDS / max(self.work.seconds / lines, 1e-12) / max(1, len(segments)))
         strip = max(rows, min(max(wanted, 2 * reach, 8), math.ceil(y_count / 16) if slabs == 1 else y_count))
         if y_count > 4 * strip:  # as many strips for each of two or four workers
-            strip = math.ceil(y_count / rounded(math.ceil(y_count / strip), 4))
+            strip = math.ceil(y_count / (math.ceil(y_count / strip) // 4 * 4))
         strip = min(rounded(strip, rows), rounded(y_count, rows))
         if blocks is not None:
             strip = rounded(blocks[0], self.stage.rows)
@@ -165,18 +171,54 @@ class Tables:
             row[Plane.Y_STEP] = 0 if arrangement.y is None else layout.strides[arrangement.y]
             row[Plane.X_STEP], row[Plane.ITEM] = layout.strides[x_axis], item
             row[Plane.ROW_BYTES] = rounded(longest * item, LINE)
-            row[Plane.ROWS_AT] = memory.room(stage.rows * int(row[Plane.ROW_BYTES]))
+        held = self._held_rows(table)
+        for row in table:
+            row[Plane.ROWS_AT] = memory.room(held * int(row[Plane.ROW_BYTES]))
+        self.sweep[Sweep.HELD_ROWS] = held
         return table
+
+    def _held_rows(self, planes: Words) -> int:
+        """Rows of the worker's own for each plane: some tiles of them where results are turned, so as to fill lines."""
+        turned = (planes[:, Plane.X_STEP] != planes[:, Plane.ITEM]) & (planes[:, Plane.Y_STEP] == planes[:, Plane.ITEM])
+        rows = self.stage.rows
+        if not turned.any() or self.stage.spacing != 1 or self.stage.at is not None:
+            return rows
+        return max(1, LINE // (rows * int(planes[turned, Plane.ITEM].min()))) * rows
 
     # -- inputs ------------------------------------------------------------------------------------------------------
 
     def _inputs(self, longest: int) -> Words:
         table = self.memory.words(len(self.stage.inputs), len(InputWord))
         for number, row in enumerate(table):
+            if self.stage.inputs[number].body is not None:
+                self._made_rows(row, table[self.stage.alike[0]], number, longest)
+                continue
             self._rows_of_input(row, number)
             self._code_of_input(row, number)
             self._room_of_input(row, number, longest)
         return table
+
+    def _made_rows(self, row: Words, like: Words, number: int, longest: int) -> None:
+        """Rows that are computed from those of other inputs, in the places of these."""
+        stage, memory = self.stage, self.memory
+        spec, made, offsets = stage.inputs[number], stage.made(number), stage.y_offsets[number]
+        for word in (
+            *(InputWord.COMBINATIONS, InputWord.PHASES, InputWord.Y_OFFSETS, InputWord.Y_OFFSET_TABLE),
+            *(InputWord.Y_STRIDE, InputWord.Y_LAST, InputWord.RING, InputWord.RING_SLOTS),
+        ):
+            row[word] = like[word]
+        masked = any(i.may_miss or i.has_gaps for i in made.inputs)
+        code = compiled.kernel(made, self.plan.target, masked=masked, checked=self.checked)
+        memory.kept.append(code)
+        row[InputWord.MAKE], row[InputWord.LANES] = code.addresses["kernel"], made.lanes
+        sources = [(stage.row_base[n], stage.inputs[n].dtype.itemsize) for n in stage.alike]
+        row[InputWord.SOURCES], row[InputWord.SOURCE_TABLE] = len(sources), memory.address(sources)
+        row[InputWord.ITEM], row[InputWord.FIRST_ROW] = spec.dtype.itemsize, stage.row_base[number]
+        row[InputWord.ROW_BYTES] = _staggered((longest + spec.span) * spec.dtype.itemsize)
+        slots = len(spec.outer) * int(row[InputWord.RING_SLOTS])
+        row[InputWord.RING_AT] = memory.room(slots * spec.rows_each * int(row[InputWord.ROW_BYTES]))
+        row[InputWord.HELD_AT] = memory.room(8 * slots)
+        assert len(offsets) == row[InputWord.Y_OFFSETS]
 
     def _rows_of_input(self, row: Words, number: int) -> None:
         """Where the rows of an input come from."""
@@ -189,6 +231,7 @@ class Tables:
         row[InputWord.Y_STRIDE] = spec.y_stride
         row[InputWord.Y_MAP], row[InputWord.Y_LAST] = address(y_map), len(y_map) - 1
         row[InputWord.Y_AHEAD] = rounded(ROWS_AHEAD, spec.y_stride)
+        row[InputWord.Y_NEXT] = stage.rows * spec.y_step
         row[InputWord.COMBINATION_TABLE] = address(np.array(spec.outer, np.int64).reshape(len(spec.outer), -1))
         row[InputWord.OUTER_MAPS] = address([address(m) for m in maps])
         row[InputWord.OUTER_STRIDES] = address([self.work.stride_along(number, a) for a in arrangement.outer])
@@ -223,7 +266,7 @@ class Tables:
         slots = ring_rows if ring else len(offsets)
         length, rows = (longest + spec.span) * spec.unit, len(spec.outer) * slots
         row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, slots
-        row[InputWord.ROW_BYTES] = rounded(length * spec.dtype.itemsize, LINE) + LINE
+        row[InputWord.ROW_BYTES] = rounded(length * spec.dtype.itemsize, LINE)
         row[InputWord.RING_AT] = memory.room(
             0 if spec.is_uniform else rows * spec.rows_each * int(row[InputWord.ROW_BYTES])
         )
@@ -232,3 +275,11 @@ class Tables:
         row[InputWord.NO_FLAGS] = memory.address(np.zeros(length), np.uint8)
         row[InputWord.BASES_AT] = memory.room(8 * len(spec.outer))
         row[InputWord.HELD_AT] = memory.room(8 * rows)
+
+
+def _staggered(size: int) -> int:
+    """Bytes of rows that lie one behind the other and are read together: an odd number of cache lines.
+
+    Rows a power of two apart would share a few sets of the first-level cache.
+    """
+    return rounded(size, LINE) // LINE * LINE + (LINE if rounded(size, LINE) // LINE % 2 == 0 else 0)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kernelscape import expression as ex
 from kernelscape.semantics import OPERATORS
@@ -88,8 +88,12 @@ def _column_of(shape: ex.Shape, x: int) -> MakeColumn:
 
 
 def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn, keep_order: bool) -> ex.Node | None:
+    node = _without_choice(node, shape)
+    alone = _folded_along(node, shape, x, column)
+    if alone is not None:
+        return alone
     body = _in_window_shape(node, shape)
-    if node.where is not None or body is None or not _is_uniform_in_taps(body, shape):
+    if node.where is not None or body is None or not is_pointwise(body, shape):
         return None
     floating = node.dtype.kind == "f"
     # A product of columns may overflow where the product in order does not.
@@ -108,45 +112,97 @@ def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn
 def _sorted_columns(node: ex.Sort, shape: ex.Shape, x: int, column: MakeColumn) -> ex.Node | None:
     """Sort of a whole window, flattened, whose elements are numbers: the order of axes does not matter to it."""
     body = node.body
+    if node.shape == shape:
+        return _sorted_along(node, shape, x, column)
     if not isinstance(body, ex.Reshape) or body.ndim != 1 or body.body.shape != shape or node.where is not None:
         return None
     if not node.numbers and node.dtype.kind == "f":
         return None
-    if not _is_uniform_in_taps(body.body, shape) or len(shape) != 2 or body.size > LARGEST_SORT or min(shape) < 4:
+    if not is_pointwise(body.body, shape) or len(shape) != 2 or body.size > LARGEST_SORT or min(shape) < 4:
         return None
     first = ex.pick(body.body, x, 0)
     made = column(ex.sort(first, 0, numbers=True))
-    return ex.sort(ex.reshape(made, (body.size,)), 0, numbers=node.numbers)
+    return ex.sort(ex.reshape(made, (body.size,)), 0, numbers=node.numbers, runs=math.prod(first.shape))
+
+
+def _sorted_along(node: ex.Sort, shape: ex.Shape, x: int, column: MakeColumn) -> ex.Node | None:
+    """Columns of a window that are sorted each for itself."""
+    if len(shape) != 2 or node.axis == x or node.where is not None or not _is_columnwise(node.body, shape, x):
+        return None
+    made = column(ex.sort(_first_column(node.body, shape, x), 0, numbers=node.numbers))
+    return made if x == 0 else ex.transpose(made, (1, 0))
+
+
+def _folded_along(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn) -> ex.Node | None:
+    """A fold of each column of a window by itself, where every order gives the same bits."""
+    if len(shape) != 2 or node.axes != (1 - x,) or node.body.shape != shape or node.where is not None:
+        return None
+    if node.dtype.kind == "f" or not _is_columnwise(node.body, shape, x):
+        return None
+    return column(ex.reduce(node.operation, _first_column(node.body, shape, x), (0,)))
+
+
+def _without_choice(node: ex.Reduce, shape: ex.Shape) -> ex.Reduce:
+    """Whether any of those that are chosen is: whether any is both."""
+    if node.where is None or node.operation != "logical_or":
+        return node
+    chosen = unflattened(node.where, shape)
+    if chosen is None or not is_pointwise(chosen, shape):
+        return node
+    return replace(node, body=ex.elementwise("logical_and", ex.BOOL, node.where, node.body), where=None)
 
 
 def _in_window_shape(node: ex.Reduce, shape: ex.Shape) -> ex.Node | None:
     """The body of a fold over a whole window, in the window's own shape (a flattened one is seen through)."""
     if node.axes != tuple(range(node.body.ndim)):
         return None
-    return _unflattened(node.body, shape)
+    return unflattened(node.body, shape)
 
 
-def _unflattened(node: ex.Node, shape: ex.Shape) -> ex.Node | None:
+def unflattened(node: ex.Node, shape: ex.Shape) -> ex.Node | None:
+    """A function of flattened windows as one of windows of their own shape; None where it is none."""
     if node.shape == shape:
         return node
     if isinstance(node, ex.Reshape):
         return node.body if node.body.shape == shape else None
     if isinstance(node, ex.Elementwise) and node.shape == (math.prod(shape),):
-        operands = [o if not o.shape else _unflattened(o, shape) for o in node.operands]
+        operands = [o if not o.shape else unflattened(o, shape) for o in node.operands]
         if all(o is not None for o in operands):
             return ex.elementwise(node.operator, node.dtype, *(o for o in operands if o is not None))
     return None
 
 
-def _is_uniform_in_taps(node: ex.Node, shape: ex.Shape) -> bool:
+def is_pointwise(node: ex.Node, shape: ex.Shape) -> bool:
     """Whether every element is the same function of the samples at its own tap, wherever the window stands."""
     if isinstance(node, ex.Window):
         return node.shape == shape
     if isinstance(node, ex.Argument | ex.Constant):
         return not node.shape
+    if isinstance(node, ex.Broadcast):
+        return not node.body.shape and is_pointwise(node.body, shape)
     if isinstance(node, ex.Elementwise):
-        return all(_is_uniform_in_taps(o, shape) for o in node.operands)
+        return all(is_pointwise(o, shape) for o in node.operands)
     return False
+
+
+def _is_columnwise(node: ex.Node, shape: ex.Shape, x: int) -> bool:
+    """Whether every element is a function of the samples in its own column, the same in all columns."""
+    if isinstance(node, ex.Scan):
+        return node.axis != x and _is_columnwise(node.body, shape, x)
+    if isinstance(node, ex.Elementwise):
+        return all(_is_columnwise(o, shape, x) for o in node.operands)
+    return is_pointwise(node, shape)
+
+
+def _first_column(node: ex.Node, shape: ex.Shape, x: int) -> ex.Node:
+    """The first column of what `_is_columnwise`."""
+    if isinstance(node, ex.Scan):
+        return ex.scan(node.operation, _first_column(node.body, shape, x), 0)
+    if isinstance(node, ex.Elementwise):
+        return ex.elementwise(node.operator, node.dtype, *(_first_column(o, shape, x) for o in node.operands))
+    if isinstance(node, ex.Broadcast):
+        return ex.broadcast(node.body, (shape[1 - x],))
+    return ex.pick(node, x, 0) if node.shape == shape else node
 
 
 def _cost(node: ex.Node) -> float:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kernelscape import expression as ex
 from kernelscape.machine import Target
-from kernelscape.networks import selection_network
+from kernelscape.networks import column_selection_network, selection_network
 from kernelscape.semantics import OPERATORS, register_dtype
 
 BUDGET = 1000
@@ -45,13 +45,14 @@ def choose_tile(
     `varying` holds the ids of nodes that differ from lane to lane, `packed` the inputs whose elements are taken apart
     in registers; `divides_rows` says that windows have a stride along x.
     """
+    widths = _element_bytes(outputs)
     nodes = [n for n in ex.walk(outputs) if id(n) in varying]
-    lanes = _best_lanes(nodes, target)
-    instructions = sum(_instructions(n) * _registers(n, lanes, target) for n in nodes)
+    lanes = _best_lanes(nodes, widths, target)
+    instructions = sum(_instructions(n) * _registers(widths[id(n)], lanes, target) for n in nodes)
     if any(isinstance(n, ex.Sort | ex.ArgReduce) for n in nodes):
         return Tile(1, 1, lanes, instructions)
     folds = [n for n in nodes if isinstance(n, ex.Reduce)]
-    widest = max((_registers(n, lanes, target) for n in nodes), default=1)
+    widest = max((_registers(widths[id(n)], lanes, target) for n in nodes), default=1)
     together = max(Counter((n.axes, n.body.shape) for n in folds).values(), default=1)
     linear = bool(folds) and all(map(is_sum_of_products, folds))
     free = target.registers * 3 // 4 if linear and together > 1 else target.registers // 2
@@ -79,19 +80,25 @@ def is_sum_of_products(fold: ex.Reduce) -> bool:
     inside = [n for n in ex.walk([fold.body]) if not isinstance(n, ex.Window | ex.Pixel | ex.Argument | ex.Constant)]
     moving = (ex.Slice, ex.Reshape, ex.Broadcast, ex.Transpose)
     operators = [n for n in inside if not isinstance(n, moving)]
-    known = all(isinstance(n, ex.Elementwise) and n.operator in ("multiply", "square", "cast") for n in operators)
-    return fold.operation == "add" and fold.where is None and known and len(operators) <= 3
+    # A sum of those that count selects them.
+    linear = ("multiply", "square", "cast", "select", "absolute")
+    known = all(isinstance(n, ex.Elementwise) and n.operator in linear for n in operators)
+    return fold.operation == "add" and known and len(operators) <= 3
 
 
-def _registers(node: ex.Node, lanes: int, target: Target) -> int:
-    return max(1, math.ceil(lanes * _element_bytes(node) / target.vector_bytes))
+def _registers(width: int, lanes: int, target: Target) -> int:
+    return max(1, math.ceil(lanes * width / target.vector_bytes))
 
 
-def _element_bytes(node: ex.Node) -> int:
-    """Bytes of an element in a register; a mask is as wide as what it was made of."""
-    if node.dtype.kind == "b":
-        return max((_element_bytes(child) for child in node.children), default=1)
-    return register_dtype(node.dtype).itemsize
+def _element_bytes(outputs: Sequence[ex.Node]) -> dict[int, int]:
+    """Bytes of each node's elements in a register; a mask is as wide as what it was made of."""
+    found: dict[int, int] = {}
+    for node in ex.walk(outputs):
+        if node.dtype.kind == "b":
+            found[id(node)] = max((found[id(child)] for child in node.children), default=1)
+        else:
+            found[id(node)] = register_dtype(node.dtype).itemsize
+    return found
 
 
 def _instructions(node: ex.Node) -> float:
@@ -102,29 +109,36 @@ def _instructions(node: ex.Node) -> float:
         return 0.5 * node.size
     if isinstance(node, ex.Sort):
         extent = node.shape[node.axis]
+        if node.runs > 1 and extent <= 121:
+            columns = extent // node.runs
+            network = column_selection_network(columns, node.runs, (extent // 2,))[1]
+            return node.size / extent * network.operations
         if extent <= 121:
             return node.size / extent * selection_network(extent, (extent // 2,)).operations
         return node.size * node.dtype.itemsize * 16
     if isinstance(node, ex.ArgReduce):
         return 5.0 * node.body.size
-    if isinstance(node, ex.Reduce):
+    if isinstance(node, ex.Reduce | ex.Scan):
         return node.body.size
     return 0.0
 
 
-def _best_lanes(nodes: Sequence[ex.Node], target: Target) -> int:
+def _best_lanes(nodes: Sequence[ex.Node], widths: dict[int, int], target: Target) -> int:
     """Lanes for which the instructions per output are fewest; among equals the fewest lanes.
 
-    What most instructions work on should fill at most two registers: more would only be spilled.
+    What most instructions work on should fill at most two registers, and what is sorted, of which much is held at once,
+    one: more would only be spilled.
     """
     weight: Counter[int] = Counter()
     for node in nodes:
-        weight[_element_bytes(node)] += round(100 * _instructions(node) / max(1, node.size)) * max(1, node.size)
+        weight[widths[id(node)]] += round(100 * _instructions(node) / max(1, node.size)) * max(1, node.size)
     main = max((size for size, w in weight.items() if w >= 0.3 * weight.total()), default=8)
+    ordered = max((widths[id(n)] for n in nodes if isinstance(n, ex.Sort)), default=1)
     best, lowest = target.vector_bytes // 8, math.inf
     for size in (8, 4, 2, 1):
         lanes = target.vector_bytes // size
-        total = sum(_instructions(n) * _registers(n, lanes, target) for n in nodes) / lanes
-        if total < lowest * 0.999 and lanes * main <= 2 * target.vector_bytes:
+        total = sum(_instructions(n) * _registers(widths[id(n)], lanes, target) for n in nodes) / lanes
+        fits = lanes * main <= 2 * target.vector_bytes and lanes * ordered <= target.vector_bytes
+        if total < lowest * 0.999 and fits:
             best, lowest = lanes, total
     return best

@@ -5,7 +5,8 @@ take nodes and give nodes, with the signature semantics of the NumPy functions w
 ... where the plain name is a builtin).
 """
 
-from kernelscape.reductions.folds import FOLDS, Fold, count, fold, normalized_axes, number
+from kernelscape.reductions.distributions import LARGEST_SCAN, entropy, majority, skew, variety
+from kernelscape.reductions.folds import FOLDS, Fold, count, counter, fold, normalized_axes, number
 from kernelscape.reductions.products import (
     contract,
     correlation,
@@ -43,6 +44,7 @@ from kernelscape.reductions.statistics import (
 
 __all__ = [
     "FOLDS",
+    "LARGEST_SCAN",
     "METHODS",
     "Fold",
     "all_",
@@ -54,14 +56,17 @@ __all__ = [
     "correlation",
     "count",
     "count_nonzero",
+    "counter",
     "covariance",
     "cumulative",
     "diagonal",
     "diff",
     "dot",
+    "entropy",
     "fold",
     "fraction",
     "inner",
+    "majority",
     "matmul",
     "max_",
     "mean",
@@ -75,6 +80,7 @@ __all__ = [
     "ptp",
     "quantile",
     "quantile_at",
+    "skew",
     "sorted_",
     "std",
     "sum_",
@@ -82,5 +88,6 @@ __all__ = [
     "tensordot",
     "trace",
     "var",
+    "variety",
     "vdot",
 ]

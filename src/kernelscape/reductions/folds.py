@@ -183,12 +183,22 @@ def counting(body: Node, where: Node | None, missing: bool) -> Node | None:
 
 
 def count(body: Node, axes: tuple[int, ...], where: Node | None, missing: bool, dtype: DType = INT64) -> Node:
-    """How many elements along `axes` count: a constant when that is known beforehand."""
+    """How many elements along `axes` count, in a `dtype` that holds it: a constant when that is known beforehand."""
     mask = counting(body, where, missing)
     if mask is None:
         return number(math.prod(body.shape[a] for a in axes), dtype)
-    total = reduce("add", cast(broadcast(mask, body.shape), INT64), axes)
+    small = counter(body.dtype, math.prod(body.shape[a] for a in axes))
+    total = reduce("add", cast(broadcast(mask, body.shape), small), axes)
     return cast(total, dtype)
+
+
+def counter(dtype: DType, most: int) -> DType:
+    """A dtype in which to count up to `most` elements: as wide as these, so that as many fit into a vector, if it can.
+
+    Only what is a truth value may be counted in it: sums of data have the dtypes of NumPy.
+    """
+    width = 4 if dtype == np.float16 else dtype.itemsize
+    return next(np.dtype(f"i{n}") for n in (1, 2, 4, 8) if width <= n and most < 1 << (8 * n - 1))
 
 
 def fold(

@@ -11,8 +11,9 @@ an engine that sorts with an unordered flag has it for nothing, and the `Sort` i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy as np
 from kernelscape.errors import unknown_name
 from kernelscape.expression import (
     INT64,
+    Constant,
     DType,
     Node,
     Shape,
@@ -47,9 +49,11 @@ from kernelscape.reductions.folds import (
 from kernelscape.reductions.statistics import F16, F32, F64, Axis
 
 Rank = tuple[Node, Node, Node]
+LARGEST_CLIMB = 256
+"""Elements up to which a Sort says how the wanted rank depends on their number."""
 
 
-def _line(body: Node, axes: tuple[int, ...], where: Node | None) -> tuple[Node, Node | None]:
+def line_of(body: Node, axes: tuple[int, ...], where: Node | None) -> tuple[Node, Node | None]:
     """The reduced axes flattened into one, which comes last."""
     where = None if where is None else broadcast(where, body.shape)
     rest = tuple(i for i in range(body.ndim) if i not in axes)
@@ -61,7 +65,7 @@ def _line(body: Node, axes: tuple[int, ...], where: Node | None) -> tuple[Node, 
     return flat(body), None if where is None else flat(where)
 
 
-def _nan_checked(result: Node, line: Node, mask: Node | None, omits: bool = False) -> Node:
+def nan_checked(result: Node, line: Node, mask: Node | None, omits: bool = False) -> Node:
     """NaN where the line holds one, unless the mask `omits` them."""
     if line.dtype.kind != "f" or omits:
         return result
@@ -69,11 +73,26 @@ def _nan_checked(result: Node, line: Node, mask: Node | None, omits: bool = Fals
     return choose(unordered, number(math.nan, result.dtype), result)
 
 
-def _nan_if_empty(result: Node, elements: Node, mask: Node | None) -> Node:
+def nan_if_empty(result: Node, elements: Node, mask: Node | None) -> Node:
     """NaN where a selection is empty; where samples are missing the result is invalid already."""
     if mask is None or result.dtype.kind != "f":
         return result
-    return choose(compare("equal", elements, number(0, INT64)), number(math.nan, result.dtype), result)
+    return choose(compare("equal", elements, number(0, elements.dtype)), number(math.nan, result.dtype), result)
+
+
+def _index_dtype(extent: int) -> DType:
+    """A narrow dtype for numbers of elements, for lanes as narrow."""
+    return np.dtype(np.int16) if extent < 2**15 else INT64
+
+
+def _climb(ranks: Sequence[int]) -> int | None:
+    """The fact `climb` of a Sort: where the lower wanted rank among 1, 2, ... elements goes up; None where it jumps."""
+    if not 0 < len(ranks) <= LARGEST_CLIMB or ranks[0] != 0:
+        return None
+    steps = [after - before for before, after in pairwise(ranks)]
+    if not set(steps) <= {0, 1}:
+        return None
+    return sum(1 << n for n, step in enumerate(steps, 1) if step)
 
 
 def sorted_(body: Node, axis: int | None = -1, where: Node | None = None) -> Node:
@@ -99,23 +118,25 @@ def median(
     `omits` says that `where` leaves NaN out, so that there is none to look for.
     """
     axes = normalized_axes(axis, body.ndim)
-    line, mask = _line(body, axes, where)
+    line, mask = line_of(body, axes, where)
     last = line.ndim - 1
     dtype = F64 if body.dtype.kind in "biu" else body.dtype
-    ordered, extent = sort(line, last, mask, numbers=mask is None), line.shape[last]
+    extent, known = line.shape[last], mask is None and not missing
+    climb = None if known else _climb([(n - 1) >> 1 for n in range(1, extent + 1)])
+    ordered = sort(line, last, mask, numbers=mask is None, climb=climb)
     if not extent:
         result = broadcast(number(math.nan, dtype), line.shape[:-1])
-    elif mask is None and not missing:
+    elif known:
         middle = [pick(ordered, last, rank) for rank in sorted({(extent - 1) // 2, extent // 2})]
         result = cast(middle[0], dtype) if extent % 2 else _halfway(middle[0], middle[1], dtype)
     else:
-        elements = count(line, (last,), mask, missing)
-        one = number(1, INT64)
-        upper = take(ordered, last, binary("right_shift", elements, one))
-        lower = take(ordered, last, binary("right_shift", binary("subtract", elements, one), one))
-        odd = compare("not_equal", binary("bitwise_and", elements, one), number(0, INT64))
-        result = _nan_if_empty(choose(odd, cast(upper, dtype), _halfway(lower, upper, dtype)), elements, mask)
-    return kept(_nan_checked(result, line, mask, omits), body.shape, axes, keepdims)
+        elements = count(line, (last,), mask, missing, _index_dtype(extent))
+        one = number(1, elements.dtype)
+        index = binary("right_shift", binary("subtract", elements, one), one)
+        lower, upper = take(ordered, last, index), take(ordered, last, binary("add", index, one))
+        odd = compare("not_equal", binary("bitwise_and", elements, one), number(0, elements.dtype))
+        result = nan_if_empty(choose(odd, cast(lower, dtype), _halfway(lower, upper, dtype)), elements, mask)
+    return kept(nan_checked(result, line, mask, omits), body.shape, axes, keepdims)
 
 
 def _halfway(lower: Node, upper: Node, dtype: DType) -> Node:
@@ -137,6 +158,8 @@ _CONTINUOUS: dict[str, tuple[float, float]] = {
 }
 # Methods between the two neighbours of (n - 1) q, by the operator that rounds that position.
 _DISCRETE: dict[str, str] = {"lower": "floor", "higher": "ceil", "nearest": "rint"}
+
+_ROUNDING: dict[str, Callable[[float], float]] = {"floor": math.floor, "ceil": math.ceil, "rint": round}
 
 METHODS: tuple[str, ...] = ("linear", "midpoint", *_DISCRETE, *_CONTINUOUS)
 
@@ -174,15 +197,18 @@ def quantile(
         span = "[0, 1]" if scale == 1.0 else f"[0, {scale:g}]"
         raise ValueError(f"q must lie in {span}, got {q!r}")
     axes = normalized_axes(axis, body.ndim)
-    line, mask = _line(body, axes, where)
-    ordered = sort(line, line.ndim - 1, mask, numbers=mask is None)
-    elements = count(line, (line.ndim - 1,), mask, missing) if mask is not None or missing else None
+    line, mask = line_of(body, axes, where)
+    elements, extent = None, line.shape[-1]
+    if mask is not None or missing:
+        elements = count(line, (line.ndim - 1,), mask, missing, _index_dtype(extent))
     parts = []
     for fraction in fractions.ravel():
+        climb = None if elements is None else _climb(_ranks(extent, float(fraction), method))
+        ordered = sort(line, line.ndim - 1, mask, numbers=mask is None, climb=climb)
         value = _quantile_of(ordered, float(fraction), method, dtype, elements)
         if elements is not None:
-            value = _nan_if_empty(value, elements, mask)
-        parts.append(kept(_nan_checked(value, line, mask, omits), body.shape, axes, keepdims))
+            value = nan_if_empty(value, elements, mask)
+        parts.append(kept(nan_checked(value, line, mask, omits), body.shape, axes, keepdims))
     return _stacked(parts, fractions.shape)
 
 
@@ -205,7 +231,7 @@ def quantile_at(
 ) -> Node:
     """A quantile whose fraction in [0, 1] is data: a float64 node of shape ()."""
     axes = normalized_axes(axis, body.ndim)
-    line, mask = _line(body, axes, where)
+    line, mask = line_of(body, axes, where)
     elements = count(line, (line.ndim - 1,), mask, missing)
     dtype = quantile_dtype(body.dtype, False, False, method)
     value = _between(
@@ -214,7 +240,7 @@ def quantile_at(
         method,
         dtype,
     )
-    return _nan_checked(_nan_if_empty(value, elements, mask), line, mask, omits)
+    return nan_checked(nan_if_empty(value, elements, mask), line, mask, omits)
 
 
 def _quantile_of(ordered: Node, fraction: float, method: str, dtype: DType, elements: Node | None) -> Node:
@@ -247,31 +273,51 @@ def _position(extent: int, fraction: float, method: str) -> float:
     position = (extent - 1) * fraction
     if method == "midpoint":
         return 0.5 * (math.floor(position) + math.ceil(position))
-    rounding: dict[str, Callable[[float], float]] = {"floor": math.floor, "ceil": math.ceil, "rint": round}
-    return rounding[_DISCRETE[method]](position) if method in _DISCRETE else position
+    return _ROUNDING[_DISCRETE[method]](position) if method in _DISCRETE else position
+
+
+def _ranks(extent: int, fraction: float, method: str) -> list[int]:
+    """The lower neighbour's rank among 1 to `extent` elements, as `_computed_rank` finds it."""
+    if extent > LARGEST_CLIMB:
+        return []
+    found = []
+    for n in range(1, extent + 1):
+        if method in _CONTINUOUS:
+            alpha, beta = _CONTINUOUS[method]
+            position = n * fraction + (alpha + fraction * (1 - alpha - beta)) - 1
+        else:
+            position = (n - 1) * fraction
+            if method in _DISCRETE:
+                position = _ROUNDING[_DISCRETE[method]](position)
+        found.append(math.floor(min(max(position, 0.0), n - 1.0)))
+    return found
 
 
 def _computed_rank(elements: Node, fraction: Node, method: str) -> Rank:
     """Indices of both neighbours (int64) and the weight of the upper one (float64), from a count that is data."""
-    n = cast(elements, F64)
     one, zero = number(1.0, F64), number(0.0, F64)
-    last = binary("maximum", binary("subtract", n, one), zero)
+    before = binary("subtract", elements, number(1, elements.dtype))
+    last = cast(binary("maximum", before, number(0, elements.dtype)), F64)
     if method in _CONTINUOUS:
         alpha, beta = _CONTINUOUS[method]
         slope = binary("multiply", fraction, number(1 - alpha - beta, F64))
         offset = binary("add", number(alpha, F64), slope)
-        position = binary("subtract", binary("add", binary("multiply", n, fraction), offset), one)
+        position = binary("add", binary("multiply", cast(elements, F64), fraction), offset)
+        position = binary("subtract", position, one)
     else:
         position = binary("multiply", last, fraction)
         if method in _DISCRETE:
             position = elementwise(_DISCRETE[method], F64, position)
-    position = binary("minimum", binary("maximum", position, zero), last)
+    if method in _CONTINUOUS or not isinstance(fraction, Constant):
+        # A fraction that is known lies between 0 and 1.
+        position = binary("minimum", binary("maximum", position, zero), last)
     low = elementwise("floor", F64, position)
     weight = binary("subtract", position, low)
     if method == "midpoint":
         weight = choose(compare("greater", weight, zero), number(0.5, F64), zero)
-    high = binary("minimum", binary("add", low, one), last)
-    return cast(low, INT64), cast(high, INT64), weight
+    # Behind the last one nothing is looked at, since the weight is 0 there.
+    index = cast(low, INT64)
+    return index, binary("add", index, number(1, INT64)), weight
 
 
 def _between(ordered: Node, low: Node, high: Node, weight: Node, method: str, dtype: DType) -> Node:

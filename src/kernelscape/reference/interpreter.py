@@ -161,6 +161,8 @@ def _reduce(node: Any, children: list[Value], chunk: Chunk) -> Value:
     counted = _counted(body, where)
     used = None if counted is None else _elements(counted, node.axes)
     data = _fold(node.operation, elements, used).astype(register_dtype(node.dtype))
+    if where is not None and node.operation == "add" and data.dtype.kind == "f":
+        data = data + 0.0  # as in NumPy, a sum of what is selected begins with +0
     if used is None and len(elements):
         return Value(data)
     empty = len(elements) == 0
@@ -242,6 +244,16 @@ def _sort(node: Any, children: list[Value], chunk: Chunk) -> Value:
     order = np.lexsort(keys, axis=axis)
     flags = None if counted is None else np.take_along_axis(counted, order, axis)
     return Value(np.take_along_axis(data, order, axis), flags)
+
+
+def _scan(node: Any, children: list[Value], chunk: Chunk) -> Value:
+    """A running fold; an element is valid where all those are that it was made of."""
+    body, axis = children[0], node.axis + 1
+    data, flags = body.data.copy(), body.flags
+    along = np.moveaxis(data, axis, 0)
+    for i in range(1, len(along)):
+        along[i] = OPERATORS[node.operation](along[i - 1], along[i])
+    return Value(data, None if flags is None else np.logical_and.accumulate(flags, axis=axis))
 
 
 def _take(node: Any, children: list[Value], chunk: Chunk) -> Value:
@@ -327,6 +339,7 @@ _MEANING: Mapping[type[Node], Callable[[Any, list[Value], Chunk], Value]] = {
     ex.Reduce: _reduce,
     ex.ArgReduce: _arg_reduce,
     ex.Sort: _sort,
+    ex.Scan: _scan,
     ex.Take: _take,
     ex.Slice: _rearranged(_slice),
     ex.Reshape: _rearranged(_reshape),

@@ -25,6 +25,7 @@ from kernelscape.expression import Node, Shape
 from kernelscape.geometry import Job, window_offsets
 from kernelscape.reference.interpreter import identity
 from kernelscape.reference.samples import Samples, largest_window, may_miss_samples
+from kernelscape.rewrite import always_valid
 
 _NONE: frozenset[Hashable] = frozenset()
 
@@ -55,7 +56,9 @@ def can_be_invalid(job: Job) -> bool:
     if largest is not None and windows[largest].sum() < job.min_count:
         return True
     known: dict[int, _Facts] = {}
-    for node in ex.walk(job.outputs):
+    nodes = list(ex.walk(job.outputs))
+    filled = always_valid(nodes)
+    for node in nodes:
         children = [known[id(child)] for child in node.children]
         if isinstance(node, ex.Window):
             # Windows with samples at the same offsets have the same flags.
@@ -63,6 +66,8 @@ def can_be_invalid(job: Job) -> bool:
                 {("window", node.shape, window_offsets(job.inputs[node.input]).tobytes())}
             )
             certain = windows[node.input].reshape(node.shape)
+        elif id(node) in filled:
+            certain, atoms = _leaf(node, children)
         else:
             certain, atoms = _RULES.get(type(node), _leaf)(node, children)
         known[id(node)] = _Facts(certain, _NONE if certain.all() else atoms)
@@ -130,6 +135,10 @@ def _sort(node: Any, children: list[_Facts]) -> tuple[BoolArray, frozenset[Hasha
     return np.flip(np.sort(children[0].certain, axis=node.axis), node.axis), _opaque(node)
 
 
+def _scan(node: Any, children: list[_Facts]) -> tuple[BoolArray, frozenset[Hashable]]:
+    return np.logical_and.accumulate(children[0].certain, axis=node.axis), _opaque(node)
+
+
 def _take(node: Any, children: list[_Facts]) -> tuple[BoolArray, frozenset[Hashable]]:
     body, index = children
     lifted = np.broadcast_to(index.certain, node.shape)
@@ -162,6 +171,7 @@ _RULES: Mapping[type[Node], Callable[[Any, list[_Facts]], tuple[BoolArray, froze
     ex.Reduce: _reduce,
     ex.ArgReduce: _reduce,
     ex.Sort: _sort,
+    ex.Scan: _scan,
     ex.Take: _take,
     ex.Slice: _rearranged(lambda node, array: array[_region(node, node.shape)]),
     ex.Reshape: _rearranged(lambda node, array: array.reshape(node.shape)),

@@ -63,7 +63,7 @@ class Samples:
 
     def always_present(self, source: Input) -> BoolArray:
         """For each sample, whether its own window has it at every output."""
-        present = np.ones(len(self.taps), np.bool_)
+        present = np.full(len(self.taps), not source.has_gaps, np.bool_)
         for axis, inside in enumerate(self.inside):
             if MODES[source.axes[axis].mode].outside is Outside.MISSING:
                 present &= np.asarray(inside.all(axis=0))[self.taps[:, axis]]
@@ -84,8 +84,8 @@ def _partners(job: Job, number: int) -> tuple[tuple[int, IndexArray, IndexArray]
 
 
 def may_miss_samples(source: Input) -> bool:
-    """Whether some window of the input can have samples that do not exist."""
-    return any(MODES[axis.mode].outside is Outside.MISSING for axis in source.axes)
+    """Whether some window of the input can have samples that do not count."""
+    return source.has_gaps or any(MODES[axis.mode].outside is Outside.MISSING for axis in source.axes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,9 @@ class Chunk:
 
     def window(self, number: int) -> Value:
         """Samples and flags of an input, in shape ``(positions, samples)``."""
+        return Value(self._samples_of(number), self.flags(number))
+
+    def _samples_of(self, number: int) -> Array:
         source, array, where = self.job.inputs[number], self.arrays[number], self.samples[number]
         batch = len(self.job.batch)
         outer = tuple(c[:, None] for c in self.coordinates[:batch])
@@ -117,7 +120,7 @@ class Chunk:
         data = load(array[(*outer, *inner, *own)], source.dtype)
         if constant.any():
             data = np.where(constant, held_number(source.cval, source.dtype), data)
-        return Value(data, self.flags(number))
+        return data
 
     def pixel(self, number: int) -> Array:
         """What a map has at the anchors."""
@@ -146,6 +149,10 @@ class Chunk:
         for axis, c in enumerate(self.coordinates[len(self.job.batch) :]):
             if MODES[source.axes[axis].mode].outside is Outside.MISSING:
                 flags &= where.inside[axis][c[:, None], where.taps[:, axis]]
+        for mask in source.masks:
+            flags &= self._samples_of(mask).astype(np.bool_)
+        if source.omits_nan:
+            flags &= ~np.isnan(self._samples_of(number))
         return flags
 
     def enough_samples(self) -> BoolArray | None:

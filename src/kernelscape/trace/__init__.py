@@ -10,12 +10,28 @@ from kernelscape.trace import choosing as _choosing
 from kernelscape.trace import matrices as _matrices
 from kernelscape.trace import shaping as _shaping
 from kernelscape.trace import statistics as _statistics
+from kernelscape.trace.distributions import entropy, majority, skew, variety
 from kernelscape.trace.guard import Guard
 from kernelscape.trace.recorder import Captured
 from kernelscape.trace.run import Parameter, Trace, trace
 from kernelscape.trace.value import Selected, Traced
 from kernelscape.trace.windows import count, own_arrays, valid
 
-__all__ = ["Captured", "Guard", "Parameter", "Selected", "Trace", "Traced", "count", "own_arrays", "trace", "valid"]
+__all__ = [
+    "Captured",
+    "Guard",
+    "Parameter",
+    "Selected",
+    "Trace",
+    "Traced",
+    "count",
+    "entropy",
+    "majority",
+    "own_arrays",
+    "skew",
+    "trace",
+    "valid",
+    "variety",
+]
 
 del _algebra, _choosing, _matrices, _shaping, _statistics

@@ -52,6 +52,8 @@ def valid(w: Any) -> Any:
     if isinstance(w, Value):
         if w._mask is not None:
             raise selected_misused()
+        if isinstance(w._node, expression.Window) and not w._recorder.missing:
+            return wrap(w._recorder, expression.broadcast(expression.constant(True, expression.BOOL), w._node.shape))
         return wrap(w._recorder, expression.valid(w._node))
     return ~np.ma.getmaskarray(w) if isinstance(w, np.ma.MaskedArray) else np.ones(np.shape(w), np.bool_)
 

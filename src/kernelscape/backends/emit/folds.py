@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from kernelscape import expression as ex
+from kernelscape.backends.emit.ahead import ask_ahead
 from kernelscape.backends.emit.doubts import Doubts
 from kernelscape.backends.emit.held import Held
 from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Position, as_value, project
 from kernelscape.backends.ir import I64, Type, Value, constant
 from kernelscape.backends.vector_math import fused
-from kernelscape.loops import Y
+from kernelscape.loops import X, Y
 from kernelscape.reductions import FOLDS
 
 UNROLL_LIMIT = 900
@@ -30,6 +31,8 @@ UNPACK_LIMIT = 1200
 """The same where elements of arrays at each position have to be taken apart."""
 LOOP_LIMIT = 120
 """Instructions of the unrolled part of a loop over taps."""
+MOST_PHASES = 8
+"""Phases of a row up to which such a loop is unrolled so that it knows the phase of each tap."""
 
 Indices = tuple[Position, ...]
 Slot = tuple[ex.Reduce, Lane]
@@ -42,6 +45,8 @@ class Folds:
     def __init__(self, emitter: Emitter) -> None:
         self.emitter, self.builder, self.stage = emitter, emitter.builder, emitter.stage
         self._groups, self._held = _siblings(emitter), Held(emitter)
+        phases = math.lcm(*(i.phases for i in self.stage.inputs))
+        self._unit = phases if phases <= MOST_PHASES else 1
         emitter.add_rules({ex.Reduce: self._reduce, ex.ArgReduce: self._arg_reduce})
 
     # -- reductions --------------------------------------------------------------------------------------------------
@@ -213,13 +218,14 @@ class Folds:
         """Loops over source rows: each is loaded once, and every output row of the tile takes what it needs of it.
 
         Output row t has its tap i in source row ``i + shift * t``. Source rows that concern the same output rows are a
-        loop, or written out where there is one. Each output row still meets its taps in their own order.
+        loop, or written out where there is one. Each output row still meets its taps in their own order. The first of a
+        run of rows is `known`.
         """
         shape, rows = slots[0][0].body.shape, self.stage.rows
         before, behind = shape[:axis], shape[axis + 1 :]
         cost = self._step_cost(slots)
 
-        def one_row(head: Indices, row: Position, active: set[int], state: list[Element]) -> list[Element]:
+        def one_row(head: Indices, row: Position, known: int, active: set[int], state: list[Element]) -> list[Element]:
             taken = {t: self.emitter.affine(row, 1, -shift * t) for t in active}
 
             def step(tail: Indices, state: list[Element]) -> list[Element]:
@@ -229,19 +235,22 @@ class Folds:
                 ]
 
             self.builder.fence()
+            if known >= shape[axis] - shift and X in self.stage.roles[axis + 1 :]:
+                t = max(active)
+                ask_ahead(self.emitter, shape, (*head, taken[t], *(0 for _ in behind)), t)
             return self._nest(behind, state, step, cost)
 
         def all_rows(head: Indices, state: list[Element]) -> list[Element]:
             for start, stop, active in _row_runs(shape[axis], rows, shift):
                 if stop == start + 1:
-                    state = one_row(head, start, active, state)
+                    state = one_row(head, start, start, active, state)
                 else:
                     state = many_rows(head, start, stop, active, state)
             return state
 
         def many_rows(head: Indices, start: int, stop: int, active: set[int], state: list[Element]) -> list[Element]:
             def body(row: Value, carried: list[Value]) -> list[Value]:
-                return _pack(one_row(head, row, active, _unpack(carried, state)), state)
+                return _pack(one_row(head, row, start, active, _unpack(carried, state)), state)
 
             first, end = constant(I64, start), constant(I64, stop)
             return _unpack(self.builder.loop(first, end, 1, _pack(state, state), body, never_empty=True), state)
@@ -262,10 +271,11 @@ class Folds:
         """One step of the fold."""
         first = so_far is None
         state = Element(self._identity(node), None) if so_far is None else so_far
-        if self._is_product(node):
+        products, chosen_by = self._products(node)
+        if products is not None:
             a, b = (
-                self.emitter.operand(node.body, f, project(place, f.shape, node.body.shape), lane)
-                for f in _factors(node.body)
+                self.emitter.operand(node, f, project(place, f.shape, products.shape), lane)
+                for f in _factors(products)
             )
             new = fused(self.builder, self.emitter.target, a.value, b.value, state.value)
             valid = self.emitter.both(a.flag, b.flag)
@@ -274,6 +284,9 @@ class Folds:
             valid = element.flag
             new = element.value if first else self._combine(node, state.value, element.value)
         counts = valid
+        if chosen_by is not None:
+            condition = self.emitter.operand(node, chosen_by, project(place, chosen_by.shape, node.body.shape), lane)
+            counts = self.emitter.both(counts, condition.value)
         if node.where is not None:
             chosen = self.emitter.operand(node, node.where, place, lane)
             counts = self.emitter.both(self.emitter.both(valid, chosen.value), chosen.flag)
@@ -312,14 +325,18 @@ class Folds:
             return None
         return this if so_far is None else self.builder.binary("or", so_far, this)
 
-    def _is_product(self, node: ex.Reduce) -> bool:
-        body = node.body
-        return (
-            node.operation == "add"
-            and isinstance(body, ex.Elementwise)
-            and body.operator in ("multiply", "square")
-            and body.dtype.kind == "f"
-        )
+    def _products(self, node: ex.Reduce) -> tuple[ex.Elementwise | None, ex.Node | None]:
+        """The products that a sum fuses, and the condition under which each is added; None: always."""
+        body, condition = node.body, None
+        if isinstance(body, ex.Elementwise) and body.operator == "select" and not self.emitter.masked:
+            test, product, rest = body.operands
+            # What is not chosen is the -0.0 that changes no sum.
+            if _is_negative_zero(rest) and product.shape == body.shape:
+                body, condition = product, test
+        is_product = isinstance(body, ex.Elementwise) and body.operator in ("multiply", "square")
+        if node.operation != "add" or not isinstance(body, ex.Elementwise) or not is_product or body.dtype.kind != "f":
+            return None, None
+        return body, condition
 
     def _combine(self, node: ex.Reduce, a: Value, b: Value) -> Value:
         if self._is_extremum(node):
@@ -352,11 +369,14 @@ class Folds:
                 return list(step(taps, state))
             extent = extents[len(taps)]
             inner = len(taps) == len(extents) - 1
-            group = max(1, min(extent, LOOP_LIMIT // max(cost, 1))) if inner else 1
+            group = self._group(extent, cost) if inner else 1
             whole = extent - extent % group
+            # Under a stride along x groups are numbered, so that the phase of each tap in a group is known.
+            step_by = 1 if inner and self._unit > 1 else group
 
-            def body(place: Value, carried: list[Value]) -> list[Value]:
+            def body(number: Value, carried: list[Value]) -> list[Value]:
                 now = _unpack(carried, state)
+                place = number if step_by == group else self.emitter.multiple(number, group)
                 for k in range(group):
                     now = run((*taps, self.emitter.affine(place, 1, k)), now)
                 return _pack(now, state)
@@ -365,14 +385,19 @@ class Folds:
                 for k in range(whole):
                     state = run((*taps, k), state)
             else:
-                stop = constant(I64, whole)
-                carried = self.builder.loop(constant(I64, 0), stop, group, _pack(state, state), body, never_empty=True)
+                stop, initial = constant(I64, whole // group * step_by), _pack(state, state)
+                carried = self.builder.loop(constant(I64, 0), stop, step_by, initial, body, never_empty=True)
                 state = _unpack(carried, state)
             for k in range(whole, extent):
                 state = run((*taps, k), state)
             return state
 
         return run((), state)
+
+    def _group(self, extent: int, cost: int) -> int:
+        """Taps of one turn of the innermost loop: under a stride along x as many as rows have phases, or more."""
+        group = max(1, LOOP_LIMIT // max(cost, 1))
+        return min(extent, group if self._unit == 1 else max(self._unit, group // self._unit * self._unit))
 
     # -- positions of extrema ----------------------------------------------------------------------------------------
 
@@ -459,6 +484,10 @@ def _siblings(emitter: Emitter) -> dict[int, list[ex.Reduce]]:
 def _all_steps(bodies: Sequence[ex.Node]) -> int:
     """Steps of a fold and of those inside it together."""
     return max(n.size for n in ex.walk(bodies))
+
+
+def _is_negative_zero(node: ex.Node) -> bool:
+    return isinstance(node, ex.Constant) and node.value == 0 and math.copysign(1.0, node.value) < 0
 
 
 def _factors(body: ex.Node) -> tuple[ex.Node, ex.Node]:

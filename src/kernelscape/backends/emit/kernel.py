@@ -31,6 +31,7 @@ from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.folds import Folds
 from kernelscape.backends.emit.maps import Maps
 from kernelscape.backends.emit.order import Order
+from kernelscape.backends.emit.scans import Scans
 from kernelscape.backends.emit.selected import Selected, old_bits
 from kernelscape.backends.emit.shapes import Shapes
 from kernelscape.backends.emit.values import Emitter, Frame, Index, Lane, report
@@ -53,6 +54,9 @@ ARGUMENTS = (
     ("count", I64),
 )
 
+MOST_STEPS = 60
+"""Nodes one behind the other that are emitted by recursion, each of which takes several of Python's frames."""
+
 
 def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) -> str:
     """The module of a stage, with one function ``kernel``."""
@@ -66,7 +70,7 @@ def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) ->
     def emitter_at(x: Value, shown: Stage) -> Emitter:
         emitter = Emitter(module, builder, shown, target, Frame(x=x, **words), masked)
         # In this order: `Order` leaves to `Shapes` what it does not take from sorted samples.
-        for rules in (Maps, Folds, Shapes, Order):
+        for rules in (Maps, Folds, Shapes, Scans, Order):
             rules(emitter)
         return emitter
 
@@ -108,8 +112,11 @@ def _column_pass(builder: Builder, stage: Stage, count: Value, emitter_at: Calla
 def _write_outputs(emitter: Emitter) -> None:
     stage = emitter.stage
     met: list[tuple[Value, Lane]] = []
+    chains = _long_chains(stage.outputs)
     for t in range(stage.rows):
         for u in range(stage.vectors):
+            for node in chains:
+                emitter.element(node, (), (t, u))
             for plane, (number, index) in enumerate(stage.planes()):
                 nan = _write(emitter, number, index, plane, (t, u))
                 if nan is not None:
@@ -118,6 +125,15 @@ def _write_outputs(emitter: Emitter) -> None:
         # One branch for the whole tile, since each would cut the code that the machine can overlap.
         any_of_all = reduce(partial(either, emitter.builder), (nan for nan, _ in met))
         emitter.builder.when(any_lane(emitter.builder, any_of_all), lambda: _note_nan(emitter, met))
+
+
+def _long_chains(outputs: Sequence[ex.Node]) -> list[ex.Node]:
+    """Scalars, from what they are made of on, where they follow from each other in more steps than recursion serves."""
+    nodes = list(ex.walk(outputs))
+    steps: dict[int, int] = {}
+    for node in nodes:
+        steps[id(node)] = 1 + max((steps[id(child)] for child in node.children), default=0)
+    return [n for n in nodes if not n.shape] if max(steps.values(), default=0) > MOST_STEPS else []
 
 
 def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: Lane) -> Value | None:
@@ -141,7 +157,7 @@ def _write(emitter: Emitter, number: int, index: Index, plane: int, lane: Lane) 
     nan = None
     if node.dtype.kind == "f" and output.kind in "iu":
         flag, nan = _nan_checked(emitter, checked, flag)
-    if flag is not None and holds(stage.invalid, output):
+    if flag is not None and stage.invalid is not None and holds(stage.invalid, output):
         type_ = operators.register_type(output, stage.lanes)
         value = builder.select(flag, value, constant(type_, _mark(stage.invalid, output)))
     stored = operators.to_memory(builder, emitter.target, value, output)
@@ -186,8 +202,10 @@ def _note_nan(emitter: Emitter, met: Sequence[tuple[Value, Lane]]) -> None:
         builder.when(seen, lambda: builder.store(constant(I64, 1), word))
 
 
-def holds(invalid: float, dtype: ex.DType) -> bool:
+def holds(invalid: float | None, dtype: ex.DType) -> bool:
     """Whether a dtype can say that an output is invalid; the friendly layer chose one that can where it must."""
+    if invalid is None:
+        return False
     return dtype.kind == "f" or (isfinite(invalid) and invalid == int(invalid))
 
 

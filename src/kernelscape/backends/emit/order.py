@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from kernelscape import expression as ex
 from kernelscape.backends import operators
@@ -28,13 +29,24 @@ SCRATCH_LIMIT = 1 << 19
 """Bytes of keys that are kept on the stack of a worker; above, the body is computed again at every turn."""
 
 
+class _Keys(NamedTuple):
+    """The keys of some elements: that of element i, the types of a key and of a number of keys, how many count."""
+
+    read: Callable[[Value], Value]
+    key: Type
+    counter: Type
+    total: Value | None
+
+
 class Order:
     """The rules of Sort, for one emitter, and of Take from a Sort."""
 
     def __init__(self, emitter: Emitter) -> None:
         self.emitter, self.builder = emitter, emitter.builder
         self._take_elsewhere = emitter.rule(ex.Take)
-        self._demand = _demanded(list(ex.walk(emitter.stage.outputs)))
+        nodes = list(ex.walk(emitter.stage.outputs))
+        self._demand = _demanded(nodes)
+        self._taken = {(id(n.body), id(n.index)) for n in nodes if isinstance(n, ex.Take)}
         emitter.add_rules({ex.Sort: self._sort, ex.Take: self._take})
         emitter.prepare = self.prepare
 
@@ -73,11 +85,10 @@ class Order:
         return {rank: Element(wire, None) for rank, wire in zip(ranks, wires, strict=True)}
 
     def _selection(self, node: ex.Sort, ranks: tuple[int, ...]) -> Network:
-        """The network that is short because its inputs are sorted columns, if they are."""
-        extent, body = node.shape[node.axis], node.body
-        if isinstance(body, ex.Reshape) and isinstance(body.body, ex.Column) and body.body.ndim == 2:
-            columns, rows = body.body.shape
-            return column_selection_network(columns, rows, ranks)[1]
+        """The network, which is short where its inputs are sorted runs."""
+        extent = node.shape[node.axis]
+        if node.runs > 1:
+            return column_selection_network(extent // node.runs, node.runs, ranks)[1]
         return sorting_network(extent) if len(ranks) == extent else selection_network(extent, ranks)
 
     def _input(self, node: ex.Sort, others: Index, place: Position, lane: Lane) -> Element:
@@ -160,8 +171,11 @@ class Order:
         body = node.body
         if not isinstance(body, ex.Sort) or body.axis != node.axis:
             return self._take_elsewhere(node, index, lane)
-        wanted = self.emitter.element(node.index, project(index, node.index.shape, node.shape), lane)
-        element = self._bisect_at(body, index, wanted.value, lane)
+        before = ex.one_less(node.index)
+        behind = before is not None and (id(body), id(before)) in self._taken
+        known = node.index if before is None or not behind else before
+        wanted = self.emitter.element(known, project(index, known.shape, node.shape), lane)
+        element = self._bisect_at(body, index, wanted.value, lane, behind=behind)
         return Element(element.value, self.emitter.both(element.flag, self._spread_flag(wanted.flag)))
 
     def _spread_flag(self, flag: Value | None) -> Value | None:
@@ -169,46 +183,72 @@ class Order:
 
     def _bisect(self, node: ex.Sort, others: Index, rank: Position, lane: Lane) -> Element:
         width = self.emitter.width(node)
-        wanted = self.builder.splat(as_value(rank), width)
-        if isinstance(rank, int):
-            wanted = constant(Type("i64", width), rank)
-        return self._bisect_at(node, others, wanted, lane)
+        if not isinstance(rank, int):
+            return self._bisect_at(node, others, self.builder.splat(rank, width), lane, behind=False)
+        # The element behind another one is found faster than one of which nothing is known.
+        behind = rank - 1 in self._demand.get(id(node), ())
+        wanted = constant(Type("i64", width), rank - behind)
+        return self._bisect_at(node, others, wanted, lane, behind=behind)
 
-    def _bisect_at(self, node: ex.Sort, others: Index, rank: Value, lane: Lane) -> Element:
-        """The element of a rank (clipped): bits of its key are found from the highest to the lowest."""
-        builder, emitter = self.builder, self.emitter
-        width, extent = max(emitter.width(node), rank.type.lanes), node.shape[node.axis]
-        rank = builder.splat(rank, width)
-        read, key, total = self._keys(node, others, lane, width)
-        counter = key.of("i16") if key.bits == 8 and extent > 255 else key
-        if counter.bits == 16 and extent > 65535:
-            counter = key.of("i32")
-        number = builder.convert("trunc", rank, Type("i32", width)) if rank.type.bits > 32 else rank
-        top = constant(number.type, extent - 1)
-        number = builder.intrinsic("smax", number.type, number, constant(number.type, 0))
-        number = builder.intrinsic("smin", number.type, number, top)
-        wanted = _resized(builder, builder.splat(number, width), counter)
+    def _bisect_at(self, node: ex.Sort, others: Index, rank: Value, lane: Lane, *, behind: bool) -> Element:
+        """The element of a rank (clipped), or the one behind it."""
+        builder = self.builder
+        width = max(self.emitter.width(node), rank.type.lanes)
+        lane = self.emitter.canonical_lane(node, lane)
+        keys = builder.remember(("keys", id(node), others, lane, width), lambda: self._keys(node, others, lane, width))
+        number = self._clipped(rank, node.shape[node.axis], width)
+        found = builder.remember(
+            ("ranked", id(node), others, lane, number), lambda: self._bisected(keys, node.shape[node.axis], number)
+        )
+        if behind:
+            number = self._clipped(builder.add(number, constant(number.type, 1)), node.shape[node.axis], width)
+            found = self._following(keys, node.shape[node.axis], found, number)
+        flag = None if keys.total is None else builder.icmp("sgt", keys.total, number)
+        return Element(self._from_key(found, node.dtype, width), flag)
+
+    def _clipped(self, rank: Value, extent: int, width: int) -> Value:
+        """A rank as i32, in as many lanes as keys have."""
+        builder, whole = self.builder, Type("i32", rank.type.lanes)
+        number = builder.convert("trunc" if rank.type.bits > 32 else "sext", rank, whole)
+        number = builder.intrinsic("smax", whole, number, constant(whole, 0))
+        number = builder.intrinsic("smin", whole, number, constant(whole, extent - 1))
+        return builder.splat(number, width)
+
+    def _bisected(self, keys: _Keys, extent: int, number: Value) -> Value:
+        """The key of a rank: its bits are found from the highest to the lowest."""
+        builder, key, counter = self.builder, keys.key, keys.counter
+        wanted = _resized(builder, number, counter)
 
         def bit(step: Value, carried: list[Value]) -> list[Value]:
             shift = builder.sub(constant(I64, key.bits - 1), step)
             one = builder.binary("shl", constant(I64, 1), shift)
-            mask = builder.splat(_resized(builder, one, Type(key.element)), width)
+            mask = builder.splat(_resized(builder, one, Type(key.element)), key.lanes)
             candidate = builder.binary("or", carried[0], mask)
-            below = self._count_below(read, counter, extent, candidate)
+            below = self._count_below(keys.read, counter, extent, candidate)
             keep = builder.icmp("ule", below, wanted)
             return [builder.select(keep, candidate, carried[0])]
 
         start, stop = constant(I64, 0), constant(I64, key.bits)
         (found,) = builder.loop(start, stop, 1, [constant(key, 0)], bit, never_empty=True)
-        value = self._from_key(found, node.dtype, width)
-        if total is None:
-            return Element(value, None)
-        return Element(value, builder.icmp("sgt", total, builder.splat(number, width)))
+        return found
 
-    def _keys(
-        self, node: ex.Sort, others: Index, lane: Lane, width: int
-    ) -> tuple[Callable[[Value], Value], Type, Value | None]:
-        """The key of element i, the type of keys, and how many elements count (None: all)."""
+    def _following(self, keys: _Keys, extent: int, found: Value, number: Value) -> Value:
+        """The key of a rank, when `found` is that of the rank before it: equal, or the smallest one above it."""
+        builder, key, counter = self.builder, keys.key, keys.counter
+
+        def step(place: Value, carried: list[Value]) -> list[Value]:
+            this = keys.read(place)
+            above = builder.icmp("ugt", this, found)
+            least = builder.intrinsic("umin", key, carried[1], builder.select(above, this, constant(key, -1)))
+            return [builder.sub(carried[0], builder.convert("sext", above, counter)), least]
+
+        state = [constant(counter, 0), constant(key, -1)]
+        above, least = builder.loop(constant(I64, 0), constant(I64, extent), 1, state, step, never_empty=True)
+        rest = builder.sub(constant(counter, extent), above)
+        return builder.select(builder.icmp("ugt", rest, _resized(builder, number, counter)), found, least)
+
+    def _keys(self, node: ex.Sort, others: Index, lane: Lane, width: int) -> _Keys:
+        """The keys of all elements, in memory where they fit."""
         builder, emitter, extent = self.builder, self.emitter, node.shape[node.axis]
         flagged = False
         key = self._key_type(node.dtype, width)
@@ -243,7 +283,10 @@ class Order:
                 return make(place)[0]
             return builder.load(key, builder.element_pointer(scratch, key.text, place))
 
-        return read, key, total if flagged else None
+        counter = key.of("i16") if key.bits == 8 and extent > 255 else key
+        if counter.bits == 16 and extent > 65535:
+            counter = key.of("i32")
+        return _Keys(read, key, counter, total if flagged else None)
 
     def _count_below(self, read: Callable[[Value], Value], counter: Type, extent: int, candidate: Value) -> Value:
         """How many elements lie below a candidate, in each lane."""

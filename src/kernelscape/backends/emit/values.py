@@ -22,6 +22,7 @@ from kernelscape.backends import operators
 from kernelscape.backends.ir import I1, I64, PTR, Bounds, Builder, Module, Type, Value, constant, vector_constant
 from kernelscape.loops import RowInput, Stage, X, Y
 from kernelscape.machine import Target
+from kernelscape.rewrite import always_valid
 from kernelscape.semantics import OPERATORS, register_dtype
 
 STORED_SIZE = 12
@@ -74,6 +75,7 @@ class Emitter:
         self.module, self.builder, self.stage, self.target = module, builder, stage, target
         self.frame, self.masked = frame, masked
         self._tables: dict[tuple[int, ...], Value] = {}
+        self._multiples: dict[Value, tuple[Value, int]] = {}
         self._storing = False
         self.prepare: Callable[[ex.Node, Lane], None] = lambda node, lane: None
         self.held: Known | None = None
@@ -87,6 +89,7 @@ class Emitter:
         self.windowless = _closed(nodes, lambda n: isinstance(n, ex.Window | ex.Column | ex.Valid))
         # Without missing samples, only what selects may leave nothing behind.
         self._always_valid = _closed(nodes, lambda n: getattr(n, "where", None) is not None)
+        self._certain = always_valid(nodes)
         self.add_rules(
             {
                 ex.Window: self._window,
@@ -101,6 +104,8 @@ class Emitter:
 
     def may_be_invalid(self, node: ex.Node) -> bool:
         """Whether elements of a node may carry a flag that is not set."""
+        if id(node) in self._certain:
+            return False
         return self.masked or id(node) not in self._always_valid
 
     def add_rules(self, rules: dict[type[ex.Node], Rule]) -> None:
@@ -234,6 +239,10 @@ class Emitter:
 
     def sample(self, number: int, tap: Index, lane: Lane, plane: Position | None = None) -> Element:
         """The sample of an input at a position of its window box; of `elements`, the tap's own, or the one given."""
+        value = self._loaded(number, tap, lane, plane)
+        return Element(value, self._sample_flag(number, tap, lane) if self.masked else None)
+
+    def _loaded(self, number: int, tap: Index, lane: Lane, plane: Position | None = None) -> Value:
         spec = self.stage.inputs[number]
         if plane is None:
             plane = self._plane(spec, tap)
@@ -241,14 +250,13 @@ class Emitter:
         type_ = operators.memory_type(spec.dtype, self.stage.lanes)
         pointer = self.sample_pointer(row, type_, offset, lane[1])
         raw = self.builder.load_constant(type_, pointer, self.row_bounds(row))
-        value = operators.from_memory(self.builder, self.target, raw, spec.dtype)
-        return Element(value, self._sample_flag(number, tap, lane) if self.masked else None)
+        return operators.from_memory(self.builder, self.target, raw, spec.dtype)
 
     def _sample_flag(self, number: int, tap: Index, lane: Lane) -> Value | None:
         """Whether a sample counts: it is there in every window that has a sample at its offset from the anchor."""
         flag = None
         for other, spec in enumerate(self.stage.inputs):
-            found = self._same_offset(number, other, tap) if spec.may_miss else None
+            found = self._same_offset(number, other, tap) if spec.may_miss or spec.has_gaps else None
             if found is None:
                 continue
             place, there = found
@@ -264,6 +272,19 @@ class Emitter:
         return self.flat(spec.elements, project(tap, spec.elements, spec.shape)) if spec.elements else 0
 
     def _own_flag(self, number: int, tap: Index, lane: Lane) -> Value:
+        """Whether an input has a sample there, its masks allow it, and it is no NaN that does not count."""
+        spec, flag = self.stage.inputs[number], None
+        if spec.may_miss:
+            flag = self._is_there(number, tap, lane)
+        for mask in spec.masks:
+            flag = self.both(flag, self._loaded(mask, tap, lane))
+        if spec.omits_nan:
+            value = self._loaded(number, tap, lane)
+            flag = self.both(flag, self.builder.fcmp("ord", value, value))
+        assert flag is not None
+        return flag
+
+    def _is_there(self, number: int, tap: Index, lane: Lane) -> Value:
         row, offset = self.place(number, tap, lane[0], self._plane(self.stage.inputs[number], tap))
         flags = self.table_pointer(self.frame.flags, row)
         type_ = Type("i8", self.stage.lanes)
@@ -327,6 +348,8 @@ class Emitter:
 
     def affine(self, a: Position, factor: int, b: Position) -> Position:
         """``a * factor + b``"""
+        if factor == 0:
+            return b
         if isinstance(a, int) and isinstance(b, int):
             return a * factor + b
         product = a * factor if isinstance(a, int) else self.builder.mul(a, constant(I64, factor))
@@ -343,12 +366,23 @@ class Emitter:
         """``table[place]``; without memory where the table is an arithmetic sequence."""
         if isinstance(place, int):
             return table[place]
-        step = table[1] - table[0] if len(table) > 1 else 0
-        if all(n == table[0] + i * step for i, n in enumerate(table)):
-            return table[0] if step == 0 else self.affine(place, step, table[0])
+        if known := _arithmetic(table):
+            return self.affine(place, known[1], known[0])
+        base, ahead = self.builder.base_of(place)
+        if base in self._multiples:
+            # Every n-th entry is all that is asked for: of taps along x under a stride, those of one phase.
+            number, factor = self._multiples[base]
+            if found := _arithmetic(table[ahead::factor]):
+                return self.affine(number, found[1], found[0])
         if table not in self._tables:
             self._tables[table] = self.module.constant_table(f"table{len(self._tables)}", I64, table)
         return self.builder.load_constant(I64, self.builder.element_pointer(self._tables[table], "i64", place))
+
+    def multiple(self, number: Value, factor: int) -> Value:
+        """``number * factor``, of which `lookup` knows that it is a multiple."""
+        place = self.builder.mul(number, constant(I64, factor))
+        self._multiples[place] = number, factor
+        return place
 
     def table_pointer(self, table: Value, entry: Position) -> Value:
         """An entry of a table of pointers."""
@@ -439,6 +473,8 @@ class Emitter:
     def _elementwise(self, node: ex.Elementwise, index: Index, lane: Lane) -> Element:
         found = [self.operand(node, o, project(index, o.shape, node.shape), lane) for o in node.operands]
         value = self.operate(node.operator, [f.value for f in found], [o.dtype for o in node.operands], node.dtype)
+        if id(node) in self._certain:
+            return Element(value, None)
         if node.operator == "select":
             return Element(value, self._select_flag(found))
         flag = None
@@ -475,6 +511,12 @@ def _members(spec: RowInput) -> tuple[int, ...]:
     """For every position of the box, in C order, whether the footprint has a sample there."""
     taps = set(spec.taps or ())
     return tuple(int(tap in taps) for tap in product(*map(range, spec.shape)))
+
+
+def _arithmetic(table: tuple[int, ...]) -> tuple[int, int] | None:
+    """First entry and step of an arithmetic sequence."""
+    step = table[1] - table[0] if len(table) > 1 else 0
+    return (table[0], step) if all(n == table[0] + i * step for i, n in enumerate(table)) else None
 
 
 def as_value(place: Position) -> Value:
