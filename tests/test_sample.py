@@ -172,8 +172,6 @@ def test_invalid_outputs():
     full = ks.apply(np.sum, IMAGE, **words)[ROWS, COLUMNS]
     assert np.isnan(full).any()
     assert_bits(ks.sample(np.sum, IMAGE, points=POINTS, **words), full)
-    nothing = {"size": 3, "min_count": 10}
-    assert np.isnan(ks.sample(np.sum, IMAGE, points=POINTS, **nothing)).all()
     holes = IMAGE.copy()
     holes[20, 60] = np.nan
     with pytest.raises(ArgumentError, match="NaN"):
@@ -274,3 +272,24 @@ def test_no_points():
         found = ks.sample(np.median, IMAGE, points=empty, size=3)
         assert_bits(found, np.zeros(0, np.float32))
     assert ks.sample(lambda w: w[0], IMAGE, points=[], size=3).shape == (0, 3)
+
+
+@pytest.mark.parametrize("function", [np.mean, np.median, lambda w: np.argmax(w), weighted])
+def test_samples_that_do_not_count(function):
+    mask = RNG.random(IMAGE.shape) < 0.7
+    holes = np.where(mask, IMAGE, np.nan)
+    given = (ks.kernel(KERNEL[:5, :5]),) if function is weighted else ()
+    for image, words in ((IMAGE, {"where": mask}), (holes, {"nan_policy": "omit", "min_count": 20})):
+        full = ks.apply(function, image, *given, size=5, **words)
+        assert_bits(ks.sample(function, image, *given, points=POINTS, size=5, **words), full[ROWS, COLUMNS])
+    stencil = ks.stencil(function, size=5, where=mask)
+    assert_bits(ks.sample(stencil, IMAGE, *given, points=POINTS), stencil(IMAGE, *given)[ROWS, COLUMNS])
+
+
+def test_masked_arrays():
+    image = np.ma.MaskedArray(IMAGE, RNG.random(IMAGE.shape) < 0.6)
+    full = ks.apply(np.max, image, size=3, min_count=3)
+    found = ks.sample(np.max, image, points=POINTS, size=3, min_count=3)
+    assert isinstance(found, np.ma.MaskedArray)
+    np.testing.assert_array_equal(found.mask, full.mask[ROWS, COLUMNS])
+    assert_bits(found.filled(0), full.filled(0)[ROWS, COLUMNS])

@@ -19,6 +19,7 @@ from kernelscape.api.arguments import canonical_argument
 from kernelscape.api.fallback import run_by_definition
 from kernelscape.api.points import Points, run_at_points
 from kernelscape.api.selection import selection_of
+from kernelscape.api.validity import with_masks
 from kernelscape.errors import ArgumentError, KernelscapeError
 from tests.conformance.cases import draw
 from tests.conformance.check import Prepared, RefusedError, prepare
@@ -77,6 +78,11 @@ def drawn(random: Random) -> Prepared:
         raise
 
 
+def arguments_of(prepared: Prepared) -> list[Any]:
+    given = [canonical_argument(a) for a in prepared.arguments]
+    return with_masks(given, prepared.stencil.where, prepared.stencil.options)
+
+
 def check_selection(random: Random) -> None:
     prepared = drawn(random)
     fulls = whole(prepared)
@@ -88,7 +94,7 @@ def check_selection(random: Random) -> None:
     otherwise = tuple(drawn_otherwise(random, f) for f in fulls)
     wanted = [selected(f, at, o) for f, o in zip(fulls, otherwise, strict=True)]
     selection = selection_of(at, otherwise if len(otherwise) > 1 else otherwise[0])
-    arguments = [canonical_argument(a) for a in prepared.arguments]
+    arguments = arguments_of(prepared)
     output = prepared.output if isinstance(prepared.output, str) else None
     compared = [told(f, at, prepared.stencil.options.invalid, converted=output is not None) for f in fulls]
     for way in ("blocks", "points"):
@@ -134,7 +140,7 @@ def test_code_for_older_processors_selects_too(target, random):
 @given(random=st.randoms(use_true_random=False))
 def test_the_definition_selects(random):
     prepared = drawn(random)
-    arguments = [canonical_argument(a) for a in prepared.arguments]
+    arguments = arguments_of(prepared)
     traced = prepared.stencil.prepared_for(arguments)
     assume(math.prod(prepared.frame.result_shape) > 0)
     try:
@@ -161,7 +167,7 @@ def check_sample(random: Random) -> None:
     rng = np.random.default_rng(random.randint(0, 2**20))
     count = random.choice((0, 1, 5, 40, 400))
     points = np.stack([rng.integers(0, frame.grid[axis].count, count) for axis in columns], 1)
-    arguments = [canonical_argument(a) for a in prepared.arguments]
+    arguments = arguments_of(prepared)
     traced = prepared.stencil.prepared_for(arguments)
     output = prepared.output if isinstance(prepared.output, str) else None
     found = run_at_points(traced, arguments, output, prepared.case.workers, Points(points))

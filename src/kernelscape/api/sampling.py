@@ -10,7 +10,7 @@ from typing import Any, Never
 import numpy as np
 
 from kernelscape import pool
-from kernelscape.api.arguments import Argument, Array, FieldArgument, canonical_argument
+from kernelscape.api.arguments import Argument, Array, FieldArgument, as_mask, canonical_argument
 from kernelscape.api.expansion import Expanded, has_fields, run_with_fields
 from kernelscape.api.fallback import sample_with_numpy
 from kernelscape.api.framing import make_frame
@@ -19,6 +19,7 @@ from kernelscape.api.points import Places, Points, run_at_points
 from kernelscape.api.results import Result, allocate, check_output, store
 from kernelscape.api.stencils import Stencil, refuse_nan, stencil_of, warn_of_numpy
 from kernelscape.api.strips import Run
+from kernelscape.api.validity import is_masked, run_masked, with_masks
 from kernelscape.errors import ArgumentError, TracingError
 from kernelscape.expression import Shape
 from kernelscape.geometry import canonical_stride
@@ -118,34 +119,52 @@ def sample(
         pool.resolve_workers(workers)
     where_to = Points.of(points)
     options = options_of(
-        size, footprint, mode, cval, origin, 1, dilation, "same", axes, where, nan_policy, min_count, invalid, dtype,
-        kwargs, method, tol,
+        size, footprint, mode, cval, origin, 1, dilation, "same", axes, nan_policy, min_count, invalid, dtype, kwargs,
+        method, tol,
     )  # fmt: skip
+    mask = None if where is None else as_mask(where)
     if isinstance(function, Stencil):
-        function, options = _unpacked(function, options)
+        function, options, mask = _unpacked(function, options, mask)
     if isinstance(options.mode, str) and options.mode == "valid":
         raise ArgumentError(
             "mode='valid' leaves out outputs whose windows reach out of the image, and points say which outputs there "
             "are; expected a mode that says what lies outside, such as 'reflect'."
         )
-    given = [canonical_argument(a) for a in arrays]
+    given = with_masks([canonical_argument(a) for a in arrays], mask, options)
+
+    def run(own: Callable[..., Any], said: Options, arguments: Sequence[Argument], target: Any, _: Any = None) -> Any:
+        return _of_arguments(own, said, arguments, target, workers, where_to)
+
+    if is_masked(given):
+        return run_masked(run, function, options, given, output, None)
+    return run(function, options, given, output)
+
+
+def _of_arguments(
+    function: Callable[..., Any], options: Options, arguments: Sequence[Argument], output: Any, workers: int | None,
+    points: Points,
+) -> Any:  # fmt: skip
+    """The results for canonical arguments."""
     if options.nan_policy == "raise":
-        refuse_nan(given)
-    if not has_fields(given):
-        return _sampled(stencil_of(function, options), given, output, workers, where_to)
+        refuse_nan(arguments)
+    if not has_fields(arguments):
+        return _sampled(stencil_of(function, options), arguments, output, workers, points)
 
     def call(expanded: Expanded, part: Options, target: Any, chosen: Points) -> Any:
         made = stencil_of(expanded.function, part)
         return _sampled(made, expanded.arguments, target, workers, chosen, expanded)
 
-    strips = _Strips(where_to, given, output)
-    return run_with_fields(function, options, given, output, call, where_to, strips.run)
+    strips = _Strips(points, arguments, output)
+    return run_with_fields(function, options, arguments, output, call, points, strips.run)
 
 
-def _unpacked(stencil: Stencil, options: Options) -> tuple[Callable[..., Any], Options]:
-    """The function of a stencil and its options; `options` are those of the call, which must say nothing."""
-    if options is not _nothing_said():
+def _unpacked(
+    stencil: Stencil, options: Options, mask: Array | None
+) -> tuple[Callable[..., Any], Options, Array | None]:
+    """The function of a stencil, its options and mask; those of the call must say nothing."""
+    if options is not _nothing_said() or mask is not None:
         said = [f.name for f in fields(Options) if not _same(options, _nothing_said(), f.name)]
+        said += [] if mask is None else ["where"]
         raise ArgumentError(f"A Stencil has keywords of its own; got {', '.join(said)} beside it. Leave them out.")
     own = stencil.options
     try:
@@ -160,13 +179,13 @@ def _unpacked(stencil: Stencil, options: Options) -> tuple[Callable[..., Any], O
             f"{in_words(stencil)} with stride={own.stride!r} and padding={own.padding!r}"
             f"{' and a selection' if stencil.selection is not None else ''}."
         )
-    return stencil.function, own
+    return stencil.function, own, stencil.where
 
 
 def _nothing_said() -> Options:
     """The options of a call without keywords."""
     return options_of(
-        None, None, "reflect", 0.0, 0, 1, 1, "same", None, None, "propagate", 1, math.nan, None, None, "auto", None
+        None, None, "reflect", 0.0, 0, 1, 1, "same", None, "propagate", 1, math.nan, None, None, "auto", None
     )
 
 

@@ -274,8 +274,7 @@ class Folds:
         products, chosen_by = self._products(node)
         if products is not None:
             a, b = (
-                self.emitter.operand(node, f, project(place, f.shape, products.shape), lane)
-                for f in _factors(products)
+                self.emitter.operand(node, f, project(place, f.shape, products.shape), lane) for f in _factors(products)
             )
             new = fused(self.builder, self.emitter.target, a.value, b.value, state.value)
             valid = self.emitter.both(a.flag, b.flag)
