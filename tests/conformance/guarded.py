@@ -1,7 +1,8 @@
 """Drawn calls on memory that ends where the arrays end: the pages before and behind are forbidden.
 
 ``python -m tests.conformance.guarded seed count`` runs unchecked code; a step outside ends the process with SIGSEGV.
-``python -m tests.conformance.guarded fields`` does so with kernel fields, whose arrays are read in ways of their own.
+``python -m tests.conformance.guarded fields`` does so with kernel fields, whose arrays are read in ways of their own,
+and ``... selections`` with masks and points, whose windows are gathered.
 """
 
 import ctypes
@@ -13,6 +14,7 @@ import warnings
 import numpy as np
 
 import kernelscape as ks
+from kernelscape.api import selected
 from tests.conformance.cases import draw
 from tests.conformance.check import RefusedError, prepare
 from tests.conformance.running import run
@@ -96,10 +98,41 @@ def fields() -> None:
     sys.stdout.write(f"{ran} calls\n")
 
 
+def selections() -> None:
+    """Windows of many sizes and dtypes at single points, next to all edges; masks, maps and outputs, too."""
+    rng, ran = np.random.default_rng(5), 0
+    selected.WAY = "points"
+    for dtype in ("u1", "i2", "f4", "f8", ">f4", "?"):
+        for shape, axes in (((9, 40), (0, 1)), ((60, 41), (0, 1)), ((7, 20, 3), (0, 1)), ((3, 9, 21), (1, 2))):
+            image = (3 * rng.normal(size=shape)).astype(dtype)
+            at = rng.random(shape) < 0.3
+            chart = rng.normal(size=shape)
+            points = np.argwhere(at.any(axis=tuple(a for a in range(len(shape)) if a not in axes)))
+            for size in ((1, 2), (3, 3), (5, 4), (2, 5), (7, 7), (1, 9), (3, 15), (17, 1)):
+                words = {"size": size, "axes": axes, "mode": "shrink" if size[0] == 3 else "reflect"}
+                full = ks.apply(difference, image, ks.pixel(chart), **words)
+                for at_end in (True, False):
+                    own = [ks.pixel(guarded(chart, at_end))]
+                    output = guarded(np.zeros(shape), at_end)
+                    ks.apply(difference, guarded(image, at_end), *own, at=guarded(at, at_end), output=output, **words)
+                    assert np.array_equal(output, np.where(at, full, image))
+                    found = ks.sample(difference, guarded(image, at_end), *own, points=points, **words)
+                    rows = (slice(None),) * axes[0] + tuple(points.T)
+                    assert np.array_equal(found, full[rows])
+                    ran += 2
+    sys.stdout.write(f"{ran} calls\n")
+
+
+def difference(w, m):
+    return np.max(w) - np.min(w) * m
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "forbidden":
         forbidden_step()
     elif sys.argv[1] == "fields":
         fields()
+    elif sys.argv[1] == "selections":
+        selections()
     else:
         main(int(sys.argv[1]), int(sys.argv[2]))

@@ -39,6 +39,12 @@ def test_kernel_fields_between_forbidden_pages():
     assert int(ended.stdout.split()[0]) > 200
 
 
+def test_selections_between_forbidden_pages():
+    ended = guarded("selections")
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert int(ended.stdout.split()[0]) > 500
+
+
 def test_a_step_onto_a_forbidden_page_ends_the_process():
     assert guarded("forbidden").returncode == -signal.SIGSEGV
 

@@ -214,7 +214,7 @@ class PointTables:
     def _build(self) -> None:
         made, stage, sweep, memory, plan = self.made, self.stage, self.sweep, self.memory, self.plan
         inputs, planes = self._inputs(), self._planes()
-        missing = any(i.may_miss for i in stage.inputs) or stage.min_count > 0
+        missing = any(i.may_miss for i in stage.inputs)
         for name, shown, masked in (
             (Points.KERNEL, stage, False),
             *(((Points.MASKED_KERNEL, made.masked_stage, True),) if missing else ()),
