@@ -6,6 +6,7 @@ targets. Results must not depend on what an optimiser makes of the text, so it h
 calls a library. Whether guards are right is the matter of ``test_operators.py``.
 """
 
+import itertools
 import re
 
 import numpy as np
@@ -15,6 +16,7 @@ import kernelscape as ks
 from kernelscape.backends import cpu
 from kernelscape.backends.driver import worker_text
 from kernelscape.backends.emit import Loading, Phases, fill_text, kernel_text, phases_text
+from kernelscape.backends.emit.folds import _row_runs
 from kernelscape.expression import to_text
 from tests.conformance.functions import FUNCTIONS
 from tests.oracle.engine import TARGETS, target_named, whole_numbers
@@ -198,6 +200,28 @@ def test_code_for_rows_is_as_reviewed(golden):
     golden("code_rows.ll", fill_text(target, Loading(i2, True, f4, f4), checked=False))
     golden("code_rows_reversed.ll", fill_text(target, Loading(f4, False, f4, f4), step=-2, checked=False))
     golden("code_phases.ll", phases_text(target, Loading(f4, False, f4, f4), Phases(4, (0, 1, 3)), checked=False))
+
+
+@pytest.mark.usefixtures("portable")
+@pytest.mark.parametrize("size", [5, 15, (4, 31)])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 7])
+def test_kernels_of_strided_windows_look_no_tap_up_and_ask_ahead(stride, size):
+    """In loops over taps too the phase of each is known; a table would cost as many reads as the samples."""
+    kernel = np.ones(size if isinstance(size, tuple) else (size, size), np.float32)
+    image = whole_numbers((80, 600))
+    plan = ks.stencil(lambda w, k: np.sum(w * k), size=size, stride=stride).plan(image, ks.kernel(kernel))
+    text = kernel_text(plan.stage, plan.target, masked=False, checked=False)
+    assert "@table" not in text
+    assert ("prefetch" in text) == (stride > 1)
+
+
+@pytest.mark.parametrize(("extent", "rows", "shift"), [*itertools.product((1, 2, 5, 15), (1, 2, 4, 6), (1, 2, 4, 7))])
+def test_runs_of_source_rows_hold_every_tap_once(extent, rows, shift):
+    met = [
+        (row, t) for start, stop, active in _row_runs(extent, rows, shift) for row in range(start, stop) for t in active
+    ]
+    assert sorted(met) == sorted((tap + shift * t, t) for tap in range(extent) for t in range(rows))
+    assert [row for row, _ in met] == sorted(row for row, _ in met)
 
 
 # -- object code -

@@ -397,6 +397,8 @@ def _gathered(case, x, *, normalize=False, **words):
     absolute = {n: w for n, w in counted.items() if n not in VALIDITY}
     bound = fields.gather(_size_of(x), weights, **absolute)
     if normalize:
+        # Whether it is enough, weights decide and not their errors.
+        counted = {n: w for n, w in counted.items() if n not in ("min_count", "min_weight")}
         ones, counted["cval"] = np.ones(x.shape), 1.0
         share = fields.gather(ones, abs(case.kernels), **counted)
         error = fields.gather(ones, weights, **counted)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kernelscape import expression as ex
-from kernelscape.backends.emit.ahead import ask_ahead
+from kernelscape.backends.emit.ahead import ask_at_row
 from kernelscape.backends.emit.doubts import Doubts
 from kernelscape.backends.emit.held import Held
 from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Position, as_value, project
@@ -237,7 +237,7 @@ class Folds:
             self.builder.fence()
             if known >= shape[axis] - shift and X in self.stage.roles[axis + 1 :]:
                 t = max(active)
-                ask_ahead(self.emitter, shape, (*head, taken[t], *(0 for _ in behind)), t)
+                ask_at_row(self.emitter, shape, (*head, taken[t], *(0 for _ in behind)), t)
             return self._nest(behind, state, step, cost)
 
         def all_rows(head: Indices, state: list[Element]) -> list[Element]:

@@ -28,6 +28,7 @@ import numpy as np
 from kernelscape import expression as ex
 from kernelscape.backends import operators
 from kernelscape.backends.cpu import function_attributes
+from kernelscape.backends.emit.ahead import ask_at_end
 from kernelscape.backends.emit.folds import Folds
 from kernelscape.backends.emit.maps import Maps
 from kernelscape.backends.emit.order import Order
@@ -78,7 +79,9 @@ def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) ->
         _column_pass(builder, stage, count, emitter_at)
 
     def body(x: Value, _: list[Value]) -> list[Value]:
-        _write_outputs(emitter_at(x, stage))
+        emitter = emitter_at(x, stage)
+        _write_outputs(emitter)
+        ask_at_end(emitter)
         return []
 
     builder.loop(constant(I64, 0), count, stage.chunk, [], body, never_empty=True)

@@ -76,6 +76,7 @@ class Emitter:
         self.frame, self.masked = frame, masked
         self._tables: dict[tuple[int, ...], Value] = {}
         self._multiples: dict[Value, tuple[Value, int]] = {}
+        self.has_asked_ahead = False
         self._storing = False
         self.prepare: Callable[[ex.Node, Lane], None] = lambda node, lane: None
         self.held: Known | None = None
