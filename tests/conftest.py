@@ -13,22 +13,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 _CACHE = Path(tempfile.mkdtemp(prefix="kernelscape-tests-"))
 os.environ["KERNELSCAPE_CACHE_DIR"] = str(_CACHE)
 os.environ.setdefault("KERNELSCAPE_VERIFY", "1")  # expressions are verified between the passes: on in tests only
 
 # Compiling a new expression takes milliseconds to tens of them, on a busy machine more: a deadline would only make
-# failures random.
+# failures random. Failures are not made smaller: that takes minutes each, and most print a script that repeats them.
 settings.register_profile(
-    "ci", derandomize=True, deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "ci",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile(
     "long",
     settings.get_profile("ci"),
     derandomize=False,
     max_examples=2000,
+    phases=list(Phase),
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("KERNELSCAPE_HYPOTHESIS", "ci"))
