@@ -101,7 +101,17 @@ def apply(
         rounding, whatever is tolerated.
     workers : int, optional
         Number of threads; -1 uses all. Results do not depend on it.
-    at, otherwise, progress
+    at : array_like of bool or float, slices, or tuple of int, optional
+        Which outputs are wanted; the others are not computed. An array of the outputs' shape (appended axes aside), or
+        of the shape of their window axes only: of truth values, or of weights from 0 to 1, with which results are
+        blended. A region: slices of the outputs (``np.s_[10:50, 20:80]``), or a bounding box ``(min_row, min_col,
+        max_row, max_col)``, all lower bounds before all upper ones, as `skimage.measure.regionprops` gives them.
+    otherwise : {"input"}, number, or array_like
+        What stands where an output is not wanted: the first windowed input at the anchor (nearest to it, where the
+        anchor lies outside), a number, or an array of the outputs' shape. It is converted to the result's dtype as
+        results are to that of an output; what would lose fractions that way is refused, unless `output` asks for
+        integers. A tuple has one entry for each of several results.
+    progress
         Not supported yet.
 
     Returns
@@ -129,6 +139,10 @@ def apply(
 
     Notes
     -----
+    Wanted outputs are, bit for bit, those of the whole filter, and unwanted ones are `otherwise`; with weights w strictly
+    between 0 and 1 the output is ``w * result + (1 - w) * otherwise``, in floating numbers. `where` says which samples
+    count, `at` which outputs are wanted.
+
     A function with a parameter `valid` gets a boolean array that says which samples count (a tuple of them when
     windows differ). Where samples may be missing, a function that cannot be traced must have it.
 
