@@ -18,11 +18,13 @@ from kernelscape import expression as ex
 from kernelscape.boundary import MODES, Outside
 from kernelscape.expression import DType, Shape
 from kernelscape.geometry import Input, Job
-from kernelscape.loops import RowInput, Stage, X, Y
+from kernelscape.loops import Reading, RowInput, Stage, X, Y
 from kernelscape.machine import Target
 from kernelscape.methods.columns import Columns, use_columns
 from kernelscape.methods.direct import Tile, choose_tile
 from kernelscape.methods.gaps import Filled, fill_gaps, geometry_of
+from kernelscape.methods.integers import with_narrow_sums
+from kernelscape.methods.passes import Lattice, MadeRow, Passes, passes_pay, use_passes
 from kernelscape.methods.ranks import fill_ranks
 from kernelscape.rewrite import with_explicit_selections
 from kernelscape.semantics import register_dtype
@@ -71,12 +73,12 @@ class Plan:
     @property
     def has_one_stage(self) -> bool:
         """Whether tiles in which samples are missing run the same code as others."""
-        return self.is_masked or bool(self.stage.alike)
+        return self.is_masked or self.stage.has_made_rows
 
     @property
     def is_masked(self) -> bool:
         """Whether data says which samples count, and the code of the stage has flags."""
-        return _has_gaps(self.job) and not self.stage.alike
+        return _has_gaps(self.job) and not self.stage.has_made_rows
 
     @property
     def masked_stage(self) -> Stage:
@@ -111,6 +113,9 @@ def make_plan(
     x = roles.index(X) if X in roles else None
     filled = fill_gaps(_with_flags(job), job, x) if gaps else None
     plain = interior_outputs(job, x) if not gaps else masked_outputs(job) if filled is None else filled.outputs
+    first = len(job.inputs) + (0 if filled is None else len(filled.bodies))
+    passes = None if gaps and filled is None else _passes(plain, job, arrangement, roles, filled, first)
+    direct, plain = plain, plain if passes is None else passes.outputs
     columns = Columns(plain, ()) if gaps and filled is None else _columns(plain, job, arrangement, roles, filled)
     every = (*columns.outputs, *columns.columns)
     flatten = 1 if arrangement.flat is None else counts[arrangement.flat]
@@ -118,13 +123,20 @@ def make_plan(
     inputs = tuple(
         _row_input(i, layout, job, arrangement, flatten, spacing) for i, layout in zip(job.inputs, layouts, strict=True)
     )
+    made = len(inputs)
     if filled is not None:
-        inputs += tuple(_made_rows(body, inputs[filled.like]) for body in filled.bodies)
+        alike = geometry_of(job, filled.like)
+        inputs += tuple(_filled_rows(body, alike, inputs[filled.like]) for body in filled.bodies)
+    if passes is not None:
+        like = _windowed(job, direct, filled)
+        lattice = _lattice(job.inputs[like], roles)
+        inputs += tuple(_pass_rows(row, inputs[like], lattice) for row in passes.rows)
     varying = _varying(every, roles, [i.is_uniform for i in inputs])
     packed = frozenset(n for n, i in enumerate(inputs) if i.is_packed)
     divided = any(i.phases > 1 for i in inputs)
     tile = choose_tile(every, varying, shares, target, packed, divides_rows=divided)
     tile = _fitted(tile, counts, arrangement, spacing)
+    inputs = (*inputs[:made], *(_with_lanes(i, tile, target) for i in inputs[made:]))
     stage = Stage(
         outputs=columns.outputs,
         output_dtypes=job.output_dtypes,
@@ -140,7 +152,6 @@ def make_plan(
         invalid=job.invalid,
         columns=columns.columns,
         column_taps=_column_taps(job, arrangement, flatten) if columns.columns else (),
-        alike=() if filled is None else geometry_of(job, filled.like),
         at=job.at,
         spacing=spacing,
     )
@@ -180,6 +191,46 @@ def _columns(
     if shape is None:
         return Columns(tuple(outputs), ())
     return use_columns(outputs, shape, roles.index(X), keep_order=filled is None and may_miss(job))
+
+
+def _passes(
+    outputs: Sequence[ex.Node],
+    job: Job,
+    arrangement: Arrangement,
+    roles: tuple[int, ...],
+    filled: Filled | None,
+    first: int,
+) -> Passes | None:
+    """Folds by way of rows that windows share, where that pays."""
+    lattice = pass_lattice(outputs, job, arrangement, roles, filled)
+    if lattice is None:
+        return None
+    return use_passes(outputs, lattice, first, lambda node: passes_pay(node, lattice))
+
+
+def pass_lattice(
+    outputs: Sequence[ex.Node],
+    job: Job,
+    arrangement: Arrangement,
+    roles: tuple[int, ...],
+    filled: Filled | None = None,
+) -> Lattice | None:
+    """The windows whose folds can be made in passes."""
+    if column_window(outputs, job, arrangement, roles, filled) is None or (filled is None and may_miss(job)):
+        return None
+    spec = job.inputs[_windowed(job, outputs, filled)]
+    return _lattice(spec, roles)
+
+
+def _lattice(spec: Input, roles: tuple[int, ...]) -> Lattice:
+    return Lattice(spec.window_shape, tuple(a.dilation for a in spec.axes), roles)
+
+
+def _windowed(job: Job, outputs: Sequence[ex.Node], filled: Filled | None) -> int:
+    """The number of an input whose windows are folded."""
+    if filled is not None:
+        return filled.like
+    return next(n for n in range(len(job.inputs)) if _is_windowed(n, outputs))
 
 
 def column_window(
@@ -229,7 +280,8 @@ def _has_anchors(job: Job) -> bool:
 
 
 def _all_stored(job: Job, outputs: Sequence[ex.Node]) -> tuple[ex.Node, ...]:
-    return tuple(stored(node, dtype) for node, dtype in zip(outputs, job.output_dtypes, strict=True))
+    made = with_narrow_sums(outputs)
+    return tuple(stored(node, dtype) for node, dtype in zip(made, job.output_dtypes, strict=True))
 
 
 def stored(node: ex.Node, dtype: DType) -> ex.Node:
@@ -347,10 +399,46 @@ def _row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, 
     )
 
 
-def _made_rows(body: ex.Node, like: RowInput) -> RowInput:
-    """Rows that are computed from those of inputs with the same windows."""
-    dtype = register_dtype(body.dtype)
-    return replace(like, dtype=dtype, may_miss=False, masks=(), omits_nan=False, ahead_bytes=0, body=body)
+def _filled_rows(body: ex.Node, alike: tuple[int, ...], like: RowInput) -> RowInput:
+    """Rows that are computed from those of inputs with the same windows, sample by sample."""
+    place = {number: n for n, number in enumerate(alike)}
+
+    def renumbered(node: ex.Node) -> ex.Node | None:
+        return replace(node, input=place[node.input]) if isinstance(node, ex.Window) else None
+
+    return replace(
+        like, dtype=register_dtype(body.dtype), may_miss=False, masks=(), omits_nan=False, ahead_bytes=0,
+        body=ex.rebuild([body], renumbered)[0], readings=tuple(map(Reading, alike)),
+    )  # fmt: skip
+
+
+def _pass_rows(row: MadeRow, like: RowInput, lattice: Lattice) -> RowInput:
+    """Rows of groups of samples."""
+    taps = [tuple(d * t for t in own) for d, own in zip(lattice.dilations, row.taps, strict=True)]
+    along = {role: taps[axis] for axis, role in enumerate(lattice.roles)}
+    return RowInput(
+        dtype=register_dtype(row.body.dtype),
+        shape=tuple(map(len, taps)),
+        outer=like.outer if row.combinations else like.outer[:1],
+        y_taps=along.get(Y, (0,)),
+        x_taps=along[X],
+        y_stride=like.y_stride,
+        y_step=like.y_step,
+        phases=1,
+        x_unit=like.x_unit,
+        offsets=tuple(taps),
+        body=row.body,
+        readings=row.readings,
+        reach=row.reach,
+    )
+
+
+def _with_lanes(spec: RowInput, tile: Tile, target: Target) -> RowInput:
+    """As many as fill a register, and no more than a chunk has, since no row is shorter than that."""
+    assert spec.body is not None
+    widest = max(register_dtype(n.dtype).itemsize for n in ex.walk([spec.body]) if n.dtype.kind != "b")
+    chunk = tile.vectors * tile.lanes
+    return replace(spec, lanes=min(target.vector_bytes // widest, 1 << (chunk.bit_length() - 1)))
 
 
 def _is_packed(spec: Input, layout: Layout, job: Job, arrangement: Arrangement) -> bool:
