@@ -8,7 +8,7 @@ exact as N sum(a b) - sum(a) sum(b), but for one division: nothing is lost where
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -23,13 +23,15 @@ EXACT = {np.dtype(np.float64): 2**53, np.dtype(np.float32): 2**24}
 
 def with_narrow_sums(outputs: Sequence[Node]) -> tuple[Node, ...]:
     """The outputs with sums of integers in as few bits as hold them, and moments of integers as exact sums."""
+    # Deviations first, since they are known by the means in them, which are sums, too.
+    for change in (_exact_moment, _narrow_sum):
 
-    def rule(node: Node) -> Node | None:
-        if not isinstance(node, ex.Reduce) or isinstance(node, ex.ArgReduce) or node.operation != "add":
-            return None
-        return _exact_moment(node) or _narrow_sum(node)
+        def rule(node: Node, change: Callable[[ex.Reduce], Node | None] = change) -> Node | None:
+            is_sum = isinstance(node, ex.Reduce) and not isinstance(node, ex.ArgReduce) and node.operation == "add"
+            return change(node) if is_sum else None  # type: ignore[arg-type]
 
-    return ex.rebuild(outputs, rule)
+        outputs = ex.rebuild(outputs, rule)
+    return tuple(outputs)
 
 
 def spread(dtype: DType) -> int:

@@ -202,29 +202,37 @@ def use_passes(outputs: Sequence[Node], lattice: Lattice, first: int, wanted: Ca
     is all the same to what reads them.
     """
     writer = _Writer(lattice, first)
-
-    def rule(node: Node) -> Node | None:
-        found = quantity_of(node, lattice.shape)
-        if found is None or not wanted(node):
-            return None
-        return writer.folded(node, *found)
-
-    changed = ex.rebuild(outputs, rule)
+    changed = _replaced(outputs, lattice, wanted, writer.folded)
     return Passes(changed, tuple(writer.finished())) if writer.rows else None
 
 
-def in_pass_order(
-    outputs: Sequence[Node], lattice: Lattice, wanted: Callable[[Node], bool]
-) -> tuple[Node, ...]:
+def in_pass_order(outputs: Sequence[Node], lattice: Lattice, wanted: Callable[[Node], bool]) -> tuple[Node, ...]:
     """The outputs with the floating folds that `use_passes` makes of rows in that order, but without rows."""
 
-    def rule(node: Node) -> Node | None:
-        found = quantity_of(node, lattice.shape)
-        if found is None or node.dtype.kind != "f" or not wanted(node):
-            return None
-        return _inline(node, lattice, *found)
+    def inline(node: Node, quantity: Quantity, elements: Values) -> Node | None:
+        return _inline(node, lattice, quantity, elements) if node.dtype.kind == "f" else None
 
-    return ex.rebuild(outputs, rule)
+    return _replaced(outputs, lattice, wanted, inline)
+
+
+def _replaced(
+    outputs: Sequence[Node],
+    lattice: Lattice,
+    wanted: Callable[[Node], bool],
+    folded: Callable[[Node, Quantity, Values], Node | None],
+) -> tuple[Node, ...]:
+    """Deviations first, since they are known by the means in them, which are folds, too."""
+    outputs = tuple(outputs)
+    for kind in (Comoment, Plain):
+
+        def rule(node: Node, kind: type[Quantity] = kind) -> Node | None:
+            found = quantity_of(node, lattice.shape)
+            if found is None or not isinstance(found[0], kind) or not wanted(node):
+                return None
+            return folded(node, *found)
+
+        outputs = ex.rebuild(outputs, rule)
+    return outputs
 
 
 def quantity_of(node: Node, shape: Shape) -> tuple[Quantity, Values] | None:
