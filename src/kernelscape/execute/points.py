@@ -110,7 +110,7 @@ def point_plan(plan: Plan) -> PointPlan:
     job, target, ndim = plan.job, plan.target, len(plan.job.grid)
     interior, masked = interior_outputs(job), masked_outputs(job)
     window = column_window(interior, job, plan.arrangement, plan.stage.roles)
-    if window is not None:
+    if window is not None and plan.stage.columns:
         x = plan.stage.roles.index(X)
         interior = in_column_order(interior, window, x, keep_order=may_miss(job))
     axes = tuple(sorted({n.axis for n in ex.walk([*interior, *masked]) if isinstance(n, ex.Index)}))

@@ -59,7 +59,12 @@ class Lattice:
     @property
     def along(self) -> tuple[int, ...]:
         """The axes in the order in which they are folded: outer ones (together), y, x."""
-        return tuple(a for a, role in enumerate(self.roles) if role == Y) + (self.roles.index(X),)
+        return tuple(a for a, role in enumerate(self.roles) if role == Y) + (self.x,)
+
+    @property
+    def x(self) -> int:
+        """The axis of neighbours."""
+        return self.roles.index(X)
 
     @property
     def outer(self) -> tuple[int, ...]:
@@ -303,7 +308,7 @@ class _Writer:
 
     def finished(self) -> list[MadeRow]:
         """The rows, each as long as those that read it need it."""
-        x = self.lattice.roles.index(X)
+        x = self.lattice.x
         unit = self.lattice.dilations[x]
         reach = [max(row.taps[x]) * unit for row in self.rows]
         for place in range(len(self.rows) - 1, -1, -1):
