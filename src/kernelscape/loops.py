@@ -18,7 +18,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from kernelscape.expression import DType, Node, Shape, Window, cast, rebuild, reduce, structure, valid
+from kernelscape.expression import DType, Node, Shape, Window, cast, reduce, structure, valid
 from kernelscape.reductions import counter
 
 X, Y, POINT = -1, -2, -3
@@ -260,7 +260,8 @@ class Stage:
         return replace(
             self, outputs=(own.body,), output_dtypes=(own.dtype,),
             inputs=tuple(self._read(r, own.readings) for r in own.readings), strides=(1,) * len(self.roles),
-            rows=1, vectors=1, lanes=own.lanes, min_count=0, invalid=None, columns=(), column_taps=(), at=None, spacing=1,
+            rows=1, vectors=1, lanes=own.lanes, min_count=0, invalid=None, columns=(), column_taps=(), at=None,
+            spacing=1,
         )  # fmt: skip
 
     def _read(self, reading: Reading, readings: tuple[Reading, ...]) -> RowInput:

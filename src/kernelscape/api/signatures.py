@@ -139,9 +139,9 @@ def apply(
 
     Notes
     -----
-    Wanted outputs are, bit for bit, those of the whole filter, and unwanted ones are `otherwise`; with weights w strictly
-    between 0 and 1 the output is ``w * result + (1 - w) * otherwise``, in floating numbers. `where` says which samples
-    count, `at` which outputs are wanted.
+    Wanted outputs are, bit for bit, those of the whole filter, and unwanted ones are `otherwise`; with weights w
+    strictly between 0 and 1 the output is ``w * result + (1 - w) * otherwise``, in floating numbers. `where` says which
+    samples count, `at` which outputs are wanted.
 
     A function with a parameter `valid` gets a boolean array that says which samples count (a tuple of them when
     windows differ). Where samples may be missing, a function that cannot be traced must have it.

@@ -85,8 +85,8 @@ class Call(Words):
 class InputWord(Words):
     """An input: where its rows come from, and the worker's own rows for it.
 
-    Where MAKE is not 0 its rows are made by this kernel of SOURCES other rows each: SOURCE_TABLE has their places in the
-    table of row pointers, row by row, and ITEM_TABLE the bytes of their elements.
+    Where MAKE is not 0 its rows are made by this kernel of SOURCES other rows each: SOURCE_TABLE has their places in
+    the table of row pointers, row by row, and ITEM_TABLE the bytes of their elements.
     """
 
     FILL = auto()

@@ -225,11 +225,13 @@ class Tables:
         row[InputWord.HELD_AT] = memory.room(8 * slots)
 
     def _sources(self, number: int, made: Stage) -> tuple[list[list[int]], list[int]]:
-        """For each made row the rows of all inputs that it is made of, and for each of these the bytes of an element."""
+        """For each made row the rows that it is made of, and for each of these the bytes of an element."""
         stage, spec = self.stage, self.stage.inputs[number]
         items = [i.dtype.itemsize for i, o in zip(made.inputs, made.y_offsets, strict=True) for _ in i.outer for _ in o]
         found = []
-        for combination, place, phase in product(range(len(spec.outer)), stage.y_offsets[number], range(spec.rows_each)):
+        for combination, place, phase in product(
+            range(len(spec.outer)), stage.y_offsets[number], range(spec.rows_each)
+        ):
             entries = []
             for reading, seen, taps in zip(spec.readings, made.inputs, made.y_offsets, strict=True):
                 for c, tap in product(range(len(seen.outer)), taps):

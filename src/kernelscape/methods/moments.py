@@ -32,7 +32,9 @@ class Comoment:
     def combined(self, parts: Sequence[tuple[dict[str, Node], int]], axis: int, total: int) -> dict[str, Node]:
         """The fold along `axis` of some parts, each with the number of samples of its elements."""
         names = [n for n in ("a", "b") if n in parts[0][0]]
-        sums = {n: self._total([ex.reduce("add", values[n], (axis,)) for values, _ in parts]) for n in names}
+        sums: dict[str, Node] = {
+            n: self._total([ex.reduce("add", values[n], (axis,)) for values, _ in parts]) for n in names
+        }
         means = {n: self._binary("divide", total_, number(total, self.dtype)) for n, total_ in sums.items()}
         terms = []
         for values, samples in parts:
@@ -41,8 +43,10 @@ class Comoment:
             away = {n: self._away(values[n], means[n], samples, axis) for n in names}
             product = self._binary("multiply", away["a"], away[names[-1]])
             between = ex.reduce("add", product, (axis,))
-            terms.append(between if samples == 1 else self._binary("multiply", between, number(1 / samples, self.dtype)))
-        return {**sums, "m": self._total(terms)}
+            terms.append(
+                between if samples == 1 else self._binary("multiply", between, number(1 / samples, self.dtype))
+            )
+        return sums | {"m": self._total(terms)}
 
     def result(self, values: dict[str, Node], like: Node) -> Node:
         return values["m"]

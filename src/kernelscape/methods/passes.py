@@ -1,17 +1,17 @@
-"""Passes: a fold over a window is a fold along one axis of folds along the others, and each is made once for all windows.
+"""Passes: a fold over a window is a fold along one axis of folds along the others, each made once for all windows.
 
 A sum over k x k samples is k sums of columns; a column of k rows is some groups of rows and a rest, and a group is
 shared by all windows that have it. So what a window costs grows with the square root of its sides, or less, where the
-definition costs k^2. The idea behind it is old: separable windows, doubling, and the blocks of van Herk [1]_ and Gil and
-Werman [2]_. Groups are used instead of running sums because only samples of the window take part in a result: NaN stays
-where it is, nothing drifts, and the order of a sum is a function of the window alone.
+definition costs k^2. The idea behind it is old: separable windows, doubling, and the blocks of van Herk [1]_ and of Gil
+and Werman [2]_. Groups are used instead of running sums because only samples of the window take part in a result: NaN
+stays where it is, nothing drifts, and the order of a sum is a function of the window alone.
 
-Sums of squared deviations (variances, covariances) are folds too, of pairs of a sum and of the sum of squared deviations
-from its own mean: two groups are merged with the formula of Chan, Golub and LeVeque [3]_, in which nothing cancels.
+Sums of squared deviations (variances, covariances) are folds too, of a sum and of the squared deviations from its own
+mean: groups are merged with the formula of Chan, Golub and LeVeque [3]_, in which nothing cancels.
 
-Rows of groups are *made rows* (`loops.RowInput`). Applies to folds over whole windows whose body looks at every sample in
-the same way, where rows along x are read without stride and all samples exist. Exact for integers, extrema and booleans;
-floating sums are made in another order, which rounds less than the order of the definition.
+Rows of groups are *made rows* (`loops.RowInput`). Applies to folds over whole windows whose body looks at every sample
+in the same way, where rows along x are read without stride and all samples exist. Exact for integers, extrema and
+booleans; floating sums are made in another order, which rounds less than the order of the definition.
 
 References
 ----------
@@ -59,7 +59,7 @@ class Lattice:
     @property
     def along(self) -> tuple[int, ...]:
         """The axes in the order in which they are folded: outer ones (together), y, x."""
-        return tuple(a for a, role in enumerate(self.roles) if role == Y) + (self.x,)
+        return (*(a for a, role in enumerate(self.roles) if role == Y), self.x)
 
     @property
     def x(self) -> int:
@@ -206,38 +206,18 @@ def use_passes(outputs: Sequence[Node], lattice: Lattice, first: int, wanted: Ca
     `first` is the number of the first made row. The bodies of rows with that number and above are not known here, which
     is all the same to what reads them.
     """
-    writer = _Writer(lattice, first)
-    changed = _replaced(outputs, lattice, wanted, writer.folded)
-    return Passes(changed, tuple(writer.finished())) if writer.rows else None
-
-
-def in_pass_order(outputs: Sequence[Node], lattice: Lattice, wanted: Callable[[Node], bool]) -> tuple[Node, ...]:
-    """The outputs with the floating folds that `use_passes` makes of rows in that order, but without rows."""
-
-    def inline(node: Node, quantity: Quantity, elements: Values) -> Node | None:
-        return _inline(node, lattice, quantity, elements) if node.dtype.kind == "f" else None
-
-    return _replaced(outputs, lattice, wanted, inline)
-
-
-def _replaced(
-    outputs: Sequence[Node],
-    lattice: Lattice,
-    wanted: Callable[[Node], bool],
-    folded: Callable[[Node, Quantity, Values], Node | None],
-) -> tuple[Node, ...]:
-    """Deviations first, since they are known by the means in them, which are folds, too."""
-    outputs = tuple(outputs)
+    writer, outputs = _Writer(lattice, first), tuple(outputs)
+    # Deviations first, since they are known by the means in them, which are folds, too.
     for kind in (Comoment, Plain):
 
         def rule(node: Node, kind: type[Quantity] = kind) -> Node | None:
             found = quantity_of(node, lattice.shape)
             if found is None or not isinstance(found[0], kind) or not wanted(node):
                 return None
-            return folded(node, *found)
+            return writer.folded(node, *found)
 
         outputs = ex.rebuild(outputs, rule)
-    return outputs
+    return Passes(outputs, tuple(writer.finished())) if writer.rows else None
 
 
 def quantity_of(node: Node, shape: Shape) -> tuple[Quantity, Values] | None:
@@ -358,8 +338,8 @@ class _Writer:
             found: Values = {}
             for name, source in levels[part.level].items():
                 found[name] = ex.reshape(self._window(source, shape, len(readings)), (part.count,))
-                along = {"x_taps": taps} if self.lattice.roles[axis] == X else {"y_taps": taps}
-                readings.append(Reading(source.number, **along))
+                y_taps, x_taps = ((0,), taps) if axis == self.lattice.x else (taps, (0,))
+                readings.append(Reading(source.number, y_taps, x_taps))
             windows.append((found, part.size * samples))
         total = samples * sum(p.size * p.count for p in parts)
         made = quantity.combined(windows, 0, total)
@@ -435,57 +415,3 @@ class _Writer:
         source = self._row(row.body, row.readings, offsets, combinations=row.combinations)
         shape = tuple(map(len, offsets))
         return ex.reshape(ex.Window(shape, source.dtype, source.number), (len(taps),))
-
-
-# -- without rows ------------------------------------------------------------------------------------------------------
-
-
-def _inline(node: Node, lattice: Lattice, quantity: Quantity, elements: Values) -> Node:
-    """A fold in the order of `_Writer.folded`, of the samples of one window."""
-    # As a slice of all, so that a product is rounded before it is added, as it is in a row.
-    values = {n: ex.Slice(b.shape, b.dtype, b, (0,) * b.ndim, (1,) * b.ndim) for n, b in elements.items()}
-    outer, samples = lattice.outer, math.prod(lattice.shape[a] for a in lattice.outer)
-    *others, x = lattice.along
-    order = (*outer, *others, x)
-    values = {n: ex.transpose(v, order) for n, v in values.items()}
-    rest = tuple(lattice.shape[a] for a in (*others, x))
-    values = {n: ex.reshape(v, (samples, *rest)) for n, v in values.items()}
-    if samples > 1:
-        values = quantity.combined([(values, 1)], 0, samples)
-    else:
-        values = {n: ex.reshape(v, rest) for n, v in values.items()}
-    for axis in (*others, x):
-        if lattice.shape[axis] > 1 or axis == x:
-            values = _grouped(quantity, values, lattice.shape[axis], samples)
-            samples *= lattice.shape[axis]
-        else:
-            values = {n: ex.reshape(v, v.shape[1:]) for n, v in values.items()}
-    return quantity.result(values, node)
-
-
-def _grouped(quantity: Quantity, values: Values, extent: int, samples: int) -> Values:
-    """The fold along the first axis, by way of groups."""
-    sizes = group_sizes(extent)
-    levels = [values]
-    for level, size in enumerate(sizes):
-        unit = math.prod(sizes[:level]) * samples
-        groups = {n: _in_groups(v, size) for n, v in levels[-1].items()}
-        levels.append(quantity.combined([(groups, unit)], 1, unit * size))
-    parts = [
-        ({n: _run(v, p.start // p.size, p.count) for n, v in levels[p.level].items()}, p.size * samples)
-        for p in parts_of(extent, sizes)
-    ]
-    return quantity.combined(parts, 0, extent * samples)
-
-
-def _run(node: Node, start: int, count: int) -> Node:
-    """Some elements along the first axis."""
-    return ex.slice_(node, (start, *(0,) * (node.ndim - 1)), (1,) * node.ndim, (count, *node.shape[1:]))
-
-
-def _in_groups(node: Node, size: int) -> Node:
-    count = node.shape[0] // size
-    return ex.reshape(_run(node, 0, count * size), (count, size, *node.shape[1:]))
-
-
-__all__ = ["ASSOCIATIVE", "Lattice", "MadeRow", "Passes", "group_sizes", "in_pass_order", "steps", "use_passes"]
