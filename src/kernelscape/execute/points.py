@@ -45,8 +45,8 @@ PIECE = 2048
 def is_supported(plan: Plan) -> bool:
     """Whether a plan can run for single points.
 
-    Not where the elements of a window lie each at another position, not where no output is valid, and not where rows are
-    made for many windows together, or data says which samples count.
+    Not where the elements of a window lie each at another position, not where no output is valid, and not where rows
+    are made for many windows together, or data says which samples count.
     """
     inputs = plan.job.inputs
     if any(i.has_gaps for i in inputs) or plan.stage.has_made_rows:

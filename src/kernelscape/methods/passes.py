@@ -80,8 +80,8 @@ class MadeRow:
     body : Node
         One sample; its windows are the `readings`, by place.
     readings : tuple of Reading
-    taps : dict
-        Where the kernel reads it: for each window axis the offsets, without dilation.
+    taps : tuple of tuple of int, or None
+        Where the kernel reads it, if it does: for each window axis the offsets, without dilation.
     combinations : bool
         Whether there is one for each combination of taps along the outer axes.
     reach : int
@@ -90,7 +90,7 @@ class MadeRow:
 
     body: Node
     readings: tuple[Reading, ...]
-    taps: tuple[tuple[int, ...], ...]
+    taps: tuple[tuple[int, ...], ...] | None
     combinations: bool
     reach: int
 
@@ -290,7 +290,7 @@ class _Writer:
         """The rows, each as long as those that read it need it."""
         x = self.lattice.x
         unit = self.lattice.dilations[x]
-        reach = [max(row.taps[x]) * unit for row in self.rows]
+        reach = [0 if row.taps is None else max(row.taps[x]) * unit for row in self.rows]
         for place in range(len(self.rows) - 1, -1, -1):
             for reading in self.rows[place].readings:
                 source = reading.number - self.first
@@ -390,16 +390,15 @@ class _Writer:
         self,
         body: Node,
         readings: tuple[Reading, ...],
-        taps: tuple[tuple[int, ...], ...] | None = None,
         *,
         combinations: bool,
     ) -> _Source:
-        """The number of a row that is made so; one that the kernel reads elsewhere is another one."""
+        """The number of a row that is made so; equal ones are one."""
         body = ex.reshape(body, ()) if body.shape else body
-        key = (ex.structure([body]), readings, combinations, taps)
+        key = (ex.structure([body]), readings, combinations)
         if key not in self._known:
             self._known[key] = self.first + len(self.rows)
-            self.rows.append(MadeRow(body, readings, taps or ((0,),) * len(self.unit), combinations, 0))
+            self.rows.append(MadeRow(body, readings, None, combinations, 0))
         return _Source(self._known[key], body.dtype, combinations)
 
     def _seen(self, source: _Source, x: int, taps: tuple[int, ...]) -> Node:
@@ -410,8 +409,10 @@ class _Writer:
             starts = tuple(taps[0] if a == x else 0 for a in range(len(self.unit)))
             shape = tuple(len(taps) if a == x else 1 for a in range(len(self.unit)))
             return source.wrap(ex.reshape(ex.slice_(whole, starts, self.unit, shape), (len(taps),)))
-        row = self.rows[place]
         offsets = tuple(taps if a == x else (0,) for a in range(len(self.unit)))
-        source = self._row(row.body, row.readings, offsets, combinations=row.combinations)
-        shape = tuple(map(len, offsets))
-        return ex.reshape(ex.Window(shape, source.dtype, source.number), (len(taps),))
+        if self.rows[place].taps not in (None, offsets):
+            # The kernel reads a row in one way; for another one it is made again.
+            self.rows.append(self.rows[place])
+            place = len(self.rows) - 1
+        self.rows[place] = replace(self.rows[place], taps=offsets)
+        return ex.reshape(ex.Window(tuple(map(len, offsets)), source.dtype, self.first + place), (len(taps),))

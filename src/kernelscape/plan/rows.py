@@ -63,7 +63,8 @@ def filled_rows(body: ex.Node, alike: tuple[int, ...], like: RowInput) -> RowInp
 
 def pass_rows(row: MadeRow, like: RowInput, lattice: Lattice) -> RowInput:
     """Rows of groups of samples."""
-    taps = tuple(tuple(d * t for t in own) for d, own in zip(lattice.dilations, row.taps, strict=True))
+    read = row.taps or ((0,),) * len(lattice.shape)
+    taps = tuple(tuple(d * t for t in own) for d, own in zip(lattice.dilations, read, strict=True))
     along = dict(zip(lattice.roles, taps, strict=True))
     return RowInput(
         dtype=register_dtype(row.body.dtype),
@@ -85,7 +86,7 @@ def pass_rows(row: MadeRow, like: RowInput, lattice: Lattice) -> RowInput:
 def with_lanes(spec: RowInput, tile: Tile, target: Target) -> RowInput:
     """Made rows with as many lanes as fill a register, and no more than a chunk has: no row is shorter than that."""
     assert spec.body is not None
-    widest = max(register_dtype(n.dtype).itemsize for n in ex.walk([spec.body]) if n.dtype.kind != "b")
+    widest = max(register_dtype(n.dtype).itemsize for n in ex.walk([spec.body]))
     chunk = tile.vectors * tile.lanes
     return replace(spec, lanes=min(target.vector_bytes // widest, 1 << (chunk.bit_length() - 1)))
 
