@@ -260,7 +260,7 @@ def passes_pay(node: Node, lattice: Lattice) -> bool:
     return usual > FACTOR * needed
 
 
-FACTOR = 1.0
+FACTOR = 1.3
 
 
 class _Writer:
