@@ -17,11 +17,12 @@ from kernelscape.plan.rows import column_taps
 from kernelscape.plan.task import Task
 
 
-def stage_of(task: Task, draft: Draft) -> tuple[Stage, Tile]:
-    """What is compiled for a draft."""
+def stage_of(task: Task, draft: Draft) -> tuple[Stage, Tile, Tile]:
+    """What is compiled for a draft; its tile, and that of a larger array, if this one is smaller than a tile."""
     job, arrangement, filled = task.job, task.arrangement, task.filled
     inputs = (*task.inputs, *draft.rows)
-    tile = _tile_of(task, draft, [i.is_uniform for i in inputs])
+    whole = _tile_of(task, draft, [i.is_uniform for i in inputs])
+    tile = _fitted(whole, job.counts, arrangement, task.spacing)
     stage = Stage(
         outputs=draft.outputs,
         output_dtypes=job.output_dtypes,
@@ -41,7 +42,7 @@ def stage_of(task: Task, draft: Draft) -> tuple[Stage, Tile]:
         at=job.at,
         spacing=task.spacing,
     )
-    return stage, tile
+    return stage, tile, whole
 
 
 def _tile_of(task: Task, draft: Draft, uniform: Sequence[bool]) -> Tile:
@@ -49,8 +50,7 @@ def _tile_of(task: Task, draft: Draft, uniform: Sequence[bool]) -> Tile:
     varying = varying_nodes(every, task.roles, uniform)
     packed = frozenset(n for n, i in enumerate(task.inputs) if i.is_packed)
     divided = any(i.phases > 1 for i in task.inputs)
-    tile = choose_tile(every, varying, task.shares_rows, task.target, packed, divides_rows=divided)
-    return _fitted(tile, task.job.counts, task.arrangement, task.spacing)
+    return choose_tile(every, varying, task.shares_rows, task.target, packed, divides_rows=divided)
 
 
 def varying_nodes(outputs: Sequence[ex.Node], roles: tuple[int, ...], uniform: Sequence[bool]) -> set[int]:
