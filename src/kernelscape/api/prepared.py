@@ -37,11 +37,15 @@ Slots = tuple[tuple[DType, Shape], ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shared:
-    """What all functions of one structure have in common; `executables` is filled as layouts of outputs are met."""
+    """What all functions of one structure have in common; `executables` is filled as layouts of outputs are met.
+
+    `method` is that of the planner which is asked for, if one is.
+    """
 
     job: Job
     slots: Slots
     results: tuple[Result, ...]
+    method: str | None = None
     executables: Kept[Executable | PointExecutable] = field(default_factory=lambda: Kept(16))
     choosing: dict[DType, Shared] = field(default_factory=dict)
     plans: Kept[Plan] = field(default_factory=lambda: Kept(16))
@@ -54,7 +58,7 @@ class Shared:
             axes = tuple(WindowAxis(axis.count, 1, 1, 0, "nearest") for axis in self.job.grid)
             inputs = (*self.job.inputs, Input(dtype, axes, on_grid=True))
             job = replace(self.job, inputs=inputs, at=len(self.job.inputs))
-            found = self.choosing[dtype] = Shared(job, self.slots, self.results)
+            found = self.choosing[dtype] = Shared(job, self.slots, self.results, self.method)
         return found
 
     def plan(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Plan:
@@ -65,7 +69,8 @@ class Shared:
         target = host_target() if name is None else named_target(name)
         job = replace(self.job, output_dtypes=tuple(o.dtype for o in outputs))
         layouts = [Layout(a.dtype, a.shape, a.strides) for a in arrays]
-        return make_plan(job, layouts, [Layout(o.dtype, o.shape, o.strides) for o in outputs], self.slots, target)
+        written = [Layout(o.dtype, o.shape, o.strides) for o in outputs]
+        return make_plan(job, layouts, written, self.slots, target, self.method)
 
     def executable(
         self, arrays: Sequence[Array], outputs: Sequence[Array], blocks: Callable[[Plan], tuple[int, int]] | None = None
@@ -228,7 +233,7 @@ def _same(a: Captured | None, b: Captured | None) -> bool:
 def _shared_by(whole: Trace, interior: Trace | None, frame: Frame, options: Options) -> Shared:
     slots = _slots(whole, frame)
     inner = None if interior is None else structure(interior.outputs)
-    key = (frame, structure(whole.outputs), inner, slots, settings().memory_budget)
+    key = (frame, structure(whole.outputs), inner, slots, settings().memory_budget, options.planned_method)
     found = _shared.get(key)
     if found is None:
         _check_budget(frame, whole.outputs)
@@ -243,7 +248,7 @@ def _shared_by(whole: Trace, interior: Trace | None, frame: Frame, options: Opti
             None if interior is None else interior.outputs,
         )
         results = tuple(_result(node, job, frame) for node in whole.outputs)
-        found = _shared.put(key, Shared(job, slots, results))
+        found = _shared.put(key, Shared(job, slots, results, options.planned_method))
     return found
 
 

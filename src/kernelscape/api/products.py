@@ -98,7 +98,7 @@ def _run_field(
     try:
         return run(operands, traced, way, output, workers, selection)
     except TracingError as error:
-        if options.method == "traced":
+        if options.must_trace:
             raise
         if options.method == "auto":
             warn_of_numpy(error)

@@ -12,14 +12,18 @@ from collections.abc import Sequence
 from kernelscape.geometry import Job
 from kernelscape.machine import Target
 from kernelscape.plan.candidates import Candidate, choose
+from kernelscape.plan.costs import Estimate
 from kernelscape.plan.layout import Arrangement, Layout
+from kernelscape.plan.methods import NAMES as METHOD_NAMES
 from kernelscape.plan.outputs import column_window, interior_outputs, masked_outputs, may_miss, stored
 from kernelscape.plan.plan import Plan
 from kernelscape.plan.task import Slots, task_of
 
 __all__ = [
+    "METHOD_NAMES",
     "Arrangement",
     "Candidate",
+    "Estimate",
     "Layout",
     "Plan",
     "column_window",
@@ -32,11 +36,22 @@ __all__ = [
 
 
 def make_plan(
-    job: Job, layouts: Sequence[Layout], output_layouts: Sequence[Layout], arguments: Slots, target: Target
+    job: Job,
+    layouts: Sequence[Layout],
+    output_layouts: Sequence[Layout],
+    arguments: Slots,
+    target: Target,
+    method: str | None = None,
 ) -> Plan:
-    """Decides how a job runs."""
+    """Decides how a job runs: by the cheapest method of `METHODS`, or by the one that is asked for.
+
+    Raises
+    ------
+    ArgumentError
+        The method that is asked for does not apply; the message says why, and what does.
+    """
     task = task_of(job, layouts, output_layouts, arguments, target)
-    found = choose(task)
+    found = choose(task, method)
     return Plan(
         job=job,
         layouts=task.layouts,
@@ -45,6 +60,7 @@ def make_plan(
         stage=found.stage,
         tile=found.tile,
         target=target,
+        estimate=found.estimate,
         method=found.chosen.name,
         candidates=found.candidates,
     )

@@ -6,10 +6,14 @@ output in the midst of a large image: they do not depend on extents, workers or 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
 
+from kernelscape.errors import ArgumentError
 from kernelscape.loops import Stage
 from kernelscape.methods.direct import Tile
+from kernelscape.plan.costs import Estimate, estimate, steady_seconds
 from kernelscape.plan.methods import METHODS, Method
 from kernelscape.plan.stages import stage_of
 from kernelscape.plan.task import Task
@@ -53,22 +57,55 @@ class Choice:
 
     stage: Stage
     tile: Tile
+    estimate: Estimate
     chosen: Candidate
     candidates: tuple[Candidate, ...]
 
 
-def choose(task: Task) -> Choice:
-    """The cheapest method for a task."""
-    found = [_candidate(method, task) for method in METHODS]
-    possible = [(c, made) for c, made in found if made is not None]
-    chosen, (stage, tile) = possible[-1]
-    return Choice(stage, tile, chosen, tuple(c for c, _ in found))
+@dataclass(frozen=True)
+class _Possible:
+    """A candidate that applies, with all that it would run; `steady` is what it is chosen by."""
+
+    candidate: Candidate
+    stage: Stage
+    tile: Tile
+    estimate: Estimate
+    steady: float
 
 
-def _candidate(method: Method, task: Task) -> tuple[Candidate, tuple[Stage, Tile] | None]:
+def choose(task: Task, method: str | None = None) -> Choice:
+    """The cheapest method for a task, or the one that is asked for.
+
+    Raises
+    ------
+    ArgumentError
+        The method that is asked for does not apply.
+    """
+    found = [_candidate(entry, task) for entry in METHODS]
+    possible = [p for p in found if isinstance(p, _Possible)]
+    every = tuple(p.candidate if isinstance(p, _Possible) else p for p in found)
+    if method is None:
+        best = min(possible, key=lambda p: p.steady)
+    else:
+        best = next((p for p in possible if p.candidate.name == method), None) or _refuse(method, every)
+    return Choice(best.stage, best.tile, best.estimate, best.candidate, every)
+
+
+def _refuse(method: str, candidates: Sequence[Candidate]) -> NoReturn:
+    reason = next((c.why for c in candidates if c.name == method), "it is for other jobs")
+    others = ", ".join(repr(c.name) for c in candidates if c.applies)
+    raise ArgumentError(
+        f"method={method!r} does not apply here: {reason}. What applies is {others}; or leave method out, and the "
+        "cheapest of them is taken."
+    )
+
+
+def _candidate(method: Method, task: Task) -> Candidate | _Possible:
     draft = method.draft(task)
     if isinstance(draft, str):
-        return Candidate(method.name, draft), None
-    stage, tile = stage_of(task, draft)
-    seconds = 1e-9 * tile.instructions / stage.lanes
-    return Candidate(method.name, draft.why, draft.exactness, draft.steps, seconds), (stage, tile)
+        return Candidate(method.name, draft)
+    stage, tile, whole = stage_of(task, draft)
+    cost = estimate(stage, task.target, task.job, task.layouts, task.output_layouts, task.arrangement)
+    steady = steady_seconds(replace(stage, rows=whole.rows, vectors=whole.vectors), task.target)
+    candidate = Candidate(method.name, draft.why, draft.exactness, draft.steps, cost.seconds(), cost.scratch)
+    return _Possible(candidate, stage, tile, cost, steady)

@@ -10,6 +10,7 @@ from kernelscape.loops import Stage
 from kernelscape.machine import Target
 from kernelscape.methods.direct import Tile
 from kernelscape.plan.candidates import Candidate
+from kernelscape.plan.costs import Estimate
 from kernelscape.plan.layout import Arrangement, Layout
 from kernelscape.plan.outputs import has_gaps, masked_outputs
 
@@ -26,6 +27,8 @@ class Plan:
     stage : Stage
     tile : Tile
     target : Target
+    estimate : Estimate
+        What it is expected to take.
     method : str
         The name of the candidate that was taken.
     candidates : tuple of Candidate
@@ -39,6 +42,7 @@ class Plan:
     stage: Stage
     tile: Tile
     target: Target
+    estimate: Estimate
     method: str
     candidates: tuple[Candidate, ...]
 

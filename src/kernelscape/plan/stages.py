@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kernelscape import expression as ex
 from kernelscape.expression import Shape
 from kernelscape.loops import Stage, X
-from kernelscape.methods.direct import Tile, choose_tile
+from kernelscape.methods.direct import BUDGET, Tile, choose_tile
 from kernelscape.plan.layout import Arrangement
 from kernelscape.plan.methods import Draft
 from kernelscape.plan.outputs import has_anchors
@@ -16,11 +17,16 @@ from kernelscape.plan.rows import column_taps, with_lanes
 from kernelscape.plan.task import Task
 
 
-def stage_of(task: Task, draft: Draft) -> tuple[Stage, Tile]:
-    """What is compiled for a draft."""
+MADE_ROWS = 8
+"""Output rows of a tile where nearly all is computed in made rows."""
+
+
+def stage_of(task: Task, draft: Draft) -> tuple[Stage, Tile, Tile]:
+    """What is compiled for a draft; its tile, and that of a larger array, if this one is smaller than a tile."""
     job, arrangement, filled = task.job, task.arrangement, task.filled
     inputs = (*task.inputs, *draft.rows)
-    tile = _tile_of(task, draft, [i.is_uniform for i in inputs])
+    whole = _tile_of(task, draft, [i.is_uniform for i in inputs])
+    tile = _fitted(whole, job.counts, arrangement, task.spacing)
     inputs = tuple(i if i.body is None else with_lanes(i, tile, task.target) for i in inputs)
     stage = Stage(
         outputs=draft.outputs,
@@ -40,7 +46,7 @@ def stage_of(task: Task, draft: Draft) -> tuple[Stage, Tile]:
         at=job.at,
         spacing=task.spacing,
     )
-    return stage, tile
+    return stage, tile, whole
 
 
 def _tile_of(task: Task, draft: Draft, uniform: Sequence[bool]) -> Tile:
@@ -49,7 +55,11 @@ def _tile_of(task: Task, draft: Draft, uniform: Sequence[bool]) -> Tile:
     packed = frozenset(n for n, i in enumerate(task.inputs) if i.is_packed)
     divided = any(i.phases > 1 for i in task.inputs)
     tile = choose_tile(every, varying, task.shares_rows, task.target, packed, divides_rows=divided)
-    return _fitted(tile, task.job.counts, task.arrangement, task.spacing)
+    if not draft.rows or draft.columns or task.arrangement.y is None:
+        return tile
+    # What is left to compute is little: more rows at once look up fewer pointers each.
+    rows = MADE_ROWS if 2 * MADE_ROWS * tile.instructions <= BUDGET else tile.rows
+    return replace(tile, rows=rows, vectors=min(tile.vectors, 2))
 
 
 def varying_nodes(outputs: Sequence[ex.Node], roles: tuple[int, ...], uniform: Sequence[bool]) -> set[int]:
