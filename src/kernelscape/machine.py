@@ -17,7 +17,7 @@ class Rates:
 
     The first seven are vector instructions per second of one worker, on registers of the target's width; they include
     what such code waits for on the way, so that they are below what the units could do. The values here were measured
-    on two cores of an EPYC (Zen 5) with 512-bit registers; ``kernelscape calibrate`` measures those of a machine.
+    on two cores of an EPYC (Zen 4) with 512-bit registers; ``kernelscape calibrate`` measures those of a machine.
 
     Attributes
     ----------
@@ -39,6 +39,8 @@ class Rates:
         The same as `far`, of all workers together.
     tile : float
         Seconds from one tile of rows to the next.
+    row : float
+        Seconds that making a row takes beside what its samples do.
     call : float
         Seconds of a call, however small.
     wake : float
@@ -57,6 +59,7 @@ class Rates:
     far: float = 2.0e10
     shared: float = 3.0e10
     tile: float = 3.0e-7
+    row: float = 1.2e-7
     call: float = 1.5e-5
     wake: float = 5.0e-5
 

@@ -46,6 +46,8 @@ ASSOCIATIVE = ("add", "maximum", "minimum", "logical_or", "logical_and", "bitwis
 LEVEL = 2.0
 """What making a row of groups costs beside the additions, as so many of them."""
 LARGEST_GROUP = 16
+SMALLEST = 9
+"""Samples of windows that may be worth more than one pass."""
 
 
 @dataclass(frozen=True)
@@ -200,19 +202,21 @@ class _Source:
 Sources = dict[str, _Source]
 
 
-def use_passes(outputs: Sequence[Node], lattice: Lattice, first: int, wanted: Callable[[Node], bool]) -> Passes | None:
-    """Replaces the folds that are `wanted` by passes; None where there are none.
+def use_passes(outputs: Sequence[Node], lattice: Lattice, first: int) -> Passes | None:
+    """Replaces folds by passes; None where there are none.
 
     `first` is the number of the first made row. The bodies of rows with that number and above are not known here, which
     is all the same to what reads them.
     """
+    if math.prod(lattice.shape) < SMALLEST:
+        return None
     writer, outputs = _Writer(lattice, first), tuple(outputs)
     # Deviations first, since they are known by the means in them, which are folds, too.
     for kind in (Comoment, Plain):
 
         def rule(node: Node, kind: type[Quantity] = kind) -> Node | None:
             found = quantity_of(node, lattice.shape)
-            if found is None or not isinstance(found[0], kind) or not wanted(node):
+            if found is None or not isinstance(found[0], kind):
                 return None
             return writer.folded(node, *found)
 
@@ -249,18 +253,6 @@ def _narrowed(body: Node) -> tuple[Node, int]:
     if not narrow or (inner.dtype.kind == "i" and body.dtype.kind == "u"):
         return body, 0
     return inner, spread(inner.dtype)
-
-
-def passes_pay(node: Node, lattice: Lattice) -> bool:
-    """Whether a fold is made with less work in passes than by way of columns."""
-    *_, x = lattice.along
-    others = math.prod(n for a, n in enumerate(lattice.shape) if a != x)
-    usual = others + lattice.shape[x]
-    needed = math.prod(lattice.shape[a] for a in lattice.outer) + sum(steps(lattice.shape[a]) for a in lattice.along)
-    return usual > FACTOR * needed
-
-
-FACTOR = 1.3
 
 
 class _Writer:

@@ -99,7 +99,7 @@ def estimate(
     return Estimate(
         computing=vectors * seconds_per_vector(found, target),
         moving=moving,
-        tiles=slabs * math.ceil(rows / stage.rows) * rates.tile,
+        tiles=slabs * (math.ceil(rows / stage.rows) * rates.tile + rows * made_rows(stage) * rates.row),
         call=rates.call,
         wake=rates.wake,
         together=0.0 if near else moved / rates.shared,
@@ -114,7 +114,13 @@ def steady_seconds(stage: Stage, target: Target) -> float:
 
     It depends on neither extents nor layouts, so that a choice by it is the same for all parts of an image.
     """
-    return seconds_per_vector(count(stage, target), target) / stage.lanes + target.rates.tile / (LONG * stage.rows)
+    rows = target.rates.tile / stage.rows + target.rates.row * made_rows(stage)
+    return seconds_per_vector(count(stage, target), target) / stage.lanes + rows / LONG
+
+
+def made_rows(stage: Stage) -> int:
+    """Rows that are made for each row of outputs."""
+    return sum(len(i.outer) * i.y_stride for i in stage.inputs if i.body is not None)
 
 
 def seconds_per_vector(found: dict[str, float], target: Target) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from kernelscape.expression import Node
 from kernelscape.loops import RowInput
 from kernelscape.methods.columns import use_columns
-from kernelscape.methods.passes import passes_pay, use_passes
+from kernelscape.methods.passes import use_passes
 from kernelscape.plan.rows import pass_rows
 from kernelscape.plan.task import Task
 
@@ -84,13 +84,14 @@ def _passes(task: Task) -> Draft | str:
     lattice = task.lattice
     if lattice is None:
         return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
-    made = use_passes(task.outputs, lattice, len(task.inputs), lambda node: passes_pay(node, lattice))
+    made = use_passes(task.outputs, lattice, len(task.inputs))
     if made is None:
-        return "no sum, extremum or moment of all samples of a window is large enough"
+        return "no sum, extremum or moment is of all samples of a window, or the windows are small"
     rows = tuple(pass_rows(row, task.inputs[task.like], lattice) for row in made.rows)
     rest = use_columns(made.outputs, lattice.shape, lattice.x, keep_order=False)
     why = f"{len(rows)} kind{'s' * (len(rows) != 1)} of rows of groups of samples serve all windows that have them"
-    return Draft(rest.outputs, why, columns=rest.columns, rows=rows)
+    kinds = (f"{len(rows)} kind{'s' * (len(rows) != 1)} of rows, each made of others", "the outputs")
+    return Draft(rest.outputs, why, columns=rest.columns, rows=rows, steps=kinds)
 
 
 METHODS = (Method("direct", _direct), Method("columns", _columns), Method("passes", _passes))

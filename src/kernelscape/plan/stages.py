@@ -16,7 +16,6 @@ from kernelscape.plan.outputs import has_anchors
 from kernelscape.plan.rows import column_taps, with_lanes
 from kernelscape.plan.task import Task
 
-
 MADE_ROWS = 8
 """Output rows of a tile where nearly all is computed in made rows."""
 
