@@ -37,20 +37,22 @@ class Columns:
     columns: tuple[ex.Node, ...]
 
 
-def use_columns(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_order: bool) -> Columns:
+def use_columns(
+    outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_order: bool, known: Sequence[ex.Node] = ()
+) -> Columns:
     """Replaces folds and sorts over whole windows of `shape` by columns along window axis `x`, where that pays.
 
-    `keep_order`: floating sums must stay as they are.
+    `keep_order`: floating sums must stay as they are. `known`: columns that the outputs have already.
     """
-    found: list[ex.Node] = []
-    known: dict[object, ex.Node] = {}
+    found = list(known)
+    places: dict[object, ex.Node] = {}
 
     def column(node: ex.Node) -> ex.Node:
         key = ex.structure([node])
-        if key not in known:
-            known[key] = ex.Column((shape[x], *node.shape), node.dtype, len(found))
+        if key not in places:
+            places[key] = ex.Column((shape[x], *node.shape), node.dtype, len(found))
             found.append(node)
-        return known[key]
+        return places[key]
 
     def rule(node: ex.Node) -> ex.Node | None:
         if isinstance(node, ex.Sort):
