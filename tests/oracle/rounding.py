@@ -152,7 +152,7 @@ def _corners(node, value, data, errors):
         inexact = x.dtype.kind == "f" and (e > 0).any()
         finite = np.where(np.isfinite(e), e, 0)
         wide = x.astype(np.float64) if inexact else x
-        ends.append([_end(x, wide - finite, -np.inf), _end(x, wide + finite, np.inf)] if inexact else [x])
+        ends.append([(wide - finite).astype(x.dtype), (wide + finite).astype(x.dtype)] if inexact else [x])
     error = np.zeros(value.data.shape)
     for corner in product(*ends):
         if node.operator == "cast":
@@ -161,12 +161,6 @@ def _corners(node, value, data, errors):
             result = OPERATORS[node.operator](*corner)
         error = np.maximum(error, _distance(np.broadcast_to(result, error.shape), value.data))
     return error
-
-
-def _end(x, end, beyond):
-    """An end of an interval as a number of x's dtype; what is rounded to float16 may be so to the next one."""
-    end = end.astype(x.dtype)
-    return np.where((end == x) & np.isfinite(x), np.nextafter(x, beyond), end) if x.dtype == np.float16 else end
 
 
 def _select(value, data, errors):

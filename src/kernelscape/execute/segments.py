@@ -26,7 +26,7 @@ SEGMENT_LIMIT = 1 << 15
 STEP_SECONDS = 10e-3
 """Work between two looks at the cancel word, as expected."""
 WAYS, WAY_BYTES = 16, 4096
-"""Rows that lie a multiple of so many bytes apart share the same sets of the first-level cache: so many are too many."""
+"""So many rows are too many where they lie a multiple of so many bytes apart: they share sets of the cache."""
 COLUMN_BYTES = 1 << 15
 """Column rows of one tile that a segment may fill."""
 

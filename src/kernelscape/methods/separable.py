@@ -4,9 +4,9 @@ A kernel that is the outer product of one vector for each axis, as a Gaussian, a
 instead of k^2 products of a k x k window. The sums along the other axes are columns, which windows share.
 
 `factors` finds the vectors. They are a row and a column of the kernel through its largest weight (a cross, as in [1]_),
-so that weights that are products come back as they are; a kernel is separable where each weight is the product of its
-factors up to rounding, and, of integers, exactly. Zeros stay zeros, so that NaN and infinities spread as the definition
-has it.
+so that weights that are products come back as they are; whole numbers have whole factors. A kernel is separable where
+each weight is the product of its factors up to rounding, and, of integers, exactly. Zeros stay zeros, so that NaN and
+infinities spread as the definition has it.
 
 References
 ----------
@@ -27,6 +27,9 @@ from kernelscape.methods.columns import Columns, in_window_shape, is_pointwise
 
 Vector = np.ndarray[Any, np.dtype[Any]]
 Vectors = tuple[Vector, ...]
+FRACTIONS = (0, 8, 16)
+"""Binary places that weights may have to count as whole numbers."""
+LARGEST = 1 << 50
 ROUNDING = 8
 """Epsilons by which a weight may differ from the product of its factors."""
 
@@ -47,7 +50,20 @@ def factors(kernel: Vector) -> Vectors | None:
     return found if bool(near.all()) else None
 
 
-def _of_floats(kernel: Vector) -> Vectors:
+def _of_floats(kernel: Vector) -> Vectors | None:
+    """Of whole numbers, or such over a power of two, whole numbers: then sums are exact as without factors."""
+    for places in FRACTIONS:
+        scaled = np.ldexp(kernel, places)
+        if bool((scaled == np.rint(scaled)).all()) and np.abs(scaled).max() < LARGEST:
+            whole = _of_integers(scaled.astype(np.int64))
+            if whole is None:
+                return None
+            first, *others = (v.astype(kernel.dtype) for v in whole)
+            return (np.ldexp(first, -places), *others)
+    return _lines(kernel)
+
+
+def _lines(kernel: Vector) -> Vectors:
     """The lines through the largest weight, all but the first divided by it."""
     peak = np.unravel_index(np.argmax(np.abs(kernel)), kernel.shape)
     lines = [np.moveaxis(kernel, a, -1)[peak[:a] + peak[a + 1 :]] for a in range(kernel.ndim)]
