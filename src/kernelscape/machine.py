@@ -17,7 +17,7 @@ class Rates:
 
     The first seven are vector instructions per second of one worker, on registers of the target's width; they include
     what such code waits for on the way, so that they are below what the units could do. The values here were measured
-    on two cores of an EPYC (Zen 5) with 512-bit registers; ``kernelscape calibrate`` measures those of a machine.
+    on two cores of an EPYC (Zen 4) with 512-bit registers; ``kernelscape calibrate`` measures those of a machine.
 
     Attributes
     ----------
@@ -33,6 +33,8 @@ class Rates:
         Registers read from and written to the first-level cache.
     peak : float
         Fused multiply-adds per second at best, for comparison only.
+    transform : float
+        Samples of a Fourier transform of real float32, times the logarithm of their number to the base 2, per second.
     near, far : float
         Bytes per second, read or written, of arrays that fit into the second-level cache, and of those that do not.
     shared : float
@@ -47,12 +49,13 @@ class Rates:
 
     arithmetic: float = 7.0e9
     selection: float = 2.8e9
-    division: float = 4.5e8
+    division: float = 3.3e8
     elementary: float = 2.1e9
     order: float = 4.0e9
     load: float = 2.4e9
     store: float = 1.4e9
-    peak: float = 8.4e9
+    peak: float = 3.7e9
+    transform: float = 6.0e9
     near: float = 6.0e10
     far: float = 2.0e10
     shared: float = 3.0e10
