@@ -176,7 +176,8 @@ def _job_of(operands: Operands, options: Options, way: Way, workers: int | None)
         return "windows that are moved off their pixels may hold no sample at all"
     if not all(_is_finite(part.array) for part in _parts(bound)):
         return "the field holds NaN or infinities, and which outputs these touch only the exact method says"
-    if costs.exact(bound, operands.array.size, operands.inner, scattered=way.scattered) < LEAST:
+    asked = options.method in LINEAR_METHODS
+    if not asked and costs.exact(bound, operands.array.size, operands.inner, scattered=way.scattered) < LEAST:
         return "it takes no longer than choosing another method"
     array = np.moveaxis(operands.array, operands.axes, range(-len(operands.axes), 0))
     if operands.loaded != operands.inner:
