@@ -217,7 +217,6 @@ def test_bad_argument(case):
 
 PLANNED = {
     "progress": {"progress": print},
-
 }
 
 

@@ -33,6 +33,8 @@ class Rates:
         Registers read from and written to the first-level cache.
     peak : float
         Fused multiply-adds per second at best, for comparison only.
+    transform : float
+        Samples of a Fourier transform of real float32, times the logarithm of their number to the base 2, per second.
     near, far : float
         Bytes per second, read or written, of arrays that fit into the second-level cache, and of those that do not.
     shared : float
@@ -47,18 +49,19 @@ class Rates:
         Seconds until other threads have begun to help, and are waited for.
     """
 
-    arithmetic: float = 7.0e9
-    selection: float = 2.8e9
-    division: float = 4.5e8
-    elementary: float = 2.1e9
-    order: float = 4.0e9
-    load: float = 2.4e9
-    store: float = 1.4e9
-    peak: float = 8.4e9
+    arithmetic: float = 6.7e9
+    selection: float = 3.1e9
+    division: float = 6.0e8
+    elementary: float = 4.0e9
+    order: float = 4.3e9
+    load: float = 2.5e9
+    store: float = 8.0e8
+    peak: float = 3.7e9
+    transform: float = 6.0e9
     near: float = 6.0e10
-    far: float = 2.0e10
+    far: float = 2.1e10
     shared: float = 3.0e10
-    tile: float = 3.0e-7
+    tile: float = 3.1e-7
     row: float = 1.2e-7
     call: float = 1.5e-5
     wake: float = 5.0e-5

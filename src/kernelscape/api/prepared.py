@@ -19,11 +19,12 @@ from kernelscape.api.frame import Frame
 from kernelscape.api.kept import Kept
 from kernelscape.api.options import Options
 from kernelscape.api.results import Result
+from kernelscape.calibration import calibrated
 from kernelscape.config import settings
 from kernelscape.errors import MemoryBudgetError, TracingError
 from kernelscape.expression import DType, Node, Shape, structure, verify
 from kernelscape.geometry import Input, Job, WindowAxis
-from kernelscape.machine import named_target
+from kernelscape.machine import Target, named_target
 from kernelscape.plan import Layout, Plan, make_plan
 from kernelscape.reference import can_be_invalid
 from kernelscape.trace import Captured, Guard, Trace, trace, valid
@@ -63,10 +64,7 @@ class Shared:
 
     def plan(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Plan:
         """What runs for arrays and outputs of these layouts."""
-        from kernelscape.backends.cpu import host_target
-
-        name = settings().target
-        target = host_target() if name is None else named_target(name)
+        target = planning_target()
         job = replace(self.job, output_dtypes=tuple(o.dtype for o in outputs))
         layouts = [Layout(a.dtype, a.shape, a.strides) for a in arrays]
         written = [Layout(o.dtype, o.shape, o.strides) for o in outputs]
@@ -117,6 +115,14 @@ class Shared:
         state = settings()
         at = None if self.job.at is None else arrays[self.job.at].strides
         return (*((o.dtype, o.strides) for o in outputs), state.checked, state.target, at)
+
+
+def planning_target() -> Target:
+    """The processor that is planned and compiled for: this one, as it was measured, or another one as it is known."""
+    from kernelscape.backends.cpu import host_target
+
+    name = settings().target
+    return calibrated(host_target()) if name is None else named_target(name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

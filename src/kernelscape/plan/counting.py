@@ -70,7 +70,7 @@ def _count(outputs: Sequence[ex.Node], stage: Stage, target: Target, vectors: in
     nodes = list(ex.walk(outputs))
     varying = _varying(nodes, stage)
     wanted, fused = _demands(nodes, outputs)
-    shares = _shares(nodes, stage)
+    shares = _shares(nodes, stage, varying)
     widths = element_bytes(outputs)
     total: defaultdict[str, float] = defaultdict(float)
     for node in nodes:
@@ -148,15 +148,16 @@ def _demands(nodes: Sequence[ex.Node], outputs: Sequence[ex.Node]) -> tuple[dict
     return wanted, fused
 
 
-def _shares(nodes: Sequence[ex.Node], stage: Stage) -> dict[int, float]:
+def _shares(nodes: Sequence[ex.Node], stage: Stage, varying: set[int]) -> dict[int, float]:
     """For each node which part of its elements is computed anew for an output row, others of the tile having them."""
     found: dict[int, float] = {}
     for node in nodes:
         if isinstance(node, ex.Window):
             found[id(node)] = _new_rows(stage.inputs[node.input], stage)
         elif isinstance(node, ex.Elementwise | ex.Slice | ex.Reshape | ex.Transpose | ex.Broadcast):
-            operands = [c for c in node.children if c.shape and not isinstance(c, ex.Argument | ex.Constant)]
-            found[id(node)] = max((found[id(c)] for c in operands), default=1.0) if node.shape else 1.0
+            # What is made with the anchor's own sample is another value for each output.
+            operands = [found[id(c)] for c in node.children if id(c) in varying]
+            found[id(node)] = max(operands, default=1.0) if node.shape else 1.0
         else:
             found[id(node)] = 1.0
     return found
