@@ -20,6 +20,7 @@ from typing import Any
 
 from kernelscape.expression import DType, Node, Shape, Window, cast, rebuild, reduce, structure, valid
 from kernelscape.reductions import counter
+from kernelscape.semantics import register_dtype
 
 X, Y, POINT = -1, -2, -3
 """Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes.
@@ -161,6 +162,32 @@ class RowInput:
 
 
 @dataclass(frozen=True)
+class TileRanks:
+    """Sorted windows of one input, of which some elements are found for all positions of a tile together.
+
+    Attributes
+    ----------
+    input : int
+    ranks : tuple of int
+        Which elements, in ascending order.
+    dtype : dtype
+        Of these, as they are held in rows.
+    in_order : bool
+        Whether the samples of a tile are numbered in the order of their values first; else they are levels of 8 bits.
+    """
+
+    input: int
+    ranks: tuple[int, ...]
+    dtype: DType
+    in_order: bool
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """All that is said here, as plain data that is the same in every process."""
+        return (self.input, self.ranks, self.dtype.str, self.in_order)
+
+
+@dataclass(frozen=True)
 class Stage:
     """What one compiled sweep computes.
 
@@ -197,6 +224,11 @@ class Stage:
         The inputs that made rows are made of: all those whose windows have the same samples.
     at
         As in `geometry.Job`.
+    tile_ranks : tuple of TileRanks
+        What is found for all rows and positions of a tile together. Then the outputs are computed row by row, and
+        ``Column`` nodes numbered behind the columns, one for each of these, with one tap, hold what was found.
+    positions : int
+        With `tile_ranks`: the most positions along x of a tile.
     """
 
     outputs: tuple[Node, ...]
@@ -216,6 +248,8 @@ class Stage:
     alike: tuple[int, ...] = ()
     at: int | None = None
     spacing: int = 1
+    tile_ranks: tuple[TileRanks, ...] = ()
+    positions: int = 0
 
     @property
     def chunk(self) -> int:
@@ -243,7 +277,7 @@ class Stage:
         return replace(
             self, outputs=rebuild([body], renumbered), output_dtypes=(self.inputs[number].dtype,), inputs=tuple(inputs),
             strides=(1,) * len(self.roles), rows=1, vectors=1, min_count=0, invalid=None, columns=(),
-            column_taps=(), alike=(), at=None, spacing=1,
+            column_taps=(), alike=(), at=None, spacing=1, tile_ranks=(), positions=0,
         )  # fmt: skip
 
     def planes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -254,11 +288,30 @@ class Stage:
 
     @cached_property
     def column_rows(self) -> tuple[int, ...]:
-        """Which of the column rows each column expression begins with; the last entry is their number."""
+        """Which of the column rows each column expression begins with; the last entry is their number.
+
+        Behind the columns come the rows of `tile_ranks`.
+        """
         starts = [0]
-        for node in self.columns:
-            starts.append(starts[-1] + node.size)
+        for size in (*(node.size for node in self.columns), *(len(found.ranks) for found in self.tile_ranks)):
+            starts.append(starts[-1] + size)
         return tuple(starts)
+
+    @property
+    def column_lines(self) -> int:
+        """Output rows for which there are column rows at the same time."""
+        return 1 if self.tile_ranks else self.rows
+
+    @property
+    def column_itemsize(self) -> int:
+        """Bytes of the largest elements of column rows."""
+        dtypes = (*(register_dtype(n.dtype) for n in self.columns), *(found.dtype for found in self.tile_ranks))
+        return max((d.itemsize for d in dtypes), default=0)
+
+    @cached_property
+    def row(self) -> Stage:
+        """The stage of one output row, behind `tile_ranks`."""
+        return replace(self, rows=1, spacing=1)
 
     @cached_property
     def valid_samples(self) -> Node:
@@ -309,4 +362,72 @@ class Stage:
             self.column_taps,
             self.alike,
             self.at,
+            tuple(found.key for found in self.tile_ranks),
+            self.positions,
         )
+
+
+@dataclass(frozen=True)
+class TileShape:
+    """The samples of one input in a tile, for what is found in all its windows together.
+
+    Along y and the outer axes the samples lie in *lines*: all combinations of outer taps for the first source row, then
+    for the next one, so that the lines of a window lie one behind the other. Along x windows take every `step`-th
+    sample, from one of `step` *classes*.
+
+    Attributes
+    ----------
+    taps, step : int
+        Samples of a window along x, and elements of a row from one to the next.
+    lines, moved : int
+        Lines of a window, and how many lines further on the window of the next output row begins.
+    each : int
+        Lines of one source row.
+    rows, positions : int
+        Most output rows and positions of a tile.
+    """
+
+    taps: int
+    step: int
+    lines: int
+    moved: int
+    each: int
+    rows: int
+    positions: int
+
+    @property
+    def all_lines(self) -> int:
+        """Lines of a tile, at most."""
+        return (self.rows - 1) * self.moved + self.lines
+
+    @property
+    def span(self) -> int:
+        """Elements of a row that one window reaches over, beyond its first."""
+        return (self.taps - 1) * self.step
+
+    @property
+    def per_class(self) -> int:
+        """Samples of a line in one class, at most."""
+        return -(-(self.positions + self.span) // self.step)
+
+    @property
+    def columns(self) -> int:
+        """Samples of a line, at most, where each class has room for as many as the longest."""
+        return self.per_class * self.step
+
+
+def tile_shape(spec: RowInput, rows: int, positions: int) -> TileShape | None:
+    """How samples of an input lie in a tile; None where they are no regular lines."""
+    shift = row_step(spec)
+    gaps = {b - a for a, b in zip(spec.x_taps, spec.x_taps[1:], strict=False)}
+    if shift is None or spec.rows_each != 1 or spec.unit != 1 or spec.is_uniform or len(gaps) > 1 or spec.x_taps[0]:
+        return None
+    if spec.taps is not None or spec.elements or spec.has_gaps or spec.may_miss or spec.body is not None:
+        return None
+    each, step = len(spec.outer), max(gaps, default=1) * spec.x_unit
+    return TileShape(len(spec.x_taps), step, len(spec.y_taps) * each, shift * each, each, rows, positions)
+
+
+def row_step(spec: RowInput) -> int | None:
+    """How many of the rows of a tile lie between the first rows of neighbouring windows; None: it is no one number."""
+    return 1 if len(spec.y_taps) == 1 else spec.row_shift

@@ -24,6 +24,7 @@ from kernelscape.methods.columns import Columns, use_columns
 from kernelscape.methods.direct import Tile, choose_tile
 from kernelscape.methods.gaps import Filled, fill_gaps, geometry_of
 from kernelscape.methods.ranks import fill_ranks
+from kernelscape.methods.tile_ranks import find_tile_ranks
 from kernelscape.rewrite import with_explicit_selections
 from kernelscape.semantics import register_dtype
 
@@ -144,7 +145,37 @@ def make_plan(
         at=job.at,
         spacing=spacing,
     )
-    return Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
+    plan = Plan(job, tuple(layouts), tuple(output_layouts), arrangement, stage, tile, target)
+    return _with_tile_ranks(plan, plain) or plan
+
+
+def _with_tile_ranks(direct: Plan, outputs: Sequence[ex.Node]) -> Plan | None:
+    """The plan that finds ranks for whole tiles, where it is expected to take less time."""
+    job, stage, arrangement = direct.job, direct.stage, direct.arrangement
+    if _has_gaps(job) or may_miss(job) or job.min_count > 1 or not any(isinstance(n, ex.Sort) for n in ex.walk(outputs)):
+        return None
+    lines = 1 if arrangement.y is None else math.ceil(direct.counts[arrangement.y] / stage.spacing)
+    found = find_tile_ranks(outputs, stage.inputs, lines, direct.target)
+    if found is None or found.instructions >= direct.tile.instructions / direct.tile.lanes:
+        return None
+    columns = _columns(found.outputs, job, arrangement, stage.roles, None)
+    every = found.numbered((*columns.outputs, *columns.columns), len(columns.columns))
+    varying = _varying(every, stage.roles, [i.is_uniform for i in stage.inputs])
+    tile = choose_tile(every, varying, False, direct.target)
+    lanes = min(tile.lanes, found.unit)
+    tile = Tile(found.rows, 1, lanes, lanes * found.instructions + tile.instructions)
+    stage = replace(
+        stage,
+        outputs=every[: len(columns.outputs)],
+        columns=every[len(columns.outputs) :],
+        column_taps=_column_taps(job, arrangement, stage.flatten) if columns.columns else (0,),
+        rows=tile.rows,
+        vectors=1,
+        lanes=lanes,
+        tile_ranks=found.ranks,
+        positions=found.positions,
+    )
+    return replace(direct, stage=stage, tile=tile, method=found.method)
 
 
 def _has_gaps(job: Job) -> bool:

@@ -1,0 +1,156 @@
+"""Ranks of large windows, found for all positions of a tile together.
+
+What is looked for is a `Sort` of all samples of one input's window, of which few elements are used; it is replaced by
+rows that hold these elements, from which the rest of the expression is computed as it is from any other column. Which
+of the two ways finds them is a matter of the samples: those of 8 bits are levels of a histogram (``levels.py``), others
+are numbered in the order of their values first (``ordinals.py``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kernelscape import expression as ex
+from kernelscape.loops import RowInput, TileRanks, tile_shape
+from kernelscape.machine import Target
+from kernelscape.methods import levels, ordinals
+
+MOST_RANKS = 4
+"""Elements of one sorted window that are worth looking for one by one."""
+INSTRUCTIONS = 3.0
+"""In a nanosecond, as elsewhere in plans."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Outputs in terms of rank rows, which are `Column` nodes numbered -1, -2, ..., and what these hold.
+
+    `rows` and `positions` are those of a tile, `unit` divides the latter; `instructions` is what the ranks of one
+    position take, in the unit in which register tiles are measured.
+    """
+
+    outputs: tuple[ex.Node, ...]
+    ranks: tuple[TileRanks, ...]
+    rows: int
+    positions: int
+    unit: int
+    instructions: float
+
+    @property
+    def method(self) -> str:
+        """The name of the way."""
+        return "ordinals" if any(found.in_order for found in self.ranks) else "levels"
+
+    def numbered(self, outputs: Sequence[ex.Node], columns: int) -> tuple[ex.Node, ...]:
+        """The same outputs, where rank rows are numbered behind so many columns."""
+
+        def rule(node: ex.Node) -> ex.Node | None:
+            if isinstance(node, ex.Column) and node.number < 0:
+                return ex.Column(node.shape, node.dtype, columns - 1 - node.number)
+            return None
+
+        return ex.rebuild(outputs, rule)
+
+
+def find_tile_ranks(
+    outputs: Sequence[ex.Node], inputs: Sequence[RowInput], rows: int, target: Target
+) -> Found | None:
+    """The same results by way of rank rows; None where no sorted window allows it.
+
+    `rows` is the number of output rows that there are.
+    """
+    wanted = _wanted(outputs, inputs)
+    if not wanted or any(_is_irregular(spec) for spec in inputs):
+        return None
+    numbers = sorted({number for number, _ in wanted.values()})
+    ranks = {n: sorted({r for m, each in wanted.values() if m == n for r in each}) for n in numbers}
+    if any(len(each) > MOST_RANKS for each in ranks.values()):
+        return None
+    unit = target.vector_bytes // max(inputs[n].dtype.itemsize for n in numbers)
+    found = tuple(TileRanks(n, tuple(ranks[n]), inputs[n].dtype, _is_in_order(inputs[n])) for n in numbers)
+    size = _tile(inputs, found, rows, unit)
+    if size is None:
+        return None
+    nanoseconds = 0.0
+    for each in found:
+        shape = tile_shape(inputs[each.input], *size)
+        assert shape is not None
+        nanoseconds += (ordinals if each.in_order else levels).costs(shape, each)
+    new = _replaced(outputs, wanted, ranks, numbers)
+    return Found(new, found, *size, unit, nanoseconds * INSTRUCTIONS)
+
+
+def _is_in_order(spec: RowInput) -> bool:
+    return spec.dtype.itemsize > 1
+
+
+def _wanted(outputs: Sequence[ex.Node], inputs: Sequence[RowInput]) -> dict[int, tuple[int, set[int]]]:
+    """For each sort of a whole window of which single elements are used, by id: the input, and these elements."""
+    found: dict[int, tuple[int, set[int]]] = {}
+    others: set[int] = set()
+    for node in ex.walk(outputs):
+        if isinstance(node, ex.Sort):
+            number = _sorted_input(node, inputs)
+            if number is not None:
+                found[id(node)] = number, set()
+        for child in node.children:
+            if id(child) not in found:
+                continue
+            if isinstance(node, ex.Slice):
+                found[id(child)][1].update(node.starts[0] + node.steps[0] * i for i in range(node.shape[0]))
+            else:
+                others.add(id(child))
+    others |= {id(output) for output in outputs}
+    return {sort: what for sort, what in found.items() if sort not in others and what[1]}
+
+
+def _sorted_input(node: ex.Sort, inputs: Sequence[RowInput]) -> int | None:
+    """The input whose whole window is sorted."""
+    body = node.body.body if isinstance(node.body, ex.Reshape) else node.body
+    if node.ndim != 1 or node.where is not None or node.runs != 1 or not isinstance(body, ex.Window):
+        return None
+    spec = inputs[body.input]
+    if spec.taps is not None or node.size != math.prod(spec.shape):
+        return None
+    return body.input
+
+
+def _is_irregular(spec: RowInput) -> bool:
+    """Whether the rows of a tall tile cannot be handed on row by row."""
+    return spec.phases > 1 or spec.body is not None or (len(spec.y_taps) > 1 and spec.row_shift is None)
+
+
+def _tile(inputs: Sequence[RowInput], found: Sequence[TileRanks], rows: int, unit: int) -> tuple[int, int] | None:
+    """Rows and positions of a tile that suits all sorted windows."""
+    sizes = []
+    for each in found:
+        first = tile_shape(inputs[each.input], 1, unit)
+        own = None if first is None else (ordinals if each.in_order else levels).tile(first, rows, unit)
+        if own is None:
+            return None
+        sizes.append(own)
+    return min(rows for rows, _ in sizes), min(positions for _, positions in sizes)
+
+
+def _replaced(
+    outputs: Sequence[ex.Node],
+    wanted: dict[int, tuple[int, set[int]]],
+    ranks: dict[int, list[int]],
+    numbers: Sequence[int],
+) -> tuple[ex.Node, ...]:
+    """The outputs, where elements of sorted windows are those of rank rows."""
+    new: dict[int, ex.Node] = {}
+    for node in ex.walk(outputs):
+        if isinstance(node, ex.Slice) and id(node.body) in wanted:
+            number, _ = wanted[id(node.body)]
+            row = ex.Column((1, len(ranks[number])), node.dtype, -1 - numbers.index(number))
+            places = [ranks[number].index(node.starts[0] + node.steps[0] * i) for i in range(node.shape[0])]
+            picked = [ex.reshape(ex.slice_(row, (0, place), (1, 1), (1, 1)), (1,)) for place in places]
+            new[id(node)] = ex.concatenate(picked, 0)
+            continue
+        children = [new[id(child)] for child in node.children]
+        same = all(a is b for a, b in zip(children, node.children, strict=True))
+        new[id(node)] = node if same else node.with_children(children)
+    return tuple(new[id(output)] for output in outputs)
