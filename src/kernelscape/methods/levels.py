@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from kernelscape.loops import TileRanks, TileShape
 
-ROWS, POSITIONS = 64, 512
+ROWS, POSITIONS = 128, 512
 """Of a tile: so many that the histograms of its columns stay in the second-level cache, and are seldom begun anew."""
 
 

@@ -12,7 +12,7 @@ they were last wanted, or from the columns of the window, whichever is nearer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Protocol
 
 from kernelscape.backends.ir import I64, Builder, Type, Value, constant
@@ -21,10 +21,14 @@ from kernelscape.loops import TileShape
 LEVELS = 16
 """Entries of a histogram: the halves of a level have 4 bits."""
 BLOCK = 4
-"""Positions that are looked at together."""
-_COUNTS = Type("i16", LEVELS)
-ONE = 2 * LEVELS
-"""Bytes of 16 counts."""
+"""Positions, or columns, that are looked at together."""
+ALL = 256
+"""Levels."""
+_COUNT, _COUNTS, _COLUMN = Type("i16"), Type("i16", LEVELS), Type("i8", LEVELS)
+ONE, MANY = LEVELS, 2 * LEVELS
+"""Bytes of the 16 counts of a column, and of those of a window."""
+_LOW, _HIGH, _PLANES = 0, ALL * ONE, 2 * ALL * ONE
+"""Bytes in front of the tables of a level."""
 _PLACE = 64
 """Bytes from the counts of one position of a block to those of the next; in front of them there is a 0."""
 _NEVER = -(1 << 40)
@@ -40,13 +44,13 @@ class Lines(Protocol):
     def line(self, number: Value) -> tuple[Value, ...]:
         """What is needed to read a line."""
 
-    def level(self, line: tuple[Value, ...], kind: Value, place: Value) -> Value:
-        """A level (i64) of a line: sample `place` of class `kind`."""
+    def level(self, line: tuple[Value, ...], kind: Value, place: Value, behind: int) -> Value:
+        """A level (i64) of a line: of class `kind` the sample that comes `behind` places after a place."""
 
 
 def level_bytes(shape: TileShape, ranks: int) -> int:
     """Scratch memory that the histograms of a tile take."""
-    return _plane(shape) * (1 + LEVELS) + ranks * LEVELS * (ONE + 8) + (2 * BLOCK + 1) * _PLACE
+    return _plane(shape) * (1 + LEVELS) + ranks * LEVELS * (MANY + 8) + (2 * BLOCK + 1) * _PLACE
 
 
 def _plane(shape: TileShape) -> int:
@@ -55,7 +59,7 @@ def _plane(shape: TileShape) -> int:
     The counts of neighbouring columns lie side by side, since they are changed one after the other.
     """
     columns = shape.step * (shape.per_class + BLOCK)
-    return (-(-columns * ONE // 64) | 1) * 64
+    return -(-(columns * ONE - 1088) // 4096) * 4096 + 1088
 
 
 class Levels:
@@ -74,30 +78,39 @@ class Levels:
         self.plane = _plane(shape)
         self.fine = builder.offset(self.coarse, self.plane)
         self.window = builder.offset(self.fine, self.plane * LEVELS)
-        self.last = builder.offset(self.window, len(ranks) * LEVELS * ONE)
+        self.last = builder.offset(self.window, len(ranks) * LEVELS * MANY)
         self.counts = builder.offset(self.last, len(ranks) * LEVELS * 8 + _PLACE)
         self.inside = builder.offset(self.counts, BLOCK * _PLACE)
-        ones = [int(level <= entry) for level in range(LEVELS) for entry in range(LEVELS)]
-        self.ones = builder.module.constant_table("levels", Type("i16"), ones)
+        self.ones = self._tables()
+
+    def _tables(self) -> Value:
+        """For each level the ones of its low half, then for each those of its high half, then the plane of that.
+
+        One table, so that one register has the address of all.
+        """
+        low, high = [[half(level) for level in range(ALL)] for half in (lambda n: n % LEVELS, lambda n: n // LEVELS)]
+        words = [sum(int(half <= entry + 8 * word) << 8 * entry for entry in range(8)) for half in (*low, *high) for word in range(2)]
+        planes = [half * self.plane for half in high]
+        return self.builder.module.constant_table(f"levels_{self.plane}", I64, [*words, *planes])
 
     # -- columns -------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Columns of the first output row."""
-        builder = self.builder
+        builder, wide = self.builder, Type("i8", 64)
         size = constant(I64, self.plane * (1 + LEVELS))
 
         def clear(place: Value, _: list[Value]) -> list[Value]:
-            builder.store(constant(_COUNTS, 0), builder.offset(self.coarse, place))
+            builder.store(constant(wide, 0), builder.offset(self.coarse, place))
             return []
 
-        builder.loop(constant(I64, 0), size, ONE, [], clear, never_empty=True)
+        builder.loop(constant(I64, 0), size, wide.lanes, [], clear, never_empty=True)
         for place in range(2 * BLOCK):
-            builder.store(constant(Type("i16"), 0), builder.offset(self.counts, place * _PLACE - 2))
+            builder.store(constant(_COUNT, 0), builder.offset(self.counts, place * _PLACE - 2))
 
         def enter(number: Value, _: list[Value]) -> list[Value]:
             line = self.lines.line(number)
-            self.each_column(lambda kind, place, column: self._enter(line, kind, place, column))
+            self.each_column(partial(self._enter, line))
             return []
 
         builder.loop(constant(I64, 0), constant(I64, self.shape.lines), 1, [], enter, never_empty=True)
@@ -110,22 +123,32 @@ class Levels:
         def one(number: Value, _: list[Value]) -> list[Value]:
             old = self.lines.line(builder.add(first, number))
             new = self.lines.line(builder.add(builder.add(first, number), constant(I64, shape.lines)))
-            self.each_column(lambda kind, place, column: self._exchange(old, new, kind, place, column))
+            self.each_column(partial(self._exchange, old, new))
             return []
 
         builder.loop(constant(I64, 0), constant(I64, shape.moved), 1, [], one, never_empty=True)
 
-    def each_column(self, act: Callable[[Value, Value, Value], None]) -> None:
-        """For every sample of a line: its class, its place there, and the number of its column."""
+    def each_column(self, act: Callable[[Value, Value, Value, int], None]) -> None:
+        """For every sample of a line: its class, a place there, the number of its column, and how many are looked at."""
 
         def along(kind: Value, first: Value) -> None:
-            def one(place: Value, _: list[Value]) -> list[Value]:
-                act(kind, place, self.builder.add(first, place))
-                return []
-
-            self.builder.loop(constant(I64, 0), self.members(self.length, kind), 1, [], one)
+            count = self.members(self.length, kind)
+            self.in_blocks(count, lambda place, number: act(kind, place, self.builder.add(first, place), number))
 
         self.each_class(along)
+
+    def in_blocks(self, count: Value, act: Callable[[Value, int], None]) -> None:
+        """Numbers below `count`: the first one of some, and how many these are."""
+        builder, zero = self.builder, constant(I64, 0)
+        rest = builder.binary("and", count, constant(I64, BLOCK - 1))
+        whole = builder.sub(count, rest)
+
+        def some(number: int, place: Value) -> list[Value]:
+            act(place, number)
+            return []
+
+        builder.loop(zero, whole, BLOCK, [], lambda place, _: some(BLOCK, place))
+        builder.loop(whole, count, 1, [], lambda place, _: some(1, place))
 
     def each_class(self, act: Callable[[Value, Value], None]) -> None:
         """For every class of positions: its number, and the number of its first column."""
@@ -148,38 +171,41 @@ class Levels:
         rest = builder.sub(builder.add(length, constant(I64, step - 1)), kind)
         return builder.binary("udiv", rest, constant(I64, step))
 
-    def _enter(self, line: tuple[Value, ...], kind: Value, place: Value, column: Value) -> None:
+    def _enter(self, line: tuple[Value, ...], kind: Value, place: Value, column: Value, number: int) -> None:
         builder = self.builder
-        high, low = self._halves(self.lines.level(line, kind, place))
-        for pointer, half in ((self._at(self.coarse, column), high), (self._fine_at(high, column), low)):
-            builder.store(builder.add(builder.load(_COUNTS, pointer), self._ones_of(half)), pointer)
+        for behind in range(number):
+            level = self.lines.level(line, kind, place, behind)
+            pointers = self._coarse_at(column, behind), self._fine_at(level, column, behind)
+            for pointer, ones in zip(pointers, (_HIGH, _LOW), strict=True):
+                builder.store(builder.add(builder.load(_COLUMN, pointer), self._ones_of(ones, level)), pointer)
 
     def _exchange(
-        self, old: tuple[Value, ...], new: tuple[Value, ...], kind: Value, place: Value, column: Value
+        self, old: tuple[Value, ...], new: tuple[Value, ...], kind: Value, place: Value, column: Value, number: int
     ) -> None:
         builder = self.builder
-        (gone, gone_low), (come, come_low) = (self._halves(self.lines.level(o, kind, place)) for o in (old, new))
-        coarse = self._at(self.coarse, column)
-        held = builder.load(_COUNTS, coarse)
-        builder.store(builder.add(held, builder.sub(self._ones_of(come), self._ones_of(gone))), coarse)
-        for high, low, change in ((come, come_low, builder.add), (gone, gone_low, builder.sub)):
-            pointer = self._fine_at(high, column)
-            builder.store(change(builder.load(_COUNTS, pointer), self._ones_of(low)), pointer)
+        for behind in range(number):
+            gone, come = (self.lines.level(line, kind, place, behind) for line in (old, new))
+            coarse = self._coarse_at(column, behind)
+            held = builder.sub(builder.load(_COLUMN, coarse), self._ones_of(_HIGH, gone))
+            builder.store(builder.add(held, self._ones_of(_HIGH, come)), coarse)
+            for level, change in ((come, builder.add), (gone, builder.sub)):
+                pointer = self._fine_at(level, column, behind)
+                builder.store(change(builder.load(_COLUMN, pointer), self._ones_of(_LOW, level)), pointer)
 
-    def _halves(self, level: Value) -> tuple[Value, Value]:
-        builder = self.builder
-        return builder.binary("lshr", level, constant(I64, 4)), builder.binary("and", level, constant(I64, LEVELS - 1))
-
-    def _ones_of(self, half: Value) -> Value:
-        return self.builder.load(_COUNTS, self._at(self.ones, half))
+    def _ones_of(self, table: int, level: Value) -> Value:
+        return self.builder.load(_COLUMN, self.builder.offset(self._at(self.ones, level), table))
 
     def _at(self, first: Value, number: Value) -> Value:
         """Counts in a table of such."""
         return self.builder.offset(first, self.builder.mul(number, constant(I64, ONE)))
 
-    def _fine_at(self, high: Value, column: Value) -> Value:
-        plane = self.builder.offset(self.fine, self.builder.mul(high, constant(I64, self.plane)))
-        return self._at(plane, column)
+    def _coarse_at(self, column: Value, behind: int) -> Value:
+        return self.builder.offset(self._at(self.coarse, column), behind * ONE)
+
+    def _fine_at(self, level: Value, column: Value, behind: int) -> Value:
+        builder = self.builder
+        plane = builder.load(I64, builder.offset(builder.element_pointer(self.ones, "i64", level), _PLANES))
+        return builder.offset(builder.offset(self._at(self.fine, column), behind * ONE), plane)
 
     # -- windows -------------------------------------------------------------------------------------------------------
 
@@ -196,10 +222,9 @@ class Levels:
         def block(place: Value, carried: list[Value]) -> list[Value]:
             sums, counts = carried[0], []
             for u in range(BLOCK):
-                at = builder.add(place, constant(I64, u))
-                counts.append(builder.add(sums, self._coarse_counts(coarse, self._last_of(at))))
+                counts.append(builder.add(sums, self.column(coarse, place, u + self.shape.taps - 1)))
                 builder.store(counts[-1], builder.offset(self.counts, u * _PLACE))
-                sums = builder.sub(counts[-1], self._coarse_counts(coarse, at))
+                sums = builder.sub(counts[-1], self.column(coarse, place, u))
             following = [sums]
             left = builder.intrinsic("smin", I64, builder.sub(members, place), constant(I64, BLOCK))
             for number in range(len(self.ranks)):
@@ -208,42 +233,38 @@ class Levels:
                 following += search.block(counts, place, left, held)
             return following
 
-        state = [self._sum(lambda at: self._coarse_counts(coarse, at), zero)]
+        state = [self.sum(coarse, zero)]
         for number in range(len(self.ranks)):
             for entry in range(LEVELS):
                 builder.store(constant(I64, _NEVER), self.place_of(self.last, number, constant(I64, entry), 8))
-            state += [zero, self.fine_sum(fine, zero, zero)]
+            state += [zero, self.sum(fine, zero)]
         builder.loop(zero, members, BLOCK, state, block)
 
-    def _last_of(self, place: Value) -> Value:
-        """The last column of the window at a place."""
-        return self.builder.add(place, constant(I64, self.shape.taps - 1))
+    def column(self, plane: Value, place: Value, behind: int) -> Value:
+        """The counts of a column that comes so many behind the first one of the window at a place."""
+        pointer = self.builder.offset(self._at(plane, place), behind * ONE)
+        return self.builder.convert("zext", self.builder.load(_COLUMN, pointer), _COUNTS)
 
-    def _coarse_counts(self, coarse: Value, column: Value) -> Value:
-        return self.builder.load(_COUNTS, self._at(coarse, column))
+    def fine_plane(self, fine: Value, high: Value) -> Value:
+        """Where the counts of the low halves of those samples begin that have a high half."""
+        return self.builder.offset(fine, self.builder.mul(high, constant(I64, self.plane)))
 
-    def fine_counts(self, fine: Value, high: Value, column: Value) -> Value:
-        """The counts of the low halves of those samples of a column that have a high half."""
-        builder = self.builder
-        plane = builder.offset(fine, builder.mul(high, constant(I64, self.plane)))
-        return builder.load(_COUNTS, self._at(plane, column))
-
-    def with_last(self, sums: Value, fine: Value, high: Value, place: Value) -> Value:
-        """The sums of all columns of a window, from those of all but the last."""
-        return self.builder.add(sums, self.fine_counts(fine, high, self._last_of(place)))
-
-    def fine_sum(self, fine: Value, high: Value, place: Value) -> Value:
+    def sum(self, plane: Value, place: Value) -> Value:
         """The sums of all columns of the window at a place but the last."""
-        return self._sum(lambda at: self.fine_counts(fine, high, at), place)
+        builder, taps = self.builder, self.shape.taps - 1
+        first = self._at(plane, place)
 
-    def _sum(self, column: Callable[[Value], Value], place: Value) -> Value:
-        builder = self.builder
+        def block(at: Value, carried: list[Value]) -> list[Value]:
+            found = carried[0]
+            for behind in range(BLOCK):
+                found = builder.add(found, self.column(first, at, behind))
+            return [found]
 
-        def one(at: Value, carried: list[Value]) -> list[Value]:
-            return [builder.add(carried[0], column(builder.add(place, at)))]
-
-        taps = constant(I64, self.shape.taps - 1)
-        return builder.loop(constant(I64, 0), taps, 1, [constant(_COUNTS, 0)], one)[0]
+        whole = constant(I64, taps // BLOCK * BLOCK)
+        found = builder.loop(constant(I64, 0), whole, BLOCK, [constant(_COUNTS, 0)], block)[0]
+        for at in range(taps // BLOCK * BLOCK, taps):
+            found = builder.add(found, self.column(first, constant(I64, 0), at))
+        return found
 
     def place_of(self, table: Value, number: int, high: Value, size: int) -> Value:
         """Where a table has the entry of a high half, for a rank."""
@@ -280,54 +301,57 @@ class _Search:
                 builder.icmp("eq", high, held[0]), lambda: [held[1]], lambda: [self._changed(place, held, high)]
             )
             for u in range(BLOCK):
-                sums = self._position(constant(I64, u), builder.add(place, constant(I64, u)), high, sums)
+                sums = self._position(u, place, high, sums)
             return [high, sums]
 
         def apart() -> list[Value]:
             def one(u: Value, state: list[Value]) -> list[Value]:
                 at = builder.add(place, u)
-                counts = builder.load(_COUNTS, self._counts_at(self.levels.counts, u))
+                entry = builder.mul(u, constant(I64, _PLACE))
+                counts = builder.load(_COUNTS, builder.offset(self.levels.counts, entry))
                 high = self._first(self._above(counts))
                 (sums,) = builder.fork(
                     builder.icmp("eq", high, state[0]),
                     lambda: [state[1]],
                     lambda: [self._changed(at, (state[0], state[1]), high)],
                 )
-                return [high, self._position(u, at, high, sums)]
+                return [high, self._position(0, at, high, sums, entry)]
 
             return builder.loop(constant(I64, 0), left, 1, held, one)
 
         return builder.fork(alike, together, apart)
 
-    def _position(self, u: Value, place: Value, high: Value, sums: Value) -> Value:
-        """The level at a position whose high half is known; returns the sums for the next one."""
-        builder, levels = self.builder, self.levels
-        inside = levels.with_last(sums, self.fine, high, place)
+    def _position(self, behind: int, place: Value, high: Value, sums: Value, entry: Value | None = None) -> Value:
+        """The level at the position so many behind a place, where its high half is known.
+
+        `entry` says where its counts are, if not at `behind` in the block. Returns the sums for the next position.
+        """
+        builder, levels, rank = self.builder, self.levels, self.levels.ranks[self.number]
+        plane, taps = levels.fine_plane(self.fine, high), levels.shape.taps
+        entry = constant(I64, behind * _PLACE) if entry is None else entry
+        inside = builder.add(sums, levels.column(plane, place, behind + taps - 1))
         # Of all samples in the window, as many have a level of at most this high half and the low half of an entry.
-        all_below = builder.add(inside, builder.splat(self._below(levels.counts, u, high), LEVELS))
-        low = self._first(self._above(all_below))
+        below = self._below(builder.offset(levels.counts, entry), high)
+        low = self._first(self._above(builder.add(inside, builder.splat(below, LEVELS))))
         level = builder.binary("or", builder.mul(high, constant(I64, LEVELS)), low)
         rest = constant(I64, 0)
         if levels.needs_rest:
-            builder.store(inside, self._counts_at(levels.inside, u))
-            below = builder.add(self._below(levels.counts, u, high), self._below(levels.inside, u, low))
-            rest = builder.convert("zext", builder.sub(constant(below.type, levels.ranks[self.number]), below), I64)
-        self.found(self.number, level, rest, self.kind, place)
-        return builder.sub(inside, levels.fine_counts(self.fine, high, place))
+            held = builder.offset(levels.inside, entry)
+            builder.store(inside, held)
+            less = builder.add(below, self._below(held, low))
+            rest = builder.convert("zext", builder.sub(constant(less.type, rank), less), I64)
+        self.found(self.number, level, rest, self.kind, builder.add(place, constant(I64, behind)))
+        return builder.sub(inside, levels.column(plane, place, behind))
 
-    def _counts_at(self, table: Value, u: Value) -> Value:
-        return self.builder.offset(table, self.builder.mul(u, constant(I64, _PLACE)))
-
-    def _below(self, table: Value, u: Value, half: Value) -> Value:
-        """The count in front of the entry of a half, at a position of the block."""
+    def _below(self, counts: Value, half: Value) -> Value:
+        """The count in front of the entry of a half."""
         builder = self.builder
-        entry = builder.offset(self._counts_at(table, u), builder.mul(half, constant(I64, 2)))
-        return builder.load(Type("i16"), builder.offset(entry, -2))
+        return builder.load(_COUNT, builder.offset(builder.offset(counts, builder.mul(half, constant(I64, 2))), -2))
 
     def _above(self, counts: Value) -> Value:
         """Bits of the entries that are above the rank; the highest one is always set."""
         above = self.builder.icmp("ugt", counts, self.rank)
-        return self.builder.convert("bitcast", above, Type("i16"))
+        return self.builder.convert("bitcast", above, _COUNT)
 
     def _first(self, bits: Value) -> Value:
         """The lowest bit that is set, as i64."""
@@ -341,17 +365,18 @@ class _Search:
         They come from those of where it was last held, or from all columns, whichever is less work.
         """
         builder, levels, number, taps = self.builder, self.levels, self.number, self.levels.shape.taps
-        builder.store(held[1], levels.place_of(levels.window, number, held[0], ONE))
+        builder.store(held[1], levels.place_of(levels.window, number, held[0], MANY))
         builder.store(place, levels.place_of(levels.last, number, held[0], 8))
         known = builder.load(I64, levels.place_of(levels.last, number, high, 8))
+        plane = levels.fine_plane(self.fine, high)
 
         def onwards() -> list[Value]:
             def one(at: Value, carried: list[Value]) -> list[Value]:
-                inside = levels.with_last(carried[0], self.fine, high, at)
-                return [builder.sub(inside, levels.fine_counts(self.fine, high, at))]
+                inside = builder.add(carried[0], levels.column(plane, at, taps - 1))
+                return [builder.sub(inside, levels.column(plane, at, 0))]
 
-            sums = builder.load(_COUNTS, levels.place_of(levels.window, number, high, ONE))
+            sums = builder.load(_COUNTS, levels.place_of(levels.window, number, high, MANY))
             return builder.loop(known, place, 1, [sums], one)
 
         far = builder.icmp("sgt", builder.sub(place, known), constant(I64, taps // 2))
-        return builder.fork(far, lambda: [levels.fine_sum(self.fine, high, place)], onwards)[0]
+        return builder.fork(far, lambda: [levels.sum(plane, place)], onwards)[0]

@@ -238,10 +238,11 @@ class _LevelRows:
         pointer, bounds = self.source.row(number)
         return (pointer,) if bounds is None else (pointer, bounds.first, bounds.end)
 
-    def level(self, line: tuple[Value, ...], kind: Value, place: Value) -> Value:
+    def level(self, line: tuple[Value, ...], kind: Value, place: Value, behind: int) -> Value:
         builder = self.builder
         bounds = Bounds(line[1], line[2]) if len(line) > 1 else None
-        value = builder.load(I8, builder.offset(line[0], self.source.element(kind, place)), bounds)
+        pointer = builder.offset(line[0], self.source.element(kind, place))
+        value = builder.load(I8, builder.offset(pointer, behind * self.source.shape.step), bounds)
         if self.flip:
             value = builder.binary("xor", value, constant(I8, self.flip))
         return builder.convert("zext", value, I64)
