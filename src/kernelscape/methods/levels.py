@@ -30,7 +30,7 @@ def costs(shape: TileShape, found: TileRanks) -> float:
     return 1.5 * begun * lines + 3.0 * len(found.ranks)
 
 
-def tile(shape: TileShape, rows: int, unit: int) -> tuple[int, int] | None:
+def tile(shape: TileShape, found: TileRanks, rows: int, unit: int) -> tuple[int, int] | None:
     """Rows and positions of a tile, of at most `rows` rows and a multiple of `unit` positions; None: does not apply."""
     if not applies(shape):
         return None

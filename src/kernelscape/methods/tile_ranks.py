@@ -127,7 +127,7 @@ def _tile(inputs: Sequence[RowInput], found: Sequence[TileRanks], rows: int, uni
     sizes = []
     for each in found:
         first = tile_shape(inputs[each.input], 1, unit)
-        own = None if first is None else (ordinals if each.in_order else levels).tile(first, rows, unit)
+        own = None if first is None else (ordinals if each.in_order else levels).tile(first, each, rows, unit)
         if own is None:
             return None
         sizes.append(own)

@@ -44,7 +44,7 @@ def _shape_of(stage: Stage, found: TileRanks) -> TileShape:
 
 def _bytes_of(stage: Stage, found: TileRanks) -> int:
     shape = _shape_of(stage, found)
-    size = ordinal_bytes(shape, found.dtype) if found.in_order else level_bytes(shape, len(found.ranks))
+    size = ordinal_bytes(shape, found.dtype, len(found.ranks)) if found.in_order else level_bytes(shape, len(found.ranks))
     return -(-size // 64) * 64
 
 
