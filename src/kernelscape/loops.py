@@ -172,19 +172,28 @@ class TileRanks:
         Which elements, in ascending order.
     dtype : dtype
         Of these, as they are held in rows.
-    in_order : bool
-        Whether the samples of a tile are numbered in the order of their values first; else they are levels of 8 bits.
+    per_level : int
+        Not 0: the samples of a tile are numbered in the order of their values first, and as many of them have the same
+        level of 8 bits. 0: they are levels themselves.
+    meets_nan : bool
+        Whether, behind the elements, there is wanted if any sample is NaN.
     """
 
     input: int
     ranks: tuple[int, ...]
     dtype: DType
-    in_order: bool
+    per_level: int = 0
+    meets_nan: bool = False
 
     @property
     def key(self) -> tuple[Any, ...]:
         """All that is said here, as plain data that is the same in every process."""
-        return (self.input, self.ranks, self.dtype.str, self.in_order)
+        return (self.input, self.ranks, self.dtype.str, self.per_level, self.meets_nan)
+
+    @property
+    def row_count(self) -> int:
+        """Rank rows."""
+        return len(self.ranks) + self.meets_nan
 
 
 @dataclass(frozen=True)
@@ -293,7 +302,7 @@ class Stage:
         Behind the columns come the rows of `tile_ranks`.
         """
         starts = [0]
-        for size in (*(node.size for node in self.columns), *(len(found.ranks) for found in self.tile_ranks)):
+        for size in (*(node.size for node in self.columns), *(found.row_count for found in self.tile_ranks)):
             starts.append(starts[-1] + size)
         return tuple(starts)
 

@@ -30,8 +30,11 @@ def costs(shape: TileShape, found: TileRanks) -> float:
     return 1.5 * begun * lines + 3.0 * len(found.ranks)
 
 
-def tile(shape: TileShape, found: TileRanks, rows: int, unit: int) -> tuple[int, int] | None:
-    """Rows and positions of a tile, of at most `rows` rows and a multiple of `unit` positions; None: does not apply."""
+def tiles(shape: TileShape, found: TileRanks, rows: int, unit: int) -> tuple[TileRanks, int, int] | None:
+    """The way to find ranks, and the rows and positions of a tile, for `rows` output rows; None: it does not apply.
+
+    Positions are a multiple of `unit`.
+    """
     if not applies(shape):
         return None
-    return min(ROWS, rows), max(unit, POSITIONS // unit * unit)
+    return found, min(ROWS, rows), max(unit, POSITIONS // unit * unit)

@@ -2,9 +2,9 @@
 
 The samples of a tile and of what its windows reach are sorted once; a number among them says as much of a sample as its
 value, and has few bits (ranks instead of values are an idea of Weiss, "Fast median and bilateral filtering", 2006).
-Histograms that move with the window (``levels.py``) find the upper bits of the number at a rank. Of the lower bits
-there are 64 possible ones, each of which belongs to one sample at a known place; one comparison of 64 places with the
-window says which of them are inside. What a position takes hardly depends on the window, and not on its data.
+Histograms that move with the window (``levels.py``) find the upper bits of the number at a rank. With the same
+upper bits there are 64 samples or a few times as many, each at a known place; comparing these with the window says
+which of them are inside. What a position takes hardly depends on the window, and not on its data.
 
 Exact, and independent of how a tile is cut: the number may differ, the value does not. -0 comes before +0, and NaN
 behind all numbers. The code is in ``backends/emit/ordinals.py``.
@@ -17,39 +17,40 @@ from dataclasses import replace
 from kernelscape.loops import TileRanks, TileShape
 from kernelscape.methods import levels
 
-PER_LEVEL = 64
-"""Samples of a level: as many places as are compared at once."""
-MOST = 256 * PER_LEVEL
-"""Samples that can be numbered."""
+PER_LEVEL = (64, 128, 256)
+"""Samples of a level: so many places are compared, 64 at once."""
 PITCH = 256
 """Lines and columns of a tile, at most: a place is two numbers of 8 bits."""
 SORTED = {2: 5.0, 4: 6.5, 8: 14.0}
 """Nanoseconds in which a sample is sorted, by its bytes."""
-FOUND = 4.0
-"""Nanoseconds for the last step of one rank."""
+FOUND, COMPARED = 3.0, 1.0
+"""Nanoseconds for the last step of one rank: in any case, and for each 64 places."""
 
 
 def costs(shape: TileShape, found: TileRanks) -> float:
     """Nanoseconds for one position, on a core of about 4 GHz with vectors of 16 bytes or more."""
     samples = shape.all_lines * (shape.positions + shape.span) / (shape.rows * shape.positions)
-    return SORTED[found.dtype.itemsize] * samples + levels.costs(shape, found) + FOUND * len(found.ranks)
+    last = FOUND + COMPARED * found.per_level / PER_LEVEL[0]
+    return SORTED[found.dtype.itemsize] * samples + levels.costs(shape, found) + last * len(found.ranks)
 
 
-def tile(shape: TileShape, found: TileRanks, rows: int, unit: int) -> tuple[int, int] | None:
-    """Rows and positions of a tile, of at most `rows` rows and a multiple of `unit` positions; None: does not apply."""
+def tiles(shape: TileShape, found: TileRanks, rows: int, unit: int) -> tuple[TileRanks, int, int] | None:
+    """The way to find ranks, and the rows and positions of a tile, for `rows` output rows; None: it does not apply.
+
+    Positions are a multiple of `unit`.
+    """
     if not levels.applies(shape):
         return None
     best, least = None, float("inf")
-    for positions in range(unit, PITCH + 1, unit):
-        wide = replace(shape, positions=positions)
-        if wide.columns > PITCH:
-            break
-        lines = min(PITCH, MOST // wide.columns)
-        most = min(rows, (lines - shape.lines) // shape.moved + 1)
-        if most < 1 or lines < shape.lines:
-            continue
-        sized = replace(wide, rows=most)
-        cost = costs(sized, found)
-        if cost < least:
-            best, least = (most, positions), cost
+    for per_level in PER_LEVEL:
+        way = replace(found, per_level=per_level)
+        for positions in range(unit, PITCH + 1, unit):
+            wide = replace(shape, positions=positions)
+            lines = min(PITCH, 256 * per_level // wide.columns)
+            if wide.columns > PITCH or lines < shape.lines:
+                break
+            most = min(rows, (lines - shape.lines) // shape.moved + 1)
+            cost = costs(replace(wide, rows=most), way)
+            if cost < least:
+                best, least = (way, most, positions), cost
     return best

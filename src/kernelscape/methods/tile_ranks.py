@@ -41,7 +41,7 @@ class Found:
     @property
     def method(self) -> str:
         """The name of the way."""
-        return "ordinals" if any(found.in_order for found in self.ranks) else "levels"
+        return "ordinals" if any(found.per_level for found in self.ranks) else "levels"
 
     def numbered(self, outputs: Sequence[ex.Node], columns: int) -> tuple[ex.Node, ...]:
         """The same outputs, where rank rows are numbered behind so many columns."""
@@ -69,21 +69,19 @@ def find_tile_ranks(
     if any(len(each) > MOST_RANKS for each in ranks.values()):
         return None
     unit = target.vector_bytes // max(inputs[n].dtype.itemsize for n in numbers)
-    found = tuple(TileRanks(n, tuple(ranks[n]), inputs[n].dtype, _is_in_order(inputs[n])) for n in numbers)
-    size = _tile(inputs, found, rows, unit)
-    if size is None:
+    met = _met_nan(outputs, inputs, numbers)
+    asked = [TileRanks(n, tuple(ranks[n]), inputs[n].dtype, 0, n in met.values()) for n in numbers]
+    sized = _sized(inputs, asked, rows, unit)
+    if sized is None:
         return None
+    found, *size = sized
     nanoseconds = 0.0
     for each in found:
         shape = tile_shape(inputs[each.input], *size)
         assert shape is not None
-        nanoseconds += (ordinals if each.in_order else levels).costs(shape, each)
-    new = _replaced(outputs, wanted, ranks, numbers)
+        nanoseconds += (ordinals if each.per_level else levels).costs(shape, each)
+    new = _replaced(outputs, wanted, met, found)
     return Found(new, found, *size, unit, nanoseconds * INSTRUCTIONS)
-
-
-def _is_in_order(spec: RowInput) -> bool:
-    return spec.dtype.itemsize > 1
 
 
 def _wanted(outputs: Sequence[ex.Node], inputs: Sequence[RowInput]) -> dict[int, tuple[int, set[int]]]:
@@ -122,35 +120,61 @@ def _is_irregular(spec: RowInput) -> bool:
     return spec.phases > 1 or spec.body is not None or (len(spec.y_taps) > 1 and spec.row_shift is None)
 
 
-def _tile(inputs: Sequence[RowInput], found: Sequence[TileRanks], rows: int, unit: int) -> tuple[int, int] | None:
-    """Rows and positions of a tile that suits all sorted windows."""
-    sizes = []
-    for each in found:
+def _met_nan(outputs: Sequence[ex.Node], inputs: Sequence[RowInput], numbers: Sequence[int]) -> dict[int, int]:
+    """What says whether any sample of a sorted window is NaN, by id: the input."""
+    found: dict[int, int] = {}
+    for node in ex.walk(outputs):
+        if not isinstance(node, ex.Reduce) or node.operation != "logical_or" or node.where is not None or node.shape:
+            continue
+        body = node.body.body if isinstance(node.body, ex.Reshape) else node.body
+        if isinstance(body, ex.Elementwise) and body.operator == "isnan":
+            samples = body.operands[0]
+            samples = samples.body if isinstance(samples, ex.Reshape) else samples
+            if isinstance(samples, ex.Window) and samples.input in numbers and body.size == node.body.size:
+                found[id(node)] = samples.input
+    return found
+
+
+def _sized(
+    inputs: Sequence[RowInput], asked: Sequence[TileRanks], rows: int, unit: int
+) -> tuple[tuple[TileRanks, ...], int, int] | None:
+    """How ranks are found, and the rows and positions of a tile that suits all sorted windows."""
+    ways = []
+    for each in asked:
         first = tile_shape(inputs[each.input], 1, unit)
-        own = None if first is None else (ordinals if each.in_order else levels).tile(first, each, rows, unit)
+        way = ordinals if each.dtype.itemsize > 1 else levels
+        own = None if first is None else way.tiles(first, each, rows, unit)
         if own is None:
             return None
-        sizes.append(own)
-    return min(rows for rows, _ in sizes), min(positions for _, positions in sizes)
+        ways.append(own)
+    return tuple(way for way, _, _ in ways), min(rows for _, rows, _ in ways), min(most for _, _, most in ways)
 
 
 def _replaced(
     outputs: Sequence[ex.Node],
     wanted: dict[int, tuple[int, set[int]]],
-    ranks: dict[int, list[int]],
-    numbers: Sequence[int],
+    met: dict[int, int],
+    found: Sequence[TileRanks],
 ) -> tuple[ex.Node, ...]:
     """The outputs, where elements of sorted windows are those of rank rows."""
+    places = {each.input: place for place, each in enumerate(found)}
+
+    def element(number: int, dtype: ex.DType, place: int) -> ex.Node:
+        row = ex.Column((1, found[places[number]].row_count), dtype, -1 - places[number])
+        return ex.reshape(ex.slice_(row, (0, place), (1, 1), (1, 1)), (1,))
+
     new: dict[int, ex.Node] = {}
     for node in ex.walk(outputs):
         if isinstance(node, ex.Slice) and id(node.body) in wanted:
             number, _ = wanted[id(node.body)]
-            row = ex.Column((1, len(ranks[number])), node.dtype, -1 - numbers.index(number))
-            places = [ranks[number].index(node.starts[0] + node.steps[0] * i) for i in range(node.shape[0])]
-            picked = [ex.reshape(ex.slice_(row, (0, place), (1, 1), (1, 1)), (1,)) for place in places]
-            new[id(node)] = ex.concatenate(picked, 0)
-            continue
-        children = [new[id(child)] for child in node.children]
-        same = all(a is b for a, b in zip(children, node.children, strict=True))
-        new[id(node)] = node if same else node.with_children(children)
+            ranks = found[places[number]].ranks
+            taken = [ranks.index(node.starts[0] + node.steps[0] * i) for i in range(node.shape[0])]
+            new[id(node)] = ex.concatenate([element(number, node.dtype, place) for place in taken], 0)
+        elif id(node) in met:
+            number = met[id(node)]
+            new[id(node)] = ex.reshape(element(number, ex.BOOL, len(found[places[number]].ranks)), ())
+        else:
+            children = [new[id(child)] for child in node.children]
+            same = all(a is b for a, b in zip(children, node.children, strict=True))
+            new[id(node)] = node if same else node.with_children(children)
     return tuple(new[id(output)] for output in outputs)

@@ -20,10 +20,9 @@ from kernelscape.backends import operators
 from kernelscape.backends.emit.keys import from_key, key_type, to_key
 from kernelscape.backends.emit.levels import Levels, level_bytes
 from kernelscape.backends.ir import I8, I64, PTR, Bounds, Builder, Type, Value, constant, vector_constant
-from kernelscape.expression import DType
 from kernelscape.loops import TileRanks, TileShape
 from kernelscape.machine import Target
-from kernelscape.methods.ordinals import PER_LEVEL, PITCH
+from kernelscape.methods.ordinals import PITCH
 
 I16, I32 = Type("i16"), Type("i32")
 _DIGITS = {16: 8, 32: 11, 64: 11}
@@ -40,29 +39,30 @@ class Source(Protocol):
         """The element of a row that is sample `place` of a class."""
 
 
-def ordinal_bytes(shape: TileShape, dtype: DType, ranks: int) -> int:
+def ordinal_bytes(shape: TileShape, ranks: TileRanks) -> int:
     """Scratch memory for the samples of a tile."""
-    return _Rooms(shape, dtype, ranks).size
+    return _Rooms(shape, ranks).size
 
 
 class _Rooms:
     """Where things lie in the scratch memory, in bytes from its beginning."""
 
-    def __init__(self, shape: TileShape, dtype: DType, ranks: int) -> None:
+    def __init__(self, shape: TileShape, ranks: TileRanks) -> None:
         self.size = 0
-        self.key = key_type(dtype, 1)
+        self.key = key_type(ranks.dtype, 1)
         bits = self.key.bits
         self.digit = _DIGITS[bits]
         self.passes = -(-bits // self.digit)
-        self.most = _up(shape.all_lines * shape.columns, PER_LEVEL)
+        self.most = _up(shape.all_lines * shape.columns, ranks.per_level)
         cells = shape.all_lines * PITCH
-        self.levels = self._room(level_bytes(shape, ranks))
+        self.levels = self._room(level_bytes(shape, len(ranks.ranks)))
         self.keys = self._room(cells * bits // 8)
         self.orders = self._room(2 * self.most), self._room(2 * self.most)
         self.codes = self._room(cells)
         self.ys, self.xs = self._room(self.most), self._room(self.most)
         self.table = 4 << self.digit
         self.counts = self._room(2 * self.passes * self.table)
+        self.nans = self._room(PITCH if ranks.meets_nan else 0)
 
     def _room(self, size: int) -> int:
         at = self.size
@@ -88,9 +88,10 @@ class Ordinals:
         self.builder, self.target, self.shape, self.ranks, self.source = builder, target, shape, ranks, source
         self.targets, self.lanes = targets, lanes
         rows, self.count, self.length = extents
-        self.rooms = rooms = _Rooms(shape, ranks.dtype, len(ranks.ranks))
-        self.keys, self.codes, self.ys, self.xs, self.digits = (
-            builder.offset(memory, at) for at in (rooms.keys, rooms.codes, rooms.ys, rooms.xs, rooms.counts)
+        self.rooms = rooms = _Rooms(shape, ranks)
+        self.keys, self.codes, self.ys, self.xs, self.digits, self.nans = (
+            builder.offset(memory, at)
+            for at in (rooms.keys, rooms.codes, rooms.ys, rooms.xs, rooms.counts, rooms.nans)
         )
         self.orders = [builder.offset(memory, at) for at in rooms.orders]
         self.lines = builder.add(
@@ -291,7 +292,7 @@ class Ordinals:
         builder.loop(constant(I64, 0), self.samples, lanes, [], places, never_empty=True)
 
         def level(number: Value, _: list[Value]) -> list[Value]:
-            value = builder.binary("lshr", number, constant(I64, PER_LEVEL.bit_length() - 1))
+            value = builder.binary("lshr", number, constant(I64, self.ranks.per_level.bit_length() - 1))
             builder.store(builder.convert("trunc", value, I8), builder.offset(self.codes, self._sample(order, number)))
             return []
 
@@ -304,7 +305,7 @@ class Ordinals:
 
     def level(self, line: tuple[Value, ...], kind: Value, place: Value, behind: int) -> Value:
         builder = self.builder
-        pointer = builder.offset(line[0], builder.add(builder.mul(kind, constant(I64, self.shape.per_class)), place))
+        pointer = builder.offset(line[0], self._column(kind, place))
         return builder.convert("zext", builder.load(I8, builder.offset(pointer, behind)), I64)
 
     # -- one output row ------------------------------------------------------------------------------------------------
@@ -312,33 +313,113 @@ class Ordinals:
     def find(self, row: Value) -> None:
         """Writes the ranks of all positions of a row."""
         builder = self.builder
-        line = builder.convert("trunc", builder.mul(row, constant(I64, self.shape.moved)), I8)
-        order = builder.load(PTR, self.order)
+        first = builder.mul(row, constant(I64, self.shape.moved))
+        line, order = builder.convert("trunc", first, I8), builder.load(PTR, self.order)
         self.levels.sweep(self.count, partial(self._found, line, order))
-        for target in self.targets:
+        for target, _ in zip(self.targets, self.ranks.ranks, strict=False):
             self._to_values(target)
+        if self.ranks.meets_nan:
+            self._meet_nan(first, self.targets[-1])
 
     def _found(
         self, line: Value, order: Value, number: int, level: Value, rest: Value, kind: Value, place: Value
     ) -> None:
-        builder, shape = self.builder, self.shape
-        first = builder.mul(level, constant(I64, PER_LEVEL))
-        column = builder.add(builder.mul(kind, constant(I64, shape.per_class)), place)
-        wide = Type("i8", PER_LEVEL)
-        inside = None
-        for table, start, extent in (
-            (self.ys, line, shape.lines),
-            (self.xs, builder.convert("trunc", column, I8), shape.taps),
-        ):
-            places = builder.load(wide, builder.offset(table, first))
-            near = builder.sub(places, builder.splat(start, PER_LEVEL))
-            part = builder.icmp("ult", near, constant(wide, extent))
-            inside = part if inside is None else builder.binary("and", inside, part)
-        assert inside is not None
-        bit = self._nth_bit(builder.convert("bitcast", inside, I64), rest)
+        builder = self.builder
+        first = builder.mul(level, constant(I64, self.ranks.per_level))
+        column = self._column(kind, place)
+        bits = [
+            self._inside(builder.add(first, constant(I64, part)), line, builder.convert("trunc", column, I8))
+            for part in range(0, self.ranks.per_level, 64)
+        ]
+        # Which 64 places have it, and how many of these come before it.
+        chosen, ahead = bits[0], constant(I64, 0)
+        counts = [builder.intrinsic("ctpop", I64, b) for b in bits[:-1]]
+        for part, count in enumerate(counts):
+            behind = builder.icmp("uge", rest, count)
+            if part:
+                behind = builder.binary("and", behind, reached)
+            reached = behind
+            rest = builder.select(behind, builder.sub(rest, count), rest)
+            chosen = builder.select(behind, bits[part + 1], chosen)
+            ahead = builder.select(behind, constant(I64, 64 * (part + 1)), ahead)
+        bit = builder.add(self._nth_bit(chosen, rest), ahead)
         key = self._key_of(self._sample(order, builder.add(first, bit)))
         place = self.source.element(kind, place)
         builder.store(key, builder.element_pointer(self.targets[number], key.type.element, place))
+
+    def _inside(self, first: Value, line: Value, column: Value) -> Value:
+        """Which of the samples from a number on lie in the window that begins at a line and a column: 64 bits."""
+        builder, wide = self.builder, Type("i8", 64)
+        parts = []
+        for table, start, extent in ((self.ys, line, self.shape.lines), (self.xs, column, self.shape.taps)):
+            places = builder.load(wide, builder.offset(table, first))
+            near = builder.sub(places, builder.splat(start, wide.lanes))
+            parts.append(builder.icmp("ult", near, constant(wide, extent)))
+        return builder.convert("bitcast", builder.binary("and", *parts), I64)
+
+    def _meet_nan(self, first: Value, target: Value) -> None:
+        """Whether windows have a NaN; where the tile has none, which is known of its last sample, that is no work."""
+        builder, key = self.builder, self.rooms.key
+        last = self._sample(builder.load(PTR, self.order), builder.sub(self.samples, constant(I64, 1)))
+        some = builder.icmp("ugt", self._key_of(last), self._largest_number())
+        builder.when(some, lambda: self._look_for_nan(first, target), lambda: self._no_nan(target))
+        assert key.bits >= 32
+
+    def _largest_number(self) -> Value:
+        """The key of infinity."""
+        infinity = constant(operators.register_type(self.ranks.dtype, 1), float("inf"))
+        return to_key(self.builder, infinity, self.ranks.dtype)
+
+    def _no_nan(self, target: Value) -> None:
+        builder = self.builder
+
+        def one(x: Value, _: list[Value]) -> list[Value]:
+            builder.store(constant(Type("i8", self.lanes), 0), builder.offset(target, x))
+            return []
+
+        builder.loop(constant(I64, 0), self.count, self.lanes, [], one, never_empty=True)
+
+    def _look_for_nan(self, first: Value, target: Value) -> None:
+        """Counts them in each column, then moves along the row."""
+        builder, shape, zero = self.builder, self.shape, constant(I64, 0)
+        limit = self._largest_number()
+
+        def column(place: Value, _: list[Value]) -> list[Value]:
+            def line(number: Value, carried: list[Value]) -> list[Value]:
+                cell = builder.add(builder.mul(builder.add(first, number), constant(I64, PITCH)), place)
+                isnan = builder.icmp("ugt", self._key_of(cell), limit)
+                return [builder.add(carried[0], builder.convert("zext", isnan, I64))]
+
+            (found,) = builder.loop(zero, constant(I64, shape.lines), 1, [zero], line, never_empty=True)
+            builder.store(builder.convert("trunc", found, I8), builder.offset(self.nans, place))
+            return []
+
+        builder.loop(zero, constant(I64, shape.columns), 1, [], column, never_empty=True)
+
+        def kind(number: Value, begin: Value) -> None:
+            nans = builder.offset(self.nans, self._column(number, zero))
+
+            def count(place: Value) -> Value:
+                return builder.convert("zext", builder.load(I8, builder.offset(nans, place)), I64)
+
+            start = builder.loop(
+                zero, constant(I64, shape.taps - 1), 1, [zero], lambda at, c: [builder.add(c[0], count(at))]
+            )
+
+            def position(place: Value, carried: list[Value]) -> list[Value]:
+                inside = builder.add(carried[0], count(builder.add(place, constant(I64, shape.taps - 1))))
+                flag = builder.convert("zext", builder.icmp("ne", inside, zero), I8)
+                builder.store(flag, builder.offset(target, self.source.element(number, place)))
+                return [builder.sub(inside, count(place))]
+
+            builder.loop(zero, self.levels.members(self.count, number), 1, start, position)
+
+        self.levels.each_class(kind)
+
+    def _column(self, kind: Value, place: Value) -> Value:
+        """The column of a line's sample."""
+        builder = self.builder
+        return builder.add(builder.mul(kind, constant(I64, self.shape.per_class)), place)
 
     def _nth_bit(self, bits: Value, number: Value) -> Value:
         """Where the bit lies that has so many others set below it; it is below 64 in any case."""

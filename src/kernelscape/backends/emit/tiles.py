@@ -44,7 +44,7 @@ def _shape_of(stage: Stage, found: TileRanks) -> TileShape:
 
 def _bytes_of(stage: Stage, found: TileRanks) -> int:
     shape = _shape_of(stage, found)
-    size = ordinal_bytes(shape, found.dtype, len(found.ranks)) if found.in_order else level_bytes(shape, len(found.ranks))
+    size = ordinal_bytes(shape, found) if found.per_level else level_bytes(shape, len(found.ranks))
     return -(-size // 64) * 64
 
 
@@ -89,12 +89,12 @@ class _Tile:
             first = stage.column_rows[len(stage.columns) + number]
             targets = [
                 builder.offset(words["columns"], builder.mul(sizes, constant(I64, first + q)))
-                for q in range(len(ranks.ranks))
+                for q in range(ranks.row_count)
             ]
             shape = _shape_of(stage, ranks)
             length = builder.add(words["count"], constant(I64, shape.span))
             source = _Source(builder, stage, ranks.input, shape, words["rows"], words["limits"])
-            if ranks.in_order:
+            if ranks.per_level:
                 lanes = stage.lanes
                 found.append(Ordinals(builder, self.target, shape, ranks, source, memory, targets, (rows, words["count"], length), lanes))
             else:
