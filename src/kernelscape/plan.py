@@ -30,6 +30,8 @@ from kernelscape.semantics import register_dtype
 
 LARGEST_PACKED = 256
 """Elements at each position up to which they are taken apart in the code that uses them, which grows with them."""
+PER_NANOSECOND = 3.0
+"""Instructions in which time is counted, where it is no instructions that are known."""
 SHORT_ROW = 16
 """Positions below which an axis is not worth being the innermost one, when another is long."""
 
@@ -152,18 +154,23 @@ def make_plan(
 def _with_tile_ranks(direct: Plan, outputs: Sequence[ex.Node]) -> Plan | None:
     """The plan that finds ranks for whole tiles, where it is expected to take less time."""
     job, stage, arrangement = direct.job, direct.stage, direct.arrangement
-    if _has_gaps(job) or may_miss(job) or job.min_count > 1 or not any(isinstance(n, ex.Sort) for n in ex.walk(outputs)):
+    if (
+        _has_gaps(job)
+        or may_miss(job)
+        or job.min_count > 1
+        or not any(isinstance(n, ex.Sort) for n in ex.walk(outputs))
+    ):
         return None
     lines = 1 if arrangement.y is None else math.ceil(direct.counts[arrangement.y] / stage.spacing)
     found = find_tile_ranks(outputs, stage.inputs, lines, direct.target)
-    if found is None or found.instructions >= direct.tile.instructions / direct.tile.lanes:
+    if found is None or not found.is_faster(direct.tile.instructions / direct.tile.lanes):
         return None
     columns = _columns(found.outputs, job, arrangement, stage.roles, None)
     every = found.numbered((*columns.outputs, *columns.columns), len(columns.columns))
     varying = _varying(every, stage.roles, [i.is_uniform for i in stage.inputs])
     tile = choose_tile(every, varying, False, direct.target)
     lanes = min(tile.lanes, found.unit)
-    tile = Tile(found.rows, 1, lanes, lanes * found.instructions + tile.instructions)
+    tile = Tile(found.rows, 1, lanes, lanes * found.nanoseconds * PER_NANOSECOND + tile.instructions)
     stage = replace(
         stage,
         outputs=every[: len(columns.outputs)],

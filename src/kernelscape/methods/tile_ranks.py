@@ -17,18 +17,21 @@ from kernelscape.loops import RowInput, TileRanks, tile_shape
 from kernelscape.machine import Target
 from kernelscape.methods import levels, ordinals
 
-MOST_RANKS = 4
+MOST_RANKS = 8
 """Elements of one sorted window that are worth looking for one by one."""
-INSTRUCTIONS = 3.0
-"""In a nanosecond, as elsewhere in plans."""
+NETWORK = {"f4": 1.4, "f8": 1.2, "other": 2.2}
+"""Nanoseconds that an instruction of a sorting network takes where these are many, by the dtype that is sorted.
+
+Measured: networks of 81 to 121 samples do not fit the registers.
+"""
 
 
 @dataclass(frozen=True)
 class Found:
     """Outputs in terms of rank rows, which are `Column` nodes numbered -1, -2, ..., and what these hold.
 
-    `rows` and `positions` are those of a tile, `unit` divides the latter; `instructions` is what the ranks of one
-    position take, in the unit in which register tiles are measured.
+    `rows` and `positions` are those of a tile, `unit` divides the latter; `nanoseconds` is what the ranks of one
+    position take.
     """
 
     outputs: tuple[ex.Node, ...]
@@ -36,7 +39,12 @@ class Found:
     rows: int
     positions: int
     unit: int
-    instructions: float
+    nanoseconds: float
+
+    def is_faster(self, instructions: float) -> bool:
+        """Whether this takes less time than as many instructions for each position, most of which sort."""
+        widest = max((found.dtype for found in self.ranks), key=lambda dtype: dtype.itemsize)
+        return self.nanoseconds < instructions * NETWORK.get(widest.str[1:], NETWORK["other"])
 
     @property
     def method(self) -> str:
@@ -54,9 +62,7 @@ class Found:
         return ex.rebuild(outputs, rule)
 
 
-def find_tile_ranks(
-    outputs: Sequence[ex.Node], inputs: Sequence[RowInput], rows: int, target: Target
-) -> Found | None:
+def find_tile_ranks(outputs: Sequence[ex.Node], inputs: Sequence[RowInput], rows: int, target: Target) -> Found | None:
     """The same results by way of rank rows; None where no sorted window allows it.
 
     `rows` is the number of output rows that there are.
@@ -81,7 +87,7 @@ def find_tile_ranks(
         assert shape is not None
         nanoseconds += (ordinals if each.per_level else levels).costs(shape, each)
     new = _replaced(outputs, wanted, met, found)
-    return Found(new, found, *size, unit, nanoseconds * INSTRUCTIONS)
+    return Found(new, found, size[0], size[1], unit, nanoseconds)
 
 
 def _wanted(outputs: Sequence[ex.Node], inputs: Sequence[RowInput]) -> dict[int, tuple[int, set[int]]]:

@@ -88,8 +88,12 @@ class Levels:
 
         One table, so that one register has the address of all.
         """
-        low, high = [[half(level) for level in range(ALL)] for half in (lambda n: n % LEVELS, lambda n: n // LEVELS)]
-        words = [sum(int(half <= entry + 8 * word) << 8 * entry for entry in range(8)) for half in (*low, *high) for word in range(2)]
+        low, high = [level % LEVELS for level in range(ALL)], [level // LEVELS for level in range(ALL)]
+        words = [
+            sum(int(half <= 8 * word + entry) << 8 * entry for entry in range(8))
+            for half in (*low, *high)
+            for word in range(LEVELS // 8)
+        ]
         planes = [half * self.plane for half in high]
         return self.builder.module.constant_table(f"levels_{self.plane}", I64, [*words, *planes])
 
@@ -129,7 +133,7 @@ class Levels:
         builder.loop(constant(I64, 0), constant(I64, shape.moved), 1, [], one, never_empty=True)
 
     def each_column(self, act: Callable[[Value, Value, Value, int], None]) -> None:
-        """For every sample of a line: its class, a place there, the number of its column, and how many are looked at."""
+        """For every sample of a line: its class, a place there, the number of its column; some samples at a time."""
 
         def along(kind: Value, first: Value) -> None:
             count = self.members(self.length, kind)

@@ -90,8 +90,7 @@ class Ordinals:
         rows, self.count, self.length = extents
         self.rooms = rooms = _Rooms(shape, ranks)
         self.keys, self.codes, self.ys, self.xs, self.digits, self.nans = (
-            builder.offset(memory, at)
-            for at in (rooms.keys, rooms.codes, rooms.ys, rooms.xs, rooms.counts, rooms.nans)
+            builder.offset(memory, at) for at in (rooms.keys, rooms.codes, rooms.ys, rooms.xs, rooms.counts, rooms.nans)
         )
         self.orders = [builder.offset(memory, at) for at in rooms.orders]
         self.lines = builder.add(
@@ -144,7 +143,9 @@ class Ordinals:
 
         def some(x: Value, _: list[Value]) -> list[Value]:
             x = builder.intrinsic("smin", I64, x, last)
-            self._load_key(builder.element_pointer(row, self._memory(1).element, x), bounds, builder.add(cells, x), lanes)
+            self._load_key(
+                builder.element_pointer(row, self._memory(1).element, x), bounds, builder.add(cells, x), lanes
+            )
             numbers = builder.add(builder.splat(builder.add(cells, x), lanes), vector_constant(wide, range(lanes)))
             place = builder.element_pointer(self.orders[0], "i16", builder.add(first, x))
             builder.store(builder.convert("trunc", numbers, wide.of("i16")), place)
@@ -189,7 +190,9 @@ class Ordinals:
         return self.builder.convert("zext", self.builder.load(I16, self._half(order, number)), I64)
 
     def _key_of(self, sample: Value) -> Value:
-        return self.builder.load(self.rooms.key, self.builder.element_pointer(self.keys, self.rooms.key.element, sample))
+        return self.builder.load(
+            self.rooms.key, self.builder.element_pointer(self.keys, self.rooms.key.element, sample)
+        )
 
     def _digit(self, key: Value, number: int) -> Value:
         """A digit (i64) of a key, the lowest first."""
@@ -333,15 +336,14 @@ class Ordinals:
         ]
         # Which 64 places have it, and how many of these come before it.
         chosen, ahead = bits[0], constant(I64, 0)
-        counts = [builder.intrinsic("ctpop", I64, b) for b in bits[:-1]]
-        for part, count in enumerate(counts):
+        reached: Value | None = None
+        for part, earlier in enumerate(bits[:-1], 1):
+            count = builder.intrinsic("ctpop", I64, earlier)
             behind = builder.icmp("uge", rest, count)
-            if part:
-                behind = builder.binary("and", behind, reached)
-            reached = behind
-            rest = builder.select(behind, builder.sub(rest, count), rest)
-            chosen = builder.select(behind, bits[part + 1], chosen)
-            ahead = builder.select(behind, constant(I64, 64 * (part + 1)), ahead)
+            reached = behind if reached is None else builder.binary("and", reached, behind)
+            rest = builder.select(reached, builder.sub(rest, count), rest)
+            chosen = builder.select(reached, bits[part], chosen)
+            ahead = builder.select(reached, constant(I64, 64 * part), ahead)
         bit = builder.add(self._nth_bit(chosen, rest), ahead)
         key = self._key_of(self._sample(order, builder.add(first, bit)))
         place = self.source.element(kind, place)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kernelscape.backends.emit.levels import Levels, level_bytes
 from kernelscape.backends.emit.ordinals import Ordinals, ordinal_bytes
 from kernelscape.backends.emit.values import report
-from kernelscape.backends.ir import I8, I64, PTR, Bounds, Builder, Module, Type, Value, constant
+from kernelscape.backends.ir import I8, I64, PTR, Bounds, Builder, Module, Value, constant
 from kernelscape.loops import Stage, TileRanks, TileShape, Y, row_step, tile_shape
 from kernelscape.machine import Target
 
@@ -96,7 +96,19 @@ class _Tile:
             source = _Source(builder, stage, ranks.input, shape, words["rows"], words["limits"])
             if ranks.per_level:
                 lanes = stage.lanes
-                found.append(Ordinals(builder, self.target, shape, ranks, source, memory, targets, (rows, words["count"], length), lanes))
+                found.append(
+                    Ordinals(
+                        builder,
+                        self.target,
+                        shape,
+                        ranks,
+                        source,
+                        memory,
+                        targets,
+                        (rows, words["count"], length),
+                        lanes,
+                    )
+                )
             else:
                 found.append(_LevelRows(builder, shape, ranks, source, memory, targets, words["count"], length))
             memory = builder.offset(memory, _bytes_of(stage, ranks))
