@@ -376,6 +376,10 @@ class Stage:
         )
 
 
+TILE_SIDE = 256
+"""Lines and columns of a tile whose samples are numbered, at most: a place is two numbers of 8 bits."""
+
+
 @dataclass(frozen=True)
 class TileShape:
     """The samples of one input in a tile, for what is found in all its windows together.

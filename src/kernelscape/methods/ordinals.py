@@ -14,13 +14,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kernelscape.loops import TileRanks, TileShape
+from kernelscape.loops import TILE_SIDE, TileRanks, TileShape
 from kernelscape.methods import levels
 
 PER_LEVEL = (64, 128, 256)
 """Samples of a level: so many places are compared, 64 at once."""
-PITCH = 256
-"""Lines and columns of a tile, at most: a place is two numbers of 8 bits."""
 SORTED = {2: 4.0, 4: 6.5, 8: 14.0}
 """Nanoseconds in which a sample is sorted, by its bytes."""
 FOUND, COMPARED = 3.0, 1.0
@@ -44,10 +42,10 @@ def tiles(shape: TileShape, found: TileRanks, rows: int, unit: int) -> tuple[Til
     best, least = None, float("inf")
     for per_level in PER_LEVEL:
         way = replace(found, per_level=per_level)
-        for positions in range(unit, PITCH + 1, unit):
+        for positions in range(unit, TILE_SIDE + 1, unit):
             wide = replace(shape, positions=positions)
-            lines = min(PITCH, 256 * per_level // wide.columns)
-            if wide.columns > PITCH or lines < shape.lines:
+            lines = min(TILE_SIDE, 256 * per_level // wide.columns)
+            if wide.columns > TILE_SIDE or lines < shape.lines:
                 break
             most = min(rows, (lines - shape.lines) // shape.moved + 1)
             cost = costs(replace(wide, rows=most), way)

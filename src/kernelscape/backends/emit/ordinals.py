@@ -20,9 +20,8 @@ from kernelscape.backends import operators
 from kernelscape.backends.emit.keys import from_key, key_type, to_key
 from kernelscape.backends.emit.levels import Levels, level_bytes
 from kernelscape.backends.ir import I8, I64, PTR, Bounds, Builder, Type, Value, constant, vector_constant
-from kernelscape.loops import TileRanks, TileShape
+from kernelscape.loops import TILE_SIDE, TileRanks, TileShape
 from kernelscape.machine import Target
-from kernelscape.methods.ordinals import PITCH
 
 I16, I32 = Type("i16"), Type("i32")
 _DIGITS = {16: 8, 32: 11, 64: 11}
@@ -54,7 +53,7 @@ class _Rooms:
         self.digit = _DIGITS[bits]
         self.passes = -(-bits // self.digit)
         self.most = _up(shape.all_lines * shape.columns, ranks.per_level)
-        cells = shape.all_lines * PITCH
+        cells = shape.all_lines * TILE_SIDE
         self.levels = self._room(level_bytes(shape, len(ranks.ranks)))
         self.keys = self._room(cells * bits // 8)
         self.orders = self._room(2 * self.most), self._room(2 * self.most)
@@ -62,7 +61,7 @@ class _Rooms:
         self.ys, self.xs = self._room(self.most), self._room(self.most)
         self.table = 4 << self.digit
         self.counts = self._room(2 * self.passes * self.table)
-        self.nans = self._room(PITCH if ranks.meets_nan else 0)
+        self.nans = self._room(TILE_SIDE if ranks.meets_nan else 0)
 
     def _room(self, size: int) -> int:
         at = self.size
@@ -125,7 +124,7 @@ class Ordinals:
 
         def line(number: Value, _: list[Value]) -> list[Value]:
             row, bounds = self.source.row(number)
-            cells = builder.mul(number, constant(I64, PITCH))
+            cells = builder.mul(number, constant(I64, TILE_SIDE))
             first = builder.mul(number, self.length)
             if self.shape.step == 1:
                 self._load_vectors(row, bounds, cells, first)
@@ -304,7 +303,7 @@ class Ordinals:
     # -- what `Levels` asks for ----------------------------------------------------------------------------------------
 
     def line(self, number: Value) -> tuple[Value, ...]:
-        return (self.builder.offset(self.codes, self.builder.mul(number, constant(I64, PITCH))),)
+        return (self.builder.offset(self.codes, self.builder.mul(number, constant(I64, TILE_SIDE))),)
 
     def level(self, line: tuple[Value, ...], kind: Value, place: Value, behind: int) -> Value:
         builder = self.builder
@@ -388,7 +387,7 @@ class Ordinals:
 
         def column(place: Value, _: list[Value]) -> list[Value]:
             def line(number: Value, carried: list[Value]) -> list[Value]:
-                cell = builder.add(builder.mul(builder.add(first, number), constant(I64, PITCH)), place)
+                cell = builder.add(builder.mul(builder.add(first, number), constant(I64, TILE_SIDE)), place)
                 isnan = builder.icmp("ugt", self._key_of(cell), limit)
                 return [builder.add(carried[0], builder.convert("zext", isnan, I64))]
 
