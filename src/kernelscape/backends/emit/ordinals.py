@@ -62,6 +62,7 @@ class _Rooms:
         self.table = 4 << self.digit
         self.counts = self._room(2 * self.passes * self.table)
         self.nans = self._room(TILE_SIDE if ranks.meets_nan else 0)
+        self.noted = self._room(3 * TILE_SIDE * len(ranks.ranks))
 
     def _room(self, size: int) -> int:
         at = self.size
@@ -88,8 +89,9 @@ class Ordinals:
         self.targets, self.lanes = targets, lanes
         rows, self.count, self.length = extents
         self.rooms = rooms = _Rooms(shape, ranks)
-        self.keys, self.codes, self.ys, self.xs, self.digits, self.nans = (
-            builder.offset(memory, at) for at in (rooms.keys, rooms.codes, rooms.ys, rooms.xs, rooms.counts, rooms.nans)
+        self.keys, self.codes, self.ys, self.xs, self.digits, self.nans, self.noted = (
+            builder.offset(memory, at)
+            for at in (rooms.keys, rooms.codes, rooms.ys, rooms.xs, rooms.counts, rooms.nans, rooms.noted)
         )
         self.orders = [builder.offset(memory, at) for at in rooms.orders]
         self.lines = builder.add(
@@ -316,16 +318,40 @@ class Ordinals:
         """Writes the ranks of all positions of a row."""
         builder = self.builder
         first = builder.mul(row, constant(I64, self.shape.moved))
-        line, order = builder.convert("trunc", first, I8), builder.load(PTR, self.order)
-        self.levels.sweep(self.count, partial(self._found, line, order))
-        for target, _ in zip(self.targets, self.ranks.ranks, strict=False):
+        self.levels.sweep(self.count, self._note)
+        for number, target in enumerate(self.targets[: len(self.ranks.ranks)]):
+            self.levels.each_class(partial(self._pick_class, number, builder.convert("trunc", first, I8)))
             self._to_values(target)
         if self.ranks.meets_nan:
             self._meet_nan(first, self.targets[-1])
 
-    def _found(
+    def _note(self, number: int, level: Value, rest: Value, kind: Value, place: Value) -> None:
+        """The last step waits until the levels of the row are known: it is the same for all of them."""
+        builder, column = self.builder, self._column(kind, place)
+        noted = builder.offset(self.noted, number * 3 * TILE_SIDE)
+        builder.store(builder.convert("trunc", rest, I16), self._half(noted, column))
+        level_at = builder.offset(builder.offset(noted, 2 * TILE_SIDE), column)
+        builder.store(builder.convert("trunc", level, I8), level_at)
+
+    def _pick_class(self, number: int, line: Value, kind: Value, _: Value) -> None:
+        builder = self.builder
+        order = builder.load(PTR, self.order)
+        noted = builder.offset(self.noted, number * 3 * TILE_SIDE)
+
+        def one(place: Value, _: list[Value]) -> list[Value]:
+            column = self._column(kind, place)
+            rest = builder.load(I16, self._half(noted, column))
+            level = builder.load(I8, builder.offset(builder.offset(noted, 2 * TILE_SIDE), column))
+            level, rest = (builder.convert("zext", value, I64) for value in (level, rest))
+            self._pick(line, order, number, level, rest, kind, place)
+            return []
+
+        builder.loop(constant(I64, 0), self.levels.members(self.count, kind), 1, [], one)
+
+    def _pick(
         self, line: Value, order: Value, number: int, level: Value, rest: Value, kind: Value, place: Value
     ) -> None:
+        """The key of the sample that has a rank among those of its level that are in the window."""
         builder = self.builder
         first = builder.mul(level, constant(I64, self.ranks.per_level))
         column = self._column(kind, place)
