@@ -33,24 +33,28 @@ def _always(monkeypatch):
 # -- values ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("size", [3, 4, (5, 7), 8, 13, 16, (3, 41), (41, 3), 31, 48, 63, 65])
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool"])
-def test_windows_of_all_sizes(size, dtype):
+@pytest.mark.parametrize("size", [3, (5, 7), 8, 13, (3, 41), (41, 3), 31, 48, 63, 65])
+def test_windows_of_all_sizes(size):
+    assert_found_in_tiles(middle, [image("noisy", (19, 37), "uint8")], WindowWords(size), method="levels")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "bool"])
+@pytest.mark.parametrize("size", [4, 13])
+def test_other_dtypes_of_8_bits(size, dtype):
     array = image("noisy", (19, 37), dtype)
     assert_found_in_tiles(middle, [array], WindowWords(size), method="levels")
 
 
 @pytest.mark.parametrize("kind", IMAGES)
-@pytest.mark.parametrize("size", [7, 20])
-def test_images_of_all_kinds_as_scipy_does(kind, size):
-    array = image(kind, (150, 600), "uint8")
-    for place in (0, 1, size * size // 4, size * size // 2, size * size - 1):
+def test_images_of_all_kinds_as_scipy_does(kind):
+    array, size = image(kind, (150, 600), "uint8"), 12
+    for place in (0, 1, 36, 72, 143):
         found = ks.apply(lambda w, place=place: np.sort(w, axis=None)[place], array, size=size)
         np.testing.assert_array_equal(found, scipy.ndimage.rank_filter(array, place, size))
 
 
 @pytest.mark.parametrize("mode", ["reflect", "mirror", "nearest", "wrap", "constant"])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (40, 1), (3, 5), (21, 34)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (40, 1), (21, 34)])
 def test_all_modes_on_small_images(mode, shape):
     array = image("random", shape, "uint8")
     assert_found_in_tiles(middle, [array], WindowWords((15, 12), mode, cval=9, origin=(3, -2)), method="levels")
@@ -72,7 +76,7 @@ def test_windows_of_two_arrays():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("q", [0, 10, 37.5, 50, 100, [5, 25, 75]])
+@pytest.mark.parametrize("q", [0, 37.5, [5, 25, 75]])
 def test_percentiles_as_numpy_computes_them(q):
     array = image("noisy", (40, 50), "uint8")
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(array, [(7, 6)] * 2, "symmetric"), (14, 14))
@@ -81,10 +85,10 @@ def test_percentiles_as_numpy_computes_them(q):
     np.testing.assert_array_equal(found, expected if np.ndim(q) == 0 else np.moveaxis(expected, 0, -1))
 
 
-# -- lines and columns ---------------------------------------------------------------------------------------------------
+# -- lines and columns -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("stride", "dilation"), [((2, 1), 1), ((5, 1), (1, 3)), (1, (1, 7)), ((3, 1), 1)])
+@pytest.mark.parametrize(("stride", "dilation"), [((2, 1), 1), ((5, 1), (1, 3)), (1, (1, 7))])
 def test_strides_along_y_and_dilation(stride, dilation):
     array = image("random", (50, 60), "uint8")
     words = WindowWords((9, 11), dilation=dilation)
@@ -101,7 +105,7 @@ def test_windows_of_any_number_of_axes(shape):
     assert_found_in_tiles(middle, [image("random", shape, "uint8")], WindowWords(size), method="levels")
 
 
-@pytest.mark.parametrize("channels", [2, 3, 5])
+@pytest.mark.parametrize("channels", [2, 3])
 def test_interleaved_channels(channels):
     array = image("random", (40, 47, channels), "uint8")
     found = ks.apply(np.median, array, size=13, axes=(0, 1), output=U8)
@@ -112,7 +116,9 @@ def test_interleaved_channels(channels):
 @pytest.mark.parametrize("order", ["C", "F", "strided", "reversed"])
 def test_memory_orders(order):
     array = image("random", (60, 70), "uint8")
-    array = {"C": array, "F": np.asfortranarray(array), "strided": array[::2, ::3], "reversed": array[::-1, ::-1]}[order]
+    array = {"C": array, "F": np.asfortranarray(array), "strided": array[::2, ::3], "reversed": array[::-1, ::-1]}[
+        order
+    ]
     assert_found_in_tiles(middle, [array], WindowWords(13), method="levels")
 
 
@@ -122,20 +128,19 @@ def test_converted_rows_are_levels_where_they_have_8_bits():
     np.testing.assert_array_equal(found, scipy.ndimage.median_filter(array.astype(np.uint8), 13))
 
 
-# -- how work is cut -----------------------------------------------------------------------------------------------------
+# -- how work is cut ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 5])
 def test_any_number_of_workers_gives_the_same(workers, monkeypatch):
     monkeypatch.setattr("kernelscape.execute.executable.INLINE_SECONDS", 0.0)
-    array = image("noisy", (300, 1100), "uint8")
+    array = image("noisy", (200, 700), "uint8")
     job = make_job(middle, [array], [WindowWords(15)])
     (found,) = run(job, [array], workers=workers)
     np.testing.assert_array_equal(found, scipy.ndimage.median_filter(array, 15))
 
 
-@pytest.mark.parametrize("limit", [1, 70, 200])
-@pytest.mark.parametrize("rows", [1, 5, 64])
+@pytest.mark.parametrize(("limit", "rows"), [(1, 5), (70, 1), (200, 64)])
 def test_any_cut_gives_the_same(limit, rows, monkeypatch):
     monkeypatch.setattr(segments, "SEGMENT_LIMIT", limit)
     monkeypatch.setattr(levels, "ROWS", rows)
@@ -156,12 +161,12 @@ def test_targets_and_the_checked_build(target, checked):
 
 
 def test_selected_outputs_have_the_same_bits(monkeypatch):
-    array = image("noisy", (200, 300), "uint8")
+    array = image("noisy", (150, 200), "uint8")
     whole = ks.apply(np.median, array, size=15, output=U8)
     rng = np.random.default_rng(0)
     for share in (0.001, 0.3, 0.9):
         at = rng.random(array.shape) < share
-        at[50:90, 100:250] = True
+        at[50:90, 100:180] = True
         found = ks.apply(np.median, array, size=15, output=U8, at=at)
         np.testing.assert_array_equal(found, np.where(at, whole, array))
         weights = at * rng.choice([0.25, 1.0], array.shape)
@@ -169,7 +174,7 @@ def test_selected_outputs_have_the_same_bits(monkeypatch):
         np.testing.assert_array_equal(mixed, weights * whole + (1 - weights) * array)
 
 
-# -- where it is used ----------------------------------------------------------------------------------------------------
+# -- where it is used --------------------------------------------------------------------------------------------------
 
 
 def test_the_other_way_gives_the_same_bits(monkeypatch):
@@ -223,7 +228,7 @@ def test_costs_hardly_depend_on_the_window():
     assert cost(63) < 1.3 * cost(13)
 
 
-# -- a person who does not want to wait ----------------------------------------------------------------------------------
+# -- a person who does not want to wait --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float64"])
@@ -232,7 +237,7 @@ def test_ctrl_c_ends_a_call_within_a_second(dtype):
         import os, signal, threading, time
         import numpy as np
         import kernelscape as ks
-        array = np.random.default_rng(0).integers(0, 256, (3000, 3000)).astype("{dtype}")
+        array = np.random.default_rng(0).integers(0, 256, (1500, 1500)).astype("{dtype}")
         median = ks.stencil(np.median, size=63)
         median(array[:100, :100])
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()

@@ -50,28 +50,27 @@ def test_all_dtypes(dtype):
     assert_found_in_tiles(middle, [array], WindowWords((13, 12)), method="ordinals")
 
 
-@pytest.mark.parametrize("size", [3, 4, (5, 7), (3, 41), (41, 3), 31, 48, 63, 65])
-@pytest.mark.parametrize("dtype", ["uint16", "float32"])
-def test_windows_of_all_sizes(size, dtype):
-    assert_found_in_tiles(middle, [wide_range((19, 37), dtype)], WindowWords(size), method="ordinals")
+@pytest.mark.parametrize("size", [3, (5, 7), (3, 41), (41, 3), 31, 48, 63, 65])
+def test_windows_of_all_sizes(size):
+    assert_found_in_tiles(middle, [wide_range((19, 37), "uint16")], WindowWords(size), method="ordinals")
 
 
 @pytest.mark.parametrize("per_level", ordinals.PER_LEVEL)
 def test_levels_of_one_to_four_words(per_level, monkeypatch):
     monkeypatch.setattr(ordinals, "PER_LEVEL", (per_level,))
     for array in (wide_range((120, 130), "float32"), image("two values", (120, 130), "uint16")):
-        job = make_job(lambda w: (rank(w, 0), rank(w, 60), rank(w, 142)), [array], [WindowWords((11, 13))])
+        job = make_job(lambda w: (rank(w, 0), rank(w, 60)), [array], [WindowWords((11, 13))])
         plan = plan_of(job, [array])
         assert plan.stage.tile_ranks[0].per_level == per_level
         found = run(job, [array], executable=Executable(plan, checked=False))
-        for result, place in zip(found, (0, 60, 142), strict=True):
+        for result, place in zip(found, (0, 60), strict=True):
             np.testing.assert_array_equal(result, scipy.ndimage.rank_filter(array, place, (11, 13)))
 
 
 @pytest.mark.parametrize("kind", IMAGES)
 def test_images_of_all_kinds_as_scipy_does(kind):
     for dtype in ("uint16", "float32"):
-        array = image(kind, (180, 330), dtype) if dtype == "uint16" else image(kind, (180, 330), dtype) / F32.type(3)
+        array = image(kind, (150, 230), dtype) if dtype == "uint16" else image(kind, (150, 230), dtype) / F32.type(3)
         found = ks.apply(np.median, array, size=15, output=array.dtype)
         np.testing.assert_array_equal(found, scipy.ndimage.median_filter(array, 15))
 
@@ -106,8 +105,7 @@ def test_signs_of_zeros_and_payloads_of_nan_are_those_of_the_other_way(monkeypat
     assert found.tobytes() == other.tobytes()
 
 
-@pytest.mark.parametrize("q", [0, 33.3, 50, [10, 90]])
-@pytest.mark.parametrize("dtype", ["uint16", "float64"])
+@pytest.mark.parametrize(("q", "dtype"), [(0, "uint16"), (33.3, "float64"), ([10, 90], "float64")])
 def test_percentiles_as_numpy_computes_them(q, dtype):
     array = wide_range((40, 50), dtype)
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(array, [(7, 6)] * 2, "symmetric"), (14, 14))
@@ -116,11 +114,11 @@ def test_percentiles_as_numpy_computes_them(q, dtype):
     np.testing.assert_array_equal(found, expected if np.ndim(q) == 0 else np.moveaxis(expected, 0, -1))
 
 
-# -- lines, columns, cuts ------------------------------------------------------------------------------------------------
+# -- lines, columns, cuts ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["reflect", "mirror", "nearest", "wrap", "constant"])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (40, 1), (21, 34)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (21, 34)])
 def test_all_modes_on_small_images(mode, shape):
     words = WindowWords((15, 12), mode, cval=9, origin=(3, -2))
     assert_found_in_tiles(middle, [wide_range(shape, "int16")], words, method="ordinals")
@@ -141,11 +139,10 @@ def test_other_lines(shape, size, stride, dilation):
     assert_found_in_tiles(middle, [wide_range(shape, "float32")], words, method="ordinals", stride=stride)
 
 
-@pytest.mark.parametrize("channels", [2, 3])
-def test_interleaved_channels(channels):
-    array = wide_range((40, 47, channels), "uint16")
+def test_interleaved_channels():
+    array = wide_range((40, 47, 3), "uint16")
     found = ks.apply(np.median, array, size=13, axes=(0, 1), output=np.uint16)
-    for c in range(channels):
+    for c in range(3):
         np.testing.assert_array_equal(found[..., c], scipy.ndimage.median_filter(array[..., c], 13))
 
 
@@ -163,8 +160,8 @@ def test_any_number_of_workers_and_any_cut_give_the_same(workers, monkeypatch):
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("checked", [False, True])
 def test_targets_and_the_checked_build(target, checked):
-    for array in (wide_range((20, 70), "float32"), wide_range((9, 8, 30), "uint16"), wide_range((20, 70), "int64")):
-        words = WindowWords((3, 5, 9)[-array.ndim :])
+    for array in (wide_range((20, 70), "float32"), wide_range((20, 70), "int64")):
+        words = WindowWords((5, 9))
         assert_found_in_tiles(middle, [array], words, method="ordinals", target=target, checked=checked)
 
 
@@ -180,7 +177,7 @@ def test_selected_outputs_have_the_same_bits():
         np.testing.assert_array_equal(found, np.where(at, whole, array))
 
 
-# -- where it is used ----------------------------------------------------------------------------------------------------
+# -- where it is used --------------------------------------------------------------------------------------------------
 
 
 def tiles(size, dtype=F32, rows=2048, unit=16, **changes):

@@ -162,7 +162,8 @@ def _with_tile_ranks(direct: Plan, outputs: Sequence[ex.Node]) -> Plan | None:
     ):
         return None
     lines = 1 if arrangement.y is None else math.ceil(direct.counts[arrangement.y] / stage.spacing)
-    found = find_tile_ranks(outputs, stage.inputs, lines, direct.target)
+    # Rows of a tile are part of the code: images of nearly the same height share it.
+    found = find_tile_ranks(outputs, stage.inputs, 1 << (lines - 1).bit_length(), direct.target)
     if found is None or not found.is_faster(direct.tile.instructions / direct.tile.lanes):
         return None
     columns = _columns(found.outputs, job, arrangement, stage.roles, None)
