@@ -180,10 +180,10 @@ def test_selected_outputs_have_the_same_bits():
 # -- where it is used --------------------------------------------------------------------------------------------------
 
 
-def tiles(size, dtype=F32, rows=2048, unit=16, **changes):
+def tiles(size, dtype=F32, unit=16, **changes):
     shape = TileShape(taps=size, step=1, lines=size, moved=1, each=1, rows=1, positions=unit)
     shape = replace(shape, **changes)
-    found = ordinals.tiles(shape, TileRanks(0, (size * size // 2,), dtype), rows, unit)
+    found = ordinals.tiles(shape, TileRanks(0, (size * size // 2,), dtype), unit)
     return found, None if found is None else replace(shape, rows=found[1], positions=found[2])
 
 
@@ -195,11 +195,6 @@ def test_a_tile_has_room_for_all_numbers(size):
     assert shape.all_lines * shape.columns <= 256 * ranks.per_level
     assert rows > 0
     assert positions % 16 == 0
-
-
-def test_few_rows_need_no_more():
-    assert tiles(31, rows=5)[0][1] == 5
-    assert tiles(31, rows=1)[0][1] == 1
 
 
 def test_windows_that_fill_a_tile_are_left_to_others():

@@ -1,11 +1,9 @@
 """Ranks that are found for whole tiles, for tests: images, plans that find them so, the definition beside them."""
 
-import importlib
-
 import numpy as np
 
 from kernelscape.execute import Executable
-from kernelscape.methods.tile_ranks import Found
+from kernelscape.plan import candidates
 from kernelscape.reference import evaluate
 from tests.oracle.engine import plan_of, run
 from tests.oracle.jobs import WindowWords, make_job, rank
@@ -15,12 +13,12 @@ IMAGES = ("random", "constant", "gradient", "noisy", "two values")
 
 def always(monkeypatch):
     """Ranks are found for whole tiles wherever that is possible, also where it takes longer."""
-    monkeypatch.setattr(Found, "is_faster", lambda *_: True)
+    monkeypatch.setattr(candidates, "steady_seconds", lambda stage, _: 0.0 if stage.tile_ranks else 1.0)
 
 
 def never(monkeypatch):
     """Ranks are found window by window."""
-    monkeypatch.setattr(importlib.import_module("kernelscape.plan"), "find_tile_ranks", lambda *_: None)
+    monkeypatch.setattr(candidates, "steady_seconds", lambda stage, _: 1.0 if stage.tile_ranks else 0.0)
 
 
 def image(kind, shape, dtype, seed=0):

@@ -33,11 +33,16 @@ def costs(shape: TileShape, found: TileRanks) -> float:
     return CHANGED * begun * lines + FOUND * len(found.ranks)
 
 
-def tiles(shape: TileShape, found: TileRanks, rows: int, unit: int) -> tuple[TileRanks, int, int] | None:
-    """The way to find ranks, and the rows and positions of a tile, for `rows` output rows; None: it does not apply.
+def scratch(shape: TileShape) -> int:
+    """Bytes of the histograms of a tile, about."""
+    return 17 * 16 * shape.columns
+
+
+def tiles(shape: TileShape, found: TileRanks, unit: int) -> tuple[TileRanks, int, int] | None:
+    """The way to find ranks, and the rows and positions of a tile of a large image; None: it does not apply.
 
     Positions are a multiple of `unit`.
     """
     if not applies(shape):
         return None
-    return found, min(ROWS, rows), max(unit, POSITIONS // unit * unit)
+    return found, ROWS, max(unit, POSITIONS // unit * unit)

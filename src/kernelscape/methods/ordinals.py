@@ -32,8 +32,14 @@ def costs(shape: TileShape, found: TileRanks) -> float:
     return SORTED[found.dtype.itemsize] * samples + levels.costs(shape, found) + last * len(found.ranks)
 
 
-def tiles(shape: TileShape, found: TileRanks, rows: int, unit: int) -> tuple[TileRanks, int, int] | None:
-    """The way to find ranks, and the rows and positions of a tile, for `rows` output rows; None: it does not apply.
+def scratch(shape: TileShape, found: TileRanks) -> int:
+    """Bytes for the samples of a tile, and for its histograms, about."""
+    samples = shape.all_lines * shape.columns
+    return levels.scratch(shape) + shape.all_lines * TILE_SIDE * (found.dtype.itemsize + 1) + 6 * samples
+
+
+def tiles(shape: TileShape, found: TileRanks, unit: int) -> tuple[TileRanks, int, int] | None:
+    """The way to find ranks, and the rows and positions of a tile of a large image; None: it does not apply.
 
     Positions are a multiple of `unit`.
     """
@@ -47,8 +53,8 @@ def tiles(shape: TileShape, found: TileRanks, rows: int, unit: int) -> tuple[Til
             lines = min(TILE_SIDE, 256 * per_level // wide.columns)
             if wide.columns > TILE_SIDE or lines < shape.lines:
                 break
-            most = min(rows, (lines - shape.lines) // shape.moved + 1)
-            cost = costs(replace(wide, rows=most), way)
+            rows = (lines - shape.lines) // shape.moved + 1
+            cost = costs(replace(wide, rows=rows), way)
             if cost < least:
-                best, least = (way, most, positions), cost
+                best, least = (way, rows, positions), cost
     return best

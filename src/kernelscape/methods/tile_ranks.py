@@ -13,25 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kernelscape import expression as ex
-from kernelscape.loops import RowInput, TileRanks, tile_shape
+from kernelscape.loops import RowInput, Stage, TileRanks, tile_shape
 from kernelscape.machine import Target
 from kernelscape.methods import levels, ordinals
 
 MOST_RANKS = 8
 """Elements of one sorted window that are worth looking for one by one."""
-NETWORK = {"f4": 1.4, "f8": 1.2, "other": 2.2}
-"""Nanoseconds that an instruction of a sorting network takes where these are many, by the dtype that is sorted.
-
-Measured: networks of 81 to 121 samples do not fit the registers.
-"""
 
 
 @dataclass(frozen=True)
 class Found:
     """Outputs in terms of rank rows, which are `Column` nodes numbered -1, -2, ..., and what these hold.
 
-    `rows` and `positions` are those of a tile, `unit` divides the latter; `nanoseconds` is what the ranks of one
-    position take.
+    `rows` and `positions` are those of a tile of a large image, and `unit` divides the latter.
     """
 
     outputs: tuple[ex.Node, ...]
@@ -39,17 +33,11 @@ class Found:
     rows: int
     positions: int
     unit: int
-    nanoseconds: float
-
-    def is_faster(self, instructions: float) -> bool:
-        """Whether this takes less time than as many instructions for each position, most of which sort."""
-        widest = max((found.dtype for found in self.ranks), key=lambda dtype: dtype.itemsize)
-        return self.nanoseconds < instructions * NETWORK.get(widest.str[1:], NETWORK["other"])
 
     @property
-    def method(self) -> str:
-        """The name of the way."""
-        return "ordinals" if any(found.per_level for found in self.ranks) else "levels"
+    def in_order(self) -> bool:
+        """Whether samples are numbered in the order of their values."""
+        return any(found.per_level for found in self.ranks)
 
     def numbered(self, outputs: Sequence[ex.Node], columns: int) -> tuple[ex.Node, ...]:
         """The same outputs, where rank rows are numbered behind so many columns."""
@@ -62,32 +50,44 @@ class Found:
         return ex.rebuild(outputs, rule)
 
 
-def find_tile_ranks(outputs: Sequence[ex.Node], inputs: Sequence[RowInput], rows: int, target: Target) -> Found | None:
-    """The same results by way of rank rows; None where no sorted window allows it.
-
-    `rows` is the number of output rows that there are.
-    """
+def find_tile_ranks(outputs: Sequence[ex.Node], inputs: Sequence[RowInput], target: Target) -> Found | str:
+    """The same results by way of rank rows, or why there are none."""
     wanted = _wanted(outputs, inputs)
-    if not wanted or any(_is_irregular(spec) for spec in inputs):
-        return None
+    if not wanted:
+        return "nothing is one of a few elements of all samples of a window, sorted"
+    if any(_is_irregular(spec) for spec in inputs):
+        return "the rows of neighbouring outputs are not regular, or a row has every few samples only"
     numbers = sorted({number for number, _ in wanted.values()})
     ranks = {n: sorted({r for m, each in wanted.values() if m == n for r in each}) for n in numbers}
     if any(len(each) > MOST_RANKS for each in ranks.values()):
-        return None
+        return f"more than {MOST_RANKS} elements of a window are wanted"
     unit = target.vector_bytes // max(inputs[n].dtype.itemsize for n in numbers)
-    met = _met_nan(outputs, inputs, numbers)
+    met = _met_nan(outputs, numbers)
     asked = [TileRanks(n, tuple(ranks[n]), inputs[n].dtype, 0, n in met.values()) for n in numbers]
-    sized = _sized(inputs, asked, rows, unit)
+    sized = _sized(inputs, asked, unit)
     if sized is None:
-        return None
-    found, *size = sized
-    nanoseconds = 0.0
-    for each in found:
-        shape = tile_shape(inputs[each.input], *size)
+        return "windows are too large for a tile, or lie along x too far apart"
+    return Found(_replaced(outputs, wanted, met, sized[0]), *sized, unit)
+
+
+def seconds(stage: Stage) -> float:
+    """What the ranks of one output position take one worker, on the machine that the constants were measured on."""
+    total = 0.0
+    for found in stage.tile_ranks:
+        shape = tile_shape(stage.inputs[found.input], stage.rows, stage.positions)
         assert shape is not None
-        nanoseconds += (ordinals if each.per_level else levels).costs(shape, each)
-    new = _replaced(outputs, wanted, met, found)
-    return Found(new, found, size[0], size[1], unit, nanoseconds)
+        total += (ordinals if found.per_level else levels).costs(shape, found)
+    return total * 1e-9
+
+
+def scratch(stage: Stage) -> int:
+    """Bytes of memory of a worker, about."""
+    total = 0
+    for found in stage.tile_ranks:
+        shape = tile_shape(stage.inputs[found.input], stage.rows, stage.positions)
+        assert shape is not None
+        total += ordinals.scratch(shape, found) if found.per_level else levels.scratch(shape)
+    return total
 
 
 def _wanted(outputs: Sequence[ex.Node], inputs: Sequence[RowInput]) -> dict[int, tuple[int, set[int]]]:
@@ -126,7 +126,7 @@ def _is_irregular(spec: RowInput) -> bool:
     return spec.phases > 1 or spec.body is not None or (len(spec.y_taps) > 1 and spec.row_shift is None)
 
 
-def _met_nan(outputs: Sequence[ex.Node], inputs: Sequence[RowInput], numbers: Sequence[int]) -> dict[int, int]:
+def _met_nan(outputs: Sequence[ex.Node], numbers: Sequence[int]) -> dict[int, int]:
     """What says whether any sample of a sorted window is NaN, by id: the input."""
     found: dict[int, int] = {}
     for node in ex.walk(outputs):
@@ -142,14 +142,14 @@ def _met_nan(outputs: Sequence[ex.Node], inputs: Sequence[RowInput], numbers: Se
 
 
 def _sized(
-    inputs: Sequence[RowInput], asked: Sequence[TileRanks], rows: int, unit: int
+    inputs: Sequence[RowInput], asked: Sequence[TileRanks], unit: int
 ) -> tuple[tuple[TileRanks, ...], int, int] | None:
     """How ranks are found, and the rows and positions of a tile that suits all sorted windows."""
     ways = []
     for each in asked:
         first = tile_shape(inputs[each.input], 1, unit)
         way = ordinals if each.dtype.itemsize > 1 else levels
-        own = None if first is None else way.tiles(first, each, rows, unit)
+        own = None if first is None else way.tiles(first, each, unit)
         if own is None:
             return None
         ways.append(own)
