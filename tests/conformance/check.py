@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,12 @@ class Prepared:
     expected: list[np.ndarray]
     bounds: list[np.ndarray]
     frame: Frame
+    methods: tuple[str, ...]
+
+    def by(self, method: str) -> "Prepared":
+        """The same by another method."""
+        options = Options(**self.case.call_options(), method=method)
+        return replace(self, stencil=Stencil(self.stencil.function, options, where=self.stencil.where))
 
     def run(self, **changes: Any) -> list[np.ndarray]:
         """Results of the engine in the job's axis order."""
@@ -62,7 +68,8 @@ def prepare(case: Case) -> Prepared:
         output = _output(case, traced)
         inputs, slots = traced.frame.job_arrays(arguments), traced.run_time_arguments(arguments)
         results = [traced.frame.job_view(o) for o in allocate(traced.shared.results, output)]
-        job = traced.shared.plan(inputs, results).job
+        plan = traced.shared.plan(inputs, results)
+        job, others = plan.job, tuple(c.name for c in plan.candidates if c.applies and c.name != plan.method)
         if "size" in case.words and traced.frame.may_miss:
             traced.shared.executable(inputs, results)  # not every pair of different windows is supported under shrink
         expected = evaluate(job, inputs, slots)
@@ -70,7 +77,7 @@ def prepare(case: Case) -> Prepared:
         if isinstance(error, TracingError) and case.function in FUNCTIONS and "empty" not in str(error):
             raise
         raise RefusedError(str(error)) from error
-    return Prepared(case, stencil, given, output, expected, bounds(job, inputs, slots), traced.frame)
+    return Prepared(case, stencil, given, output, expected, bounds(job, inputs, slots), traced.frame, others)
 
 
 def _output(case: Case, traced: Traced) -> Any:
@@ -83,16 +90,22 @@ def _output(case: Case, traced: Traced) -> Any:
 
 
 def check(case: Case, *others: dict[str, Any]) -> bool:
-    """Compare a case with the definition; False when the call has no meaning. `others` are further ways to run it."""
+    """Compare a case with the definition; False when the call has no meaning.
+
+    It runs by the method that the planner takes and by one of those that it does not take; `others` are further ways.
+    """
     __tracebackhide__ = True
     try:
         prepared = prepare(case)
     except RefusedError:
         return False
-    for changes in ({}, *others):
-        results = prepared.run(**changes)
+    runs = [(prepared, changes) for changes in ({}, *others)]
+    if prepared.methods:
+        runs.append((prepared.by(prepared.methods[case.array.seed % len(prepared.methods)]), {}))
+    for way, changes in runs:
+        results = way.run(**changes)
         for result, expected, bound in zip(results, prepared.expected, prepared.bounds, strict=True):
-            assert_within(result, expected, bound, f"\n{case.script()}")
+            assert_within(result, expected, bound, f"\nmethod={way.stencil.options.method!r}\n{case.script()}")
     return True
 
 
