@@ -26,6 +26,8 @@ STEP_SECONDS = 10e-3
 """Work between two looks at the cancel word, as expected."""
 WAYS, WAY_BYTES = 16, 4096
 """So many rows are too many where they lie a multiple of so many bytes apart: they share sets of the cache."""
+MOST_DIVIDED = 16
+"""Phases up to which all are filled at once from a row."""
 COLUMN_BYTES = 1 << 15
 """Column rows of one tile that a segment may fill."""
 
@@ -182,13 +184,21 @@ def is_block(work: Work, number: int) -> bool:
 
 
 def is_divided(work: Work, number: int) -> bool:
-    """Whether the phases of a row lie side by side in the array, without gaps, and have rows of their own."""
+    """Whether the phases of a row lie side by side in the array, without gaps, and have rows of their own.
+
+    And are few: code that divides many takes long to compile, and reads far apart from where it writes.
+    """
     spec, layout, arrangement = work.stage.inputs[number], work.plan.layouts[number], work.plan.arrangement
     size, whole = (
         layout.dtype.itemsize,
         arrangement.flat is None or layout.strides[arrangement.flat] == layout.dtype.itemsize,
     )
-    return spec.phases > 1 and spec.planes == 1 and whole and layout.strides[arrangement.x] == size * work.flat
+    return (
+        1 < spec.phases <= MOST_DIVIDED
+        and spec.planes == 1
+        and whole
+        and layout.strides[arrangement.x] == size * work.flat
+    )
 
 
 def step_of(work: Work, number: int) -> int:
