@@ -147,6 +147,11 @@ class Prepared:
                 assert isinstance(kernel, KernelArgument)
                 captured = _native(kernel.array, kernel.array.dtype.newbyteorder("="))
             found.append(captured)
+        for slot in self.frame.separable:
+            kernel = arguments[self.frame.kernels[slot]]
+            assert isinstance(kernel, KernelArgument)
+            assert kernel.factors is not None
+            found.extend(kernel.factors)
         return found
 
 
@@ -237,7 +242,7 @@ def _same(a: Captured | None, b: Captured | None) -> bool:
 
 
 def _shared_by(whole: Trace, interior: Trace | None, frame: Frame, options: Options) -> Shared:
-    slots = _slots(whole, frame)
+    slots, factors = _slots(whole, frame)
     inner = None if interior is None else structure(interior.outputs)
     key = (frame, structure(whole.outputs), inner, slots, settings().memory_budget, options.planned_method)
     found = _shared.get(key)
@@ -252,6 +257,7 @@ def _shared_by(whole: Trace, interior: Trace | None, frame: Frame, options: Opti
             options.min_count,
             options.invalid,
             None if interior is None else interior.outputs,
+            factors=factors,
         )
         results = tuple(_result(node, job, frame) for node in whole.outputs)
         found = _shared.put(key, Shared(job, slots, results, options.planned_method))
@@ -263,13 +269,19 @@ def _result(node: Node, job: Job, frame: Frame) -> Result:
     return Result((*frame.result_shape, *node.shape), node.dtype, can_be_invalid(alone), job.invalid)
 
 
-def _slots(traced: Trace, frame: Frame) -> Slots:
-    """Dtype and shape of every run-time argument."""
+def _slots(traced: Trace, frame: Frame) -> tuple[Slots, tuple[tuple[int, tuple[int, ...]], ...]]:
+    """Dtype and shape of every run-time argument; and which of them are the factors of which kernels."""
     kernels = [(p.dtype, p.shape) for p in frame.parameters if p.kind == "kernel"]
-    return tuple(
+    slots: list[tuple[DType, Shape]] = [
         kernels[slot] if c is None else (c.dtype, c.shape)  # type: ignore[misc]  # kernels have a dtype
         for slot, c in enumerate(traced.arguments)
-    )
+    ]
+    factors = []
+    for kernel in frame.separable:
+        dtype, shape = slots[kernel]
+        factors.append((kernel, tuple(range(len(slots), len(slots) + len(shape)))))
+        slots += [(dtype, (n,)) for n in shape]
+    return tuple(slots), tuple(factors)
 
 
 def _check_budget(frame: Frame, outputs: Sequence[Node]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kernelscape.api.arguments import Array, KernelArgument
+from kernelscape.api.arguments import Array, kernel_argument
 from kernelscape.api.fields import Way, complex_sum, kept_function, product_sum, refuse_nan_in_field
 from kernelscape.api.gather import run_gather
 from kernelscape.api.operands import Operands, counted, flipped_origin, input_parts, run_parts, window_axes
@@ -154,7 +154,7 @@ def _function_of(operands: Operands, options: Options) -> tuple[Callable[..., An
         finish = finish._replace(rule=finish.rule._replace(positive=True))
     function = _products(operands.complex_input, operands.complex_weights, finish)
     kernels = [weights.real, weights.imag] if operands.complex_weights else [weights]
-    parts: list[Any] = [KernelArgument(np.ascontiguousarray(k, operands.inner)) for k in kernels]
+    parts: list[Any] = [kernel_argument(np.ascontiguousarray(k, operands.inner)) for k in kernels]
     return function, parts
 
 

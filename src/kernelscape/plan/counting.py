@@ -41,12 +41,13 @@ def count(stage: Stage, target: Target) -> dict[str, float]:
             found[kind] += number
         widths = element_bytes(stage.columns)
         found[STORE] += sum(c.size * _registers(widths[id(c)], stage.lanes, target) for c in stage.columns)
-    for spec, offsets in zip(stage.inputs, stage.y_offsets, strict=True):
+    for number, spec in enumerate(stage.inputs):
         if spec.body is not None:
-            rows = len(offsets) * len(spec.outer) / stage.rows
-            for kind, number in _count((spec.body,), stage, target, 1).items():
-                found[kind] += rows * number
-            found[STORE] += rows * _registers(spec.dtype.itemsize, stage.lanes, target)
+            # Each is made once, for all windows that have it.
+            made, rows = stage.made(number), len(spec.outer) * spec.y_stride * stage.lanes / spec.lanes
+            for kind, part in _count(made.outputs, made, target, 1).items():
+                found[kind] += rows * part
+            found[STORE] += rows * _registers(spec.dtype.itemsize, spec.lanes, target)
     for node, dtype in zip(stage.outputs, stage.output_dtypes, strict=True):
         found[STORE] += node.size * _registers(dtype.itemsize, stage.lanes, target)
         if node.dtype != dtype:

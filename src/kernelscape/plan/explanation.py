@@ -68,7 +68,7 @@ def _steps(plan: Plan) -> list[str]:
     if chosen.steps:
         return list(chosen.steps)
     found = []
-    if stage.alike:
+    if stage.has_made_rows:
         made = len(_made(plan))
         found.append(f"{made} made row{'s' * (made != 1)} for each source row, in which gaps are filled")
     if stage.columns:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 from kernelscape.expression import Node
 from kernelscape.loops import RowInput
 from kernelscape.methods.columns import use_columns
+from kernelscape.methods.passes import use_passes
+from kernelscape.methods.separable import use_separable
+from kernelscape.plan.rows import pass_rows
 from kernelscape.plan.task import Task
 
 
@@ -78,6 +82,40 @@ def _columns(task: Task) -> Draft | str:
     return Draft(made.outputs, why, columns=made.columns)
 
 
-METHODS = (Method("direct", _direct), Method("columns", _columns))
+def _separable(task: Task) -> Draft | str:
+    x = task.x
+    if not task.job.factors:
+        return "no kernel is the outer product of one vector for each axis"
+    if task.window is None or x is None or task.keeps_order or task.has_flags:
+        return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
+    made = use_separable(task.outputs, task.window, x, dict(task.job.factors))
+    if made is None:
+        return "no sum over windows is weighted with a separable kernel"
+    rest = use_columns(made.outputs, task.window, x, keep_order=False, known=made.columns)
+    sides = " + ".join(str(n) for n in task.window)
+    why = f"the kernel is the product of one vector for each axis: {sides} products instead of {prod(task.window)}"
+    return Draft(rest.outputs, why, columns=rest.columns)
+
+
+def _passes(task: Task) -> Draft | str:
+    lattice = task.lattice
+    if lattice is None:
+        return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
+    made = use_passes(task.outputs, lattice, len(task.inputs))
+    if made is None:
+        return "no sum, extremum or moment is of all samples of a window, or the windows are small"
+    rows = tuple(pass_rows(row, task.inputs[task.like], lattice) for row in made.rows)
+    rest = use_columns(made.outputs, lattice.shape, lattice.x, keep_order=False)
+    why = f"{len(rows)} kind{'s' * (len(rows) != 1)} of rows of groups of samples serve all windows that have them"
+    kinds = (f"{len(rows)} kind{'s' * (len(rows) != 1)} of rows, each made of others", "the outputs")
+    return Draft(rest.outputs, why, columns=rest.columns, rows=rows, steps=kinds)
+
+
+METHODS = (
+    Method("direct", _direct),
+    Method("columns", _columns),
+    Method("separable", _separable),
+    Method("passes", _passes),
+)
 """All methods, the simplest first; among equally cheap ones the first is taken."""
 NAMES = tuple(m.name for m in METHODS)

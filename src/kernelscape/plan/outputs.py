@@ -13,6 +13,7 @@ from kernelscape.expression import DType, Shape
 from kernelscape.geometry import Job
 from kernelscape.loops import X
 from kernelscape.methods.gaps import Filled
+from kernelscape.methods.integers import with_narrow_sums
 from kernelscape.methods.ranks import fill_ranks
 from kernelscape.plan.layout import Arrangement, stride_of
 from kernelscape.rewrite import with_explicit_selections
@@ -85,7 +86,8 @@ def has_anchors(job: Job) -> bool:
 
 
 def _all_stored(job: Job, outputs: Sequence[ex.Node]) -> tuple[ex.Node, ...]:
-    return tuple(stored(node, dtype) for node, dtype in zip(outputs, job.output_dtypes, strict=True))
+    made = with_narrow_sums(outputs)
+    return tuple(stored(node, dtype) for node, dtype in zip(made, job.output_dtypes, strict=True))
 
 
 def stored(node: ex.Node, dtype: DType) -> ex.Node:

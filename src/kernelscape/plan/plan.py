@@ -49,12 +49,12 @@ class Plan:
     @property
     def has_one_stage(self) -> bool:
         """Whether tiles in which samples are missing run the same code as others."""
-        return self.is_masked or bool(self.stage.alike)
+        return self.is_masked or self.stage.has_made_rows
 
     @property
     def is_masked(self) -> bool:
         """Whether data says which samples count, and the code of the stage has flags."""
-        return has_gaps(self.job) and not self.stage.alike
+        return has_gaps(self.job) and not self.stage.has_made_rows
 
     @property
     def masked_stage(self) -> Stage:

@@ -9,7 +9,10 @@ from itertools import product
 from kernelscape import expression as ex
 from kernelscape.boundary import MODES, Outside
 from kernelscape.geometry import Input, Job
-from kernelscape.loops import RowInput
+from kernelscape.loops import Reading, RowInput, X, Y
+from kernelscape.machine import Target
+from kernelscape.methods.direct import Tile
+from kernelscape.methods.passes import Lattice, MadeRow
 from kernelscape.plan.layout import Arrangement, Layout, stride_of, tap_offsets
 from kernelscape.semantics import register_dtype
 
@@ -45,10 +48,47 @@ def row_input(spec: Input, layout: Layout, job: Job, arrangement: Arrangement, f
     )
 
 
-def made_rows(body: ex.Node, like: RowInput) -> RowInput:
-    """Rows that are computed from those of inputs with the same windows."""
-    dtype = register_dtype(body.dtype)
-    return replace(like, dtype=dtype, may_miss=False, masks=(), omits_nan=False, ahead_bytes=0, body=body)
+def filled_rows(body: ex.Node, alike: tuple[int, ...], like: RowInput) -> RowInput:
+    """Rows that are computed from those of inputs with the same windows, sample by sample."""
+    place = {number: n for n, number in enumerate(alike)}
+
+    def renumbered(node: ex.Node) -> ex.Node | None:
+        return replace(node, input=place[node.input]) if isinstance(node, ex.Window) else None
+
+    return replace(
+        like, dtype=register_dtype(body.dtype), may_miss=False, masks=(), omits_nan=False, ahead_bytes=0,
+        body=ex.rebuild([body], renumbered)[0], readings=tuple(map(Reading, alike)),
+    )  # fmt: skip
+
+
+def pass_rows(row: MadeRow, like: RowInput, lattice: Lattice) -> RowInput:
+    """Rows of groups of samples."""
+    read = row.taps or ((0,),) * len(lattice.shape)
+    taps = tuple(tuple(d * t for t in own) for d, own in zip(lattice.dilations, read, strict=True))
+    along = dict(zip(lattice.roles, taps, strict=True))
+    return RowInput(
+        dtype=register_dtype(row.body.dtype),
+        shape=tuple(map(len, taps)),
+        outer=like.outer if row.combinations else like.outer[:1],
+        y_taps=along.get(Y, (0,)),
+        x_taps=along[X],
+        y_stride=like.y_stride,
+        y_step=like.y_step,
+        phases=1,
+        x_unit=like.x_unit,
+        offsets=taps,
+        body=row.body,
+        readings=row.readings,
+        reach=row.reach,
+    )
+
+
+def with_lanes(spec: RowInput, tile: Tile, target: Target) -> RowInput:
+    """Made rows with as many lanes as fill a register, and no more than a chunk has: no row is shorter than that."""
+    assert spec.body is not None
+    widest = max(register_dtype(n.dtype).itemsize for n in ex.walk([spec.body]))
+    chunk = tile.vectors * tile.lanes
+    return replace(spec, lanes=min(target.vector_bytes // widest, 1 << (chunk.bit_length() - 1)))
 
 
 def _is_packed(spec: Input, layout: Layout, job: Job, arrangement: Arrangement) -> bool:

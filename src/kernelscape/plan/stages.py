@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kernelscape import expression as ex
 from kernelscape.expression import Shape
 from kernelscape.loops import Stage, X
-from kernelscape.methods.direct import Tile, choose_tile
-from kernelscape.methods.gaps import geometry_of
+from kernelscape.methods.direct import BUDGET, Tile, choose_tile
 from kernelscape.plan.layout import Arrangement
 from kernelscape.plan.methods import Draft
 from kernelscape.plan.outputs import has_anchors
-from kernelscape.plan.rows import column_taps
+from kernelscape.plan.rows import column_taps, with_lanes
 from kernelscape.plan.task import Task
+
+MADE_ROWS = 8
+"""Output rows of a tile where nearly all is computed in made rows."""
 
 
 def stage_of(task: Task, draft: Draft) -> tuple[Stage, Tile, Tile]:
@@ -23,6 +26,7 @@ def stage_of(task: Task, draft: Draft) -> tuple[Stage, Tile, Tile]:
     inputs = (*task.inputs, *draft.rows)
     whole = _tile_of(task, draft, [i.is_uniform for i in inputs])
     tile = _fitted(whole, job.counts, arrangement, task.spacing)
+    inputs = tuple(i if i.body is None else with_lanes(i, tile, task.target) for i in inputs)
     stage = Stage(
         outputs=draft.outputs,
         output_dtypes=job.output_dtypes,
@@ -38,7 +42,6 @@ def stage_of(task: Task, draft: Draft) -> tuple[Stage, Tile, Tile]:
         invalid=job.invalid,
         columns=draft.columns,
         column_taps=column_taps(job, arrangement, task.flatten) if draft.columns else (),
-        alike=() if filled is None else geometry_of(job, filled.like),
         at=job.at,
         spacing=task.spacing,
     )
@@ -50,7 +53,12 @@ def _tile_of(task: Task, draft: Draft, uniform: Sequence[bool]) -> Tile:
     varying = varying_nodes(every, task.roles, uniform)
     packed = frozenset(n for n, i in enumerate(task.inputs) if i.is_packed)
     divided = any(i.phases > 1 for i in task.inputs)
-    return choose_tile(every, varying, task.shares_rows, task.target, packed, divides_rows=divided)
+    tile = choose_tile(every, varying, task.shares_rows, task.target, packed, divides_rows=divided)
+    if not draft.rows or draft.columns or task.arrangement.y is None:
+        return tile
+    # What is left to compute is little: more rows at once look up fewer pointers each.
+    rows = MADE_ROWS if 2 * MADE_ROWS * tile.instructions <= BUDGET else tile.rows
+    return replace(tile, rows=rows, vectors=min(tile.vectors, 2))
 
 
 def varying_nodes(outputs: Sequence[ex.Node], roles: tuple[int, ...], uniform: Sequence[bool]) -> set[int]:

@@ -12,7 +12,8 @@ from kernelscape.expression import DType, Node, Shape
 from kernelscape.geometry import Job
 from kernelscape.loops import RowInput, X
 from kernelscape.machine import Target
-from kernelscape.methods.gaps import Filled, fill_gaps
+from kernelscape.methods.gaps import Filled, fill_gaps, geometry_of
+from kernelscape.methods.passes import Lattice
 from kernelscape.plan.layout import (
     Arrangement,
     Layout,
@@ -21,8 +22,16 @@ from kernelscape.plan.layout import (
     spacing_of,
     tap_offsets,
 )
-from kernelscape.plan.outputs import column_window, has_gaps, interior_outputs, masked_outputs, may_miss, with_flags
-from kernelscape.plan.rows import made_rows, row_input
+from kernelscape.plan.outputs import (
+    column_window,
+    has_gaps,
+    interior_outputs,
+    is_windowed,
+    masked_outputs,
+    may_miss,
+    with_flags,
+)
+from kernelscape.plan.rows import filled_rows, row_input
 
 Slots = Sequence[tuple[DType, Shape]]
 
@@ -83,6 +92,20 @@ class Task:
         return self.filled is None and may_miss(self.job)
 
     @property
+    def like(self) -> int:
+        """The number of the input whose windows are those of all, where they are (`window`)."""
+        if self.filled is not None:
+            return self.filled.like
+        return next(n for n in range(len(self.job.inputs)) if is_windowed(n, self.outputs))
+
+    @property
+    def lattice(self) -> Lattice | None:
+        """The windows whose folds can be made in passes."""
+        if self.window is None or self.keeps_order:
+            return None
+        return Lattice(self.window, tuple(a.dilation for a in self.job.inputs[self.like].axes), self.roles)
+
+    @property
     def shares_rows(self) -> bool:
         """Whether output rows that are neighbours have source rows in common."""
         return any(len(set(tap_offsets(i, self.arrangement.y, self.job))) > 1 for i in self.job.inputs)
@@ -105,7 +128,8 @@ def task_of(
         row_input(i, layout, job, arrangement, flatten, spacing) for i, layout in zip(job.inputs, layouts, strict=True)
     )
     if filled is not None:
-        inputs += tuple(made_rows(body, inputs[filled.like]) for body in filled.bodies)
+        alike = geometry_of(job, filled.like)
+        inputs += tuple(filled_rows(body, alike, inputs[filled.like]) for body in filled.bodies)
     flagged = gaps and filled is None
     return Task(
         job=job,
