@@ -1,13 +1,13 @@
 """Moments: sums of products of deviations from means, of groups of samples that are merged.
 
-For a group of n samples the sum S of its values and the sum M of its squared deviations from its own mean are kept. The
-deviations of several groups together, of N samples, are those inside of the groups and those of the groups' means::
+A group of n samples is known by one of them, the pivot p (its first), by the sum S of its differences from the pivot,
+and by the sum M of its squared deviations from its own mean. Of several groups together, with N samples,
 
-    M = sum(M_i) + sum((S_i - n_i S / N)**2 / n_i)
+    D_i = S_i + n_i (p_i - p),    S = sum(D_i),    M = sum(M_i) + sum((D_i - n_i S / N)**2 / n_i)
 
-(Chan, Golub and LeVeque 1983, written for sums instead of means). Nothing cancels: all terms are positive, so that a
-variance is never negative, and its error does not grow with the mean of the data more than that of the definition.
-For two values a and b the squares are products of their deviations.
+(Chan, Golub and LeVeque 1983, written for sums of differences). Nothing cancels: all terms of M are positive, and
+differences between samples are as small as what is looked for. So a variance is never negative, that of a constant is
+0, and the error does not grow with the mean of the data. For two values a and b the squares are products.
 
 Integers need none of this (`integers.py`).
 """
@@ -22,40 +22,58 @@ from kernelscape.expression import DType, Node, Shape
 from kernelscape.methods.columns import in_window_shape
 from kernelscape.reductions.folds import number
 
+PIVOT, SUM, PRODUCTS = "pivot", "sum", "products"
+VALUES = ("a", "b")
+
 
 @dataclass(frozen=True)
 class Comoment:
-    """The fold that carries ``a`` (and ``b``, where it is another value), the sums, and ``m``, as above."""
+    """The fold that carries the sum of differences of each value, and the sum of products of deviations.
+
+    Of the samples themselves there are the values alone, as their own pivots.
+    """
 
     dtype: DType
 
+    @staticmethod
+    def is_carried(name: str) -> bool:
+        """Whether what has this name is made for groups; pivots are samples."""
+        return not name.startswith(PIVOT)
+
     def combined(self, parts: Sequence[tuple[dict[str, Node], int]], axis: int, total: int) -> dict[str, Node]:
         """The fold along `axis` of some parts, each with the number of samples of its elements."""
-        names = [n for n in ("a", "b") if n in parts[0][0]]
-        sums: dict[str, Node] = {
-            n: self._total([ex.reduce("add", values[n], (axis,)) for values, _ in parts]) for n in names
-        }
-        means = {n: self._binary("divide", total_, number(total, self.dtype)) for n, total_ in sums.items()}
+        names = [n for n in VALUES if PIVOT + n in parts[0][0]]
+        pivots = {n: _first(parts[0][0][PIVOT + n], axis) for n in names}
+        away = [{n: self._differences(values, n, pivots[n], samples) for n in names} for values, samples in parts]
+        sums = {n: self._total([ex.reduce("add", a[n], (axis,)) for a in away]) for n in names}
+        means = {n: self._binary("divide", sums[n], number(total, self.dtype)) for n in names}
         terms = []
-        for values, samples in parts:
-            if "m" in values:
-                terms.append(ex.reduce("add", values["m"], (axis,)))
-            away = {n: self._away(values[n], means[n], samples, axis) for n in names}
-            product = self._binary("multiply", away["a"], away[names[-1]])
-            between = ex.reduce("add", product, (axis,))
-            terms.append(
-                between if samples == 1 else self._binary("multiply", between, number(1 / samples, self.dtype))
-            )
-        return sums | {"m": self._total(terms)}
+        for own, (values, samples) in zip(away, parts, strict=True):
+            if PRODUCTS in values:
+                terms.append(ex.reduce("add", values[PRODUCTS], (axis,)))
+            rest = {n: self._less(own[n], means[n], samples, axis) for n in names}
+            between = ex.reduce("add", self._binary("multiply", rest["a"], rest[names[-1]]), (axis,))
+            terms.append(between if samples == 1 else self._times(between, 1 / samples))
+        return {SUM + n: total_ for n, total_ in sums.items()} | {PRODUCTS: self._total(terms)}
 
     def result(self, values: dict[str, Node], like: Node) -> Node:
-        return values["m"]
+        return values[PRODUCTS]
 
-    def _away(self, sums: Node, mean: Node, samples: int, axis: int) -> Node:
+    def _differences(self, values: dict[str, Node], name: str, pivot: Node, samples: int) -> Node:
+        """Sums of differences from one pivot."""
+        moved = self._binary("subtract", values[PIVOT + name], pivot)
+        if samples == 1:
+            return moved
+        return self._binary("add", values[SUM + name], self._times(moved, samples))
+
+    def _less(self, sums: Node, mean: Node, samples: int, axis: int) -> Node:
         """How far sums of so many samples are from what they would be at the mean."""
-        expected = mean if samples == 1 else self._binary("multiply", mean, number(samples, self.dtype))
         wide = (*sums.shape[:axis], 1, *sums.shape[axis + 1 :])
+        expected = mean if samples == 1 else self._times(mean, samples)
         return self._binary("subtract", sums, ex.reshape(expected, wide))
+
+    def _times(self, node: Node, factor: float) -> Node:
+        return self._binary("multiply", node, number(factor, self.dtype))
 
     def _total(self, terms: Sequence[Node]) -> Node:
         result = terms[0]
@@ -65,6 +83,12 @@ class Comoment:
 
     def _binary(self, operator: str, a: Node, b: Node) -> Node:
         return ex.elementwise(operator, self.dtype, a, b)
+
+
+def _first(node: Node, axis: int) -> Node:
+    """The first element along an axis, which stays."""
+    shape = (*node.shape[:axis], 1, *node.shape[axis + 1 :])
+    return ex.slice_(node, (0,) * node.ndim, (1,) * node.ndim, shape)
 
 
 def deviations(node: ex.Reduce, shape: Shape) -> tuple[Node, Node] | None:

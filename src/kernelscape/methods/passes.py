@@ -7,7 +7,7 @@ and Werman [2]_. Groups are used instead of running sums because only samples of
 stays where it is, nothing drifts, and the order of a sum is a function of the window alone.
 
 Sums of squared deviations (variances, covariances) are folds too, of a sum and of the squared deviations from its own
-mean: groups are merged with the formula of Chan, Golub and LeVeque [3]_, in which nothing cancels.
+mean: groups are merged with the formula of Chan, Golub and LeVeque [3]_, in which nothing cancels (`moments.py`).
 
 Rows of groups are *made rows* (`loops.RowInput`). Applies to folds over whole windows whose body looks at every sample
 in the same way, where rows along x are read without stride and all samples exist. Exact for integers, extrema and
@@ -38,7 +38,7 @@ from kernelscape.expression import DType, Node, Shape
 from kernelscape.loops import Reading, X, Y
 from kernelscape.methods.columns import in_window_shape, is_pointwise, without_choice
 from kernelscape.methods.integers import narrowest, spread
-from kernelscape.methods.moments import Comoment, deviations
+from kernelscape.methods.moments import PIVOT, VALUES, Comoment, deviations
 from kernelscape.semantics import OPERATORS
 
 ASSOCIATIVE = ("add", "maximum", "minimum", "logical_or", "logical_and", "bitwise_or", "bitwise_and", "bitwise_xor")
@@ -179,6 +179,11 @@ class Plain:
         narrow = narrowest(total * self.spread, signed=self.dtype.kind == "i")
         return self.dtype if narrow is None or narrow.itemsize > self.dtype.itemsize else narrow
 
+    @staticmethod
+    def is_carried(name: str) -> bool:
+        """Whether what has this name is made for groups."""
+        return True
+
     def result(self, values: Values, like: Node) -> Node:
         return ex.cast(values["value"], like.dtype)
 
@@ -234,7 +239,8 @@ def quantity_of(node: Node, shape: Shape) -> tuple[Quantity, Values] | None:
     pair = deviations(node, shape)
     if pair is not None and all(is_pointwise(p, shape) for p in pair):
         same = ex.structure([pair[0]]) == ex.structure([pair[1]])
-        return Comoment(node.dtype), {"a": pair[0]} if same else {"a": pair[0], "b": pair[1]}
+        values = pair[:1] if same else pair
+        return Comoment(node.dtype), {PIVOT + name: value for name, value in zip(VALUES, values, strict=False)}
     body = in_window_shape(node, shape)
     if body is None or not is_pointwise(body, shape):
         return None
@@ -300,7 +306,8 @@ class _Writer:
         flat = {n: ex.reshape(w, (samples,)) for n, w in windows.items()}
         made = quantity.combined([(flat, 1)], 0, samples)
         readings = tuple(Reading(sources[n].number, across=True) for n in names)
-        return {name: self._row(body, readings, combinations=False) for name, body in made.items()}
+        rows = {name: self._row(body, readings, combinations=False) for name, body in made.items()}
+        return rows | _samples_of(quantity, sources)
 
     def _along(self, quantity: Quantity, sources: Sources, axis: int, samples: int) -> Sources:
         """Folds along one axis, made for every position of a row."""
@@ -335,8 +342,10 @@ class _Writer:
             windows.append((found, part.size * samples))
         total = samples * sum(p.size * p.count for p in parts)
         made = quantity.combined(windows, 0, total)
-        kept = levels[0]["a" if "a" in levels[0] else "value"].combinations
-        return {name: self._row(body, tuple(readings), combinations=kept) for name, body in made.items()}
+        carried = [s for name, s in levels[-1].items() if quantity.is_carried(name)]
+        kept = all(s.combinations for s in carried or levels[0].values())
+        rows = {name: self._row(body, tuple(readings), combinations=kept) for name, body in made.items()}
+        return rows | _samples_of(quantity, levels[0])
 
     def _in_kernel(self, quantity: Quantity, sources: Sources, x: int, samples: int) -> Values:
         """The last fold, along x, of what the kernel reads."""
@@ -400,7 +409,9 @@ class _Writer:
             whole = ex.Window(self.lattice.shape, source.dtype, source.number)
             starts = tuple(taps[0] if a == x else 0 for a in range(len(self.unit)))
             shape = tuple(len(taps) if a == x else 1 for a in range(len(self.unit)))
-            return source.wrap(ex.reshape(ex.slice_(whole, starts, self.unit, shape), (len(taps),)))
+            step = taps[1] - taps[0] if len(taps) > 1 else 1
+            steps = tuple(step if a == x else 1 for a in range(len(self.unit)))
+            return source.wrap(ex.reshape(ex.slice_(whole, starts, steps, shape), (len(taps),)))
         offsets = tuple(taps if a == x else (0,) for a in range(len(self.unit)))
         if self.rows[place].taps not in (None, offsets):
             # The kernel reads a row in one way; for another one it is made again.
@@ -408,3 +419,8 @@ class _Writer:
             place = len(self.rows) - 1
         self.rows[place] = replace(self.rows[place], taps=offsets)
         return ex.reshape(ex.Window(tuple(map(len, offsets)), source.dtype, self.first + place), (len(taps),))
+
+
+def _samples_of(quantity: Quantity, sources: Sources) -> Sources:
+    """What groups are known by that is a sample of theirs: their first one, so that it lies where they do."""
+    return {name: source for name, source in sources.items() if not quantity.is_carried(name)}

@@ -23,7 +23,8 @@ import numpy as np
 
 from kernelscape import expression as ex
 from kernelscape.expression import DType, Node, Shape
-from kernelscape.methods.columns import Columns, in_window_shape, is_pointwise
+from kernelscape.methods.columns import Columns, in_window_shape, is_pointwise, unflattened
+from kernelscape.reductions.folds import number
 
 Vector = np.ndarray[Any, np.dtype[Any]]
 Vectors = tuple[Vector, ...]
@@ -122,12 +123,35 @@ def _weighted(
     """The samples of a weighted sum over windows, and the factors of its weights."""
     if not isinstance(node, ex.Reduce) or isinstance(node, ex.ArgReduce) or node.operation != "add":
         return None
-    body = in_window_shape(node, shape) if node.where is None else None
-    if not isinstance(body, ex.Elementwise) or body.operator != "multiply":
+    if node.where is not None:
+        # The sum of the weights whose samples count: they are summed with ones, and zeros.
+        flags = unflattened(node.where, shape)
+        kernel = _kernel(node.body, shape, slots)
+        if kernel is None or flags is None or node.axes != tuple(range(node.body.ndim)):
+            return None
+        return (ex.cast(flags, node.dtype), *kernel) if is_pointwise(flags, shape) else None
+    body, flags = in_window_shape(node, shape), None
+    if isinstance(body, ex.Elementwise) and body.operator == "select" and _is_zero(body.operands[2]):
+        flags, body = body.operands[:2]
+    if not isinstance(body, ex.Elementwise) or body.operator != "multiply" or body.shape != shape:
         return None
     for weights, samples in (body.operands, body.operands[::-1]):
-        inner = weights.operands[0] if isinstance(weights, ex.Elementwise) and weights.operator == "cast" else weights
-        is_kernel = isinstance(inner, ex.Argument) and inner.slot in slots and inner.shape == shape
-        if is_kernel and is_pointwise(samples, shape) and samples.shape == shape:
-            return samples, slots[inner.slot], inner.dtype  # type: ignore[attr-defined]
+        kernel = _kernel(weights, shape, slots)
+        if kernel is not None and samples.shape == shape and is_pointwise(samples, shape):
+            if flags is None:
+                return (samples, *kernel)
+            # Weights are finite: a zero in place of a sample takes as little part as a zero in place of a product.
+            filled = ex.elementwise("select", samples.dtype, flags, samples, number(0, samples.dtype))
+            return (filled, *kernel) if is_pointwise(flags, shape) else None
     return None
+
+
+def _kernel(node: Node, shape: Shape, slots: Mapping[int, tuple[int, ...]]) -> tuple[tuple[int, ...], DType] | None:
+    """The factors of a kernel, and its dtype."""
+    inner = node.operands[0] if isinstance(node, ex.Elementwise) and node.operator == "cast" else node
+    is_kernel = isinstance(inner, ex.Argument) and inner.slot in slots and inner.shape == shape
+    return (slots[inner.slot], inner.dtype) if is_kernel else None  # type: ignore[attr-defined]
+
+
+def _is_zero(node: Node) -> bool:
+    return isinstance(node, ex.Constant) and node.value == 0
