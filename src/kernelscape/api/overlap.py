@@ -27,6 +27,7 @@ from kernelscape.api.prepared import planning_target
 from kernelscape.boundary import MODES, Outside
 from kernelscape.errors import ArgumentError
 from kernelscape.expression import DType, Shape
+from kernelscape.machine import Target
 from kernelscape.methods.fft import TOGETHER, Filter, Line, Outline, Overlap, best_blocks, bound_of, dtypes_for, overlap
 from kernelscape.plan import Plan
 from kernelscape.reference.samples import load
@@ -215,21 +216,11 @@ def choose_for_kernel(operands: Operands, options: Options, way: Way, workers: i
     from kernelscape.api.products import kept_kernel_plan  # which runs what is chosen here
 
     asked = options.method == "fft"
-    assert operands.weights is not None
-    if not asked and options.tol is not None and operands.weights.size < FEW:
-        exact = Candidate("exact", None, _words_of(None))
-        return Choice(None, exact, (exact, Candidate("fft", None, _NO_LONGER)))
-    reason = refused(operands, options, way)
-    if reason is None and not asked and options.tol is not None:
-        reason = _too_little(operands, options, way)
+    reason = _against(operands, options, way)
     # What nothing is compared with need not be planned.
     compared = reason is None or options.tol is None
     plan = kept_kernel_plan(operands, options, way._replace(scattered=False)) if compared else None
-    steady = None if plan is None else plan.estimate.seconds()
-    target = planning_target() if plan is None else plan.target
-    exact = Candidate("exact", None if steady is None else 1e3 * steady, _words_of(plan))
-    if options.tol is None and not asked:
-        reason = "no tolerance was given"
+    exact = Candidate("exact", None if plan is None else 1e3 * plan.estimate.seconds(), _words_of(plan))
     if reason is not None:
         return Choice(None, exact, (exact, Candidate("fft", None, reason)))
     job = KernelJob.of(operands, options, way, workers)
@@ -239,17 +230,35 @@ def choose_for_kernel(operands: Operands, options: Options, way: Way, workers: i
             "replace them (np.nan_to_num), or give a tolerance, tol=, in place of the method: then blocks that hold "
             "some are computed exactly."
         )
-    lines, seconds = best_blocks(job.outline, target.rates, dtypes_for(job.inner)[0])
-    if not asked and not (exact.cost is not None and 1e3 * seconds < GAIN * exact.cost):
-        lengths = words_of_size(tuple(line.length for line in lines))
-        return Choice(job, exact, (exact, Candidate("fft", 1e3 * seconds, f"Fourier transforms of {lengths}")))
-    design = overlap(job.filter, target.rates, None if options.tol is None else job.tolerance)
-    if isinstance(design, str):
-        return Choice(job, exact, (exact, Candidate("fft", None, design)))
-    why = f"{design.blocks} block(s) through Fourier transforms of {words_of_size(design.lengths)} in {design.dtype}"
-    fft = Candidate("fft", 1e3 * design.seconds, why, design.bound, FOURIER, design)
-    faster = exact.cost is not None and 1e3 * design.seconds < GAIN * exact.cost
+    limit = math.inf if asked else -math.inf if exact.cost is None else GAIN * exact.cost
+    fft = _transforms(job, planning_target() if plan is None else plan.target, limit)
+    faster = fft.design is not None and fft.cost is not None and exact.cost is not None and fft.cost < GAIN * exact.cost
     return Choice(job, fft if faster else exact, (exact, fft))
+
+
+def _against(operands: Operands, options: Options, way: Way) -> str | None:
+    """What speaks against transforms, whatever they cost; None: nothing does."""
+    asked = options.method == "fft"
+    if options.tol is None and not asked:
+        return "no tolerance was given"
+    assert operands.weights is not None
+    if not asked and operands.weights.size < FEW:
+        return _NO_LONGER
+    found = refused(operands, options, way)
+    return _too_little(operands, options, way) if found is None and not asked else found
+
+
+def _transforms(job: KernelJob, target: Target, limit: float) -> Candidate:
+    """Transforms for a job; the image is looked at only where they may take less than so many milliseconds."""
+    lines, seconds = best_blocks(job.outline, target.rates, dtypes_for(job.inner)[0])
+    if not 1e3 * seconds < limit:
+        lengths = words_of_size(tuple(line.length for line in lines))
+        return Candidate("fft", 1e3 * seconds, f"Fourier transforms of {lengths}")
+    design = overlap(job.filter, target.rates, None if job.options.tol is None else job.tolerance)
+    if isinstance(design, str):
+        return Candidate("fft", None, design)
+    why = f"{design.blocks} block(s) through Fourier transforms of {words_of_size(design.lengths)} in {design.dtype}"
+    return Candidate("fft", 1e3 * design.seconds, why, design.bound, FOURIER, design)
 
 
 def _words_of(plan: Plan | None) -> str:
