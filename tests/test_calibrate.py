@@ -176,7 +176,7 @@ def test_each_fitted_rate_is_needed_by_some_job(plans):
         assert any(expected(plan, slow) > 1.2 * expected(plan, shipped()) for plan in plans), name
 
 
-TIMES = ("tile", "call")
+TIMES = ("tile", "row", "call")
 
 
 # -- the measurement ---------------------------------------------------------------------------------------------------

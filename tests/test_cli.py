@@ -355,6 +355,33 @@ def test_explain_prints_the_plan_and_writes_nothing(folder: Path, capsys: pytest
     assert sorted(os.listdir()) == before
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["np.median(w)", "grey.png", "--size", "3"], ["grey.png", "--kernel", "gaussian:2"]],
+    ids=["function", "kernel"],
+)
+def test_explain_measures_what_it_explains(folder: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert main(["explain", *words, "--profile", "--repeat", "2", "--workers", "1"]) == 0
+    explained, _, profiled = capsys.readouterr().out.partition("\n\n")
+    assert "methods:" in explained
+    assert profiled.startswith("profile: ")
+    assert "1 worker, fastest of 2 calls" in profiled
+    assert "first call" in profiled
+
+
+def test_methods_are_forced_by_name(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "np.sum(w)", "grey.png", "--size", "9", "--method", "direct"]) == 0
+    assert capsys.readouterr().out.startswith("plan: direct,")
+    assert main(["explain", "grey.png", "--kernel", "box:9", "--method", "fft"]) == 0
+    assert "method: fft (" in capsys.readouterr().out
+    assert main(["explain", "np.sum(w)", "grey.png", "--size", "9", "--method", "separable"]) == 2
+    assert "method='separable' does not apply here" in capsys.readouterr().err
+    for method in ("fft", "direct"):
+        words = ["correlate", "grey.png", "--kernel", "gaussian:2", "--method", method, "-o", f"{method}.npy"]
+        assert main([*words, "--output-dtype", "float32"]) == 0
+    np.testing.assert_allclose(np.load("fft.npy"), np.load("direct.npy"), rtol=1e-4, atol=1e-3)
+
+
 def test_info_names_versions_and_folders(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info"]) == 0
     out = capsys.readouterr().out

@@ -15,7 +15,7 @@ import kernelscape as ks
 from kernelscape.errors import ArgumentError
 from kernelscape.machine import Rates
 from kernelscape.methods import fft
-from kernelscape.methods.fft import Filter, bound_of, overlap
+from kernelscape.methods.fft import Filter, Outline, bound_of, overlap
 
 MODES = ("reflect", "mirror", "nearest", "wrap", "constant")
 rng = np.random.default_rng(11)
@@ -26,13 +26,15 @@ KERNEL = rng.normal(size=(7, 6))
 @pytest.fixture(params=["large", "small"])
 def blocks(request, monkeypatch):
     """Blocks as they are chosen, and blocks of a few outputs, of which some are transformed together."""
+    fft.best_blocks.cache_clear()
     if request.param == "small":
         monkeypatch.setattr(fft, "_ways", lambda job: iter([tuple(_lines(job))]))
-    return request.param
+    yield request.param
+    fft.best_blocks.cache_clear()
 
 
 def _lines(job):
-    for size, dilation, stride, count in zip(job.weights.shape, job.dilation, job.strides, job.counts, strict=True):
+    for size, dilation, stride, count in zip(job.size, job.dilation, job.strides, job.counts, strict=True):
         yield fft._line(count, stride, dilation * (size - 1), min(11, count))
 
 
@@ -294,11 +296,9 @@ def test_one_pixel():
 
 def filter_of(weights, counts, **changes):
     ndim = weights.ndim
-    words = {
-        "dilation": (1,) * ndim, "strides": (1,) * ndim, "counts": counts, "images": 1, "inner": np.dtype(np.float32),
-        "is_complex": False, "spread": 1.0, "centre": 0.0,
-    }  # fmt: skip
-    return Filter(weights=weights, **(words | changes))
+    ones = (1,) * ndim
+    words = {"inner": np.dtype(np.float32), "spread": 1.0, "centre": 0.0}
+    return Filter(Outline(weights.shape, ones, ones, counts, 1, False), weights, **(words | changes))
 
 
 @pytest.mark.parametrize("counts", [(1,), (100_000,), (1, 1), (5, 3000), (700, 900), (60, 50, 40), (9, 9, 9, 9)])

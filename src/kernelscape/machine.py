@@ -50,19 +50,19 @@ class Rates:
     """
 
     arithmetic: float = 6.7e9
-    selection: float = 3.1e9
-    division: float = 6.0e8
-    elementary: float = 4.0e9
-    order: float = 4.3e9
-    load: float = 2.5e9
-    store: float = 8.0e8
+    selection: float = 5.9e9
+    division: float = 8.9e8
+    elementary: float = 4.5e9
+    order: float = 4.7e9
+    load: float = 2.9e9
+    store: float = 4.8e8
     peak: float = 3.7e9
     transform: float = 6.0e9
-    near: float = 6.0e10
-    far: float = 2.1e10
-    shared: float = 3.0e10
-    tile: float = 3.1e-7
-    row: float = 1.2e-7
+    near: float = 8.0e10
+    far: float = 3.0e10
+    shared: float = 4.0e10
+    tile: float = 1.1e-7
+    row: float = 8.0e-8
     call: float = 1.5e-5
     wake: float = 5.0e-5
 

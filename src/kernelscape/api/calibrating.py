@@ -45,7 +45,7 @@ SECONDS, PASSES = 0.015, 3
 """For each measurement, and how many of them there are of each job."""
 FAR_OFF = 0.3
 """Logarithms of estimates over times above which an error counts less than with its square: it may be a mishap."""
-FITTED = (*KINDS, "near", "far", "tile", "call")
+FITTED = (*KINDS, "near", "far", "tile", "row", "call")
 """Rates that are found by the fit; others are measured one by one."""
 
 

@@ -27,12 +27,14 @@ from kernelscape.api.prepared import planning_target
 from kernelscape.boundary import MODES, Outside
 from kernelscape.errors import ArgumentError
 from kernelscape.expression import DType, Shape
-from kernelscape.methods.fft import TOGETHER, Filter, Line, Overlap, bound_of, overlap
+from kernelscape.machine import Target
+from kernelscape.methods.fft import TOGETHER, Filter, Line, Outline, Overlap, best_blocks, bound_of, dtypes_for, overlap
 from kernelscape.plan import Plan
 from kernelscape.reference.samples import load
 
 FEW = 25
 """Weights below which a kernel is always faster directly."""
+_NO_LONGER = "it takes no longer than choosing another method"
 LEAST = 2_000_000
 """Products below which transforms are not considered: that takes a millisecond itself."""
 Span = tuple[int, int]
@@ -66,8 +68,7 @@ def _too_little(operands: Operands, options: Options, way: Way) -> str | None:
     """Whether the exact method takes no longer than it takes to choose another one."""
     around = _around(operands, options, way)
     outputs = operands.array.size // max(1, math.prod(around.extents)) * math.prod(a.count for a in around.grid)
-    taps = math.prod(around.size)
-    return "it takes no longer than choosing another method" if taps < FEW or taps * outputs < LEAST else None
+    return _NO_LONGER if math.prod(around.size) * outputs < LEAST else None
 
 
 def _not_gathered(around: Surroundings) -> str | None:
@@ -98,8 +99,6 @@ class KernelJob:
     options : Options
     way : Way
     around : Surroundings
-    array : ndarray
-        The samples, window axes last.
     workers : int or None
     """
 
@@ -107,17 +106,21 @@ class KernelJob:
     options: Options
     way: Way
     around: Surroundings
-    array: Array
     workers: int | None
 
     @staticmethod
     def of(operands: Operands, options: Options, way: Way, workers: int | None) -> KernelJob:
         """That of a call which nothing speaks against (`refused`)."""
-        axes = window_axes(operands, options)
+        return KernelJob(operands, options, way, _around(operands, options, way), workers)
+
+    @cached_property
+    def array(self) -> Array:
+        """The samples as the caller wants them to be seen, window axes last."""
+        axes, operands = self.axes, self.operands
         array = np.moveaxis(operands.array, axes, range(-len(axes), 0))
         if operands.loaded != operands.inner and not operands.complex_input:
             array = load(array, operands.loaded)
-        return KernelJob(operands, options, way, _around(operands, options, way), array, workers)
+        return array
 
     @property
     def axes(self) -> tuple[int, ...]:
@@ -183,18 +186,26 @@ class KernelJob:
         return math.inf if tol is None else float(tol) * self.magnitude * self.norm
 
     @cached_property
+    def outline(self) -> Outline:
+        """What the cost depends on."""
+        return Outline(
+            size=self.around.size,
+            dilation=self.around.dilation,
+            strides=tuple(axis.stride for axis in self.around.grid),
+            counts=tuple(axis.count for axis in self.around.grid),
+            images=max(1, self.operands.array.size // max(1, math.prod(self.around.extents))),
+            is_complex=self.is_complex,
+        )
+
+    @cached_property
     def filter(self) -> Filter:
         """What blocks are chosen by."""
         low, high = self.range
         centre = 0.0 if self.is_complex else float(self.inner.type(0.5 * low + 0.5 * high))
         return Filter(
+            shape=self.outline,
             weights=self.weights,
-            dilation=self.around.dilation,
-            strides=tuple(axis.stride for axis in self.around.grid),
-            counts=tuple(axis.count for axis in self.around.grid),
-            images=max(1, math.prod(self.array.shape[: self.array.ndim - len(self.axes)])),
             inner=self.inner,
-            is_complex=self.is_complex,
             spread=self.magnitude if self.is_complex else max(high - centre, centre - low),
             centre=centre,
         )
@@ -202,20 +213,14 @@ class KernelJob:
 
 def choose_for_kernel(operands: Operands, options: Options, way: Way, workers: int | None) -> Choice:
     """Among the exact method and transforms."""
-    from kernelscape.api.products import kernel_plan  # which runs what is chosen here
+    from kernelscape.api.products import kept_kernel_plan  # which runs what is chosen here
 
     asked = options.method == "fft"
-    reason = refused(operands, options, way)
-    if reason is None and not asked and options.tol is not None:
-        reason = _too_little(operands, options, way)
+    reason = _against(operands, options, way)
     # What nothing is compared with need not be planned.
     compared = reason is None or options.tol is None
-    plan = kernel_plan(operands, options, way._replace(scattered=False)) if compared else None
-    steady = None if plan is None else plan.estimate.seconds()
-    target = planning_target() if plan is None else plan.target
-    exact = Candidate("exact", None if steady is None else 1e3 * steady, _words_of(plan))
-    if options.tol is None and not asked:
-        reason = "no tolerance was given"
+    plan = kept_kernel_plan(operands, options, way._replace(scattered=False)) if compared else None
+    exact = Candidate("exact", None if plan is None else 1e3 * plan.estimate.seconds(), _words_of(plan))
     if reason is not None:
         return Choice(None, exact, (exact, Candidate("fft", None, reason)))
     job = KernelJob.of(operands, options, way, workers)
@@ -225,13 +230,35 @@ def choose_for_kernel(operands: Operands, options: Options, way: Way, workers: i
             "replace them (np.nan_to_num), or give a tolerance, tol=, in place of the method: then blocks that hold "
             "some are computed exactly."
         )
-    design = overlap(job.filter, target.rates, None if options.tol is None else job.tolerance)
-    if isinstance(design, str):
-        return Choice(job, exact, (exact, Candidate("fft", None, design)))
-    why = f"{design.blocks} block(s) through Fourier transforms of {words_of_size(design.lengths)} in {design.dtype}"
-    fft = Candidate("fft", 1e3 * design.seconds, why, design.bound, FOURIER, design)
-    faster = exact.cost is not None and 1e3 * design.seconds < GAIN * exact.cost
+    limit = math.inf if asked else -math.inf if exact.cost is None else GAIN * exact.cost
+    fft = _transforms(job, planning_target() if plan is None else plan.target, limit)
+    faster = fft.design is not None and fft.cost is not None and exact.cost is not None and fft.cost < GAIN * exact.cost
     return Choice(job, fft if faster else exact, (exact, fft))
+
+
+def _against(operands: Operands, options: Options, way: Way) -> str | None:
+    """What speaks against transforms, whatever they cost; None: nothing does."""
+    asked = options.method == "fft"
+    if options.tol is None and not asked:
+        return "no tolerance was given"
+    assert operands.weights is not None
+    if not asked and operands.weights.size < FEW:
+        return _NO_LONGER
+    found = refused(operands, options, way)
+    return _too_little(operands, options, way) if found is None and not asked else found
+
+
+def _transforms(job: KernelJob, target: Target, limit: float) -> Candidate:
+    """Transforms for a job; the image is looked at only where they may take less than so many milliseconds."""
+    lines, seconds = best_blocks(job.outline, target.rates, dtypes_for(job.inner)[0])
+    if not 1e3 * seconds < limit:
+        lengths = words_of_size(tuple(line.length for line in lines))
+        return Candidate("fft", 1e3 * seconds, f"Fourier transforms of {lengths}")
+    design = overlap(job.filter, target.rates, None if job.options.tol is None else job.tolerance)
+    if isinstance(design, str):
+        return Candidate("fft", None, design)
+    why = f"{design.blocks} block(s) through Fourier transforms of {words_of_size(design.lengths)} in {design.dtype}"
+    return Candidate("fft", 1e3 * design.seconds, why, design.bound, FOURIER, design)
 
 
 def _words_of(plan: Plan | None) -> str:
@@ -254,7 +281,7 @@ class Overlapping:
         job = self.job
         batch = job.array.shape[: job.array.ndim - len(job.axes)]
         dtype = np.result_type(self.dtype, np.complex64) if job.is_complex else self.dtype
-        result = np.empty((*batch, *job.filter.counts), dtype)
+        result = np.empty((*batch, *job.outline.counts), dtype)
         for image in np.ndindex(*batch):
             for spans in self._groups():
                 target = result[image][tuple(slice(*span) for span in spans)]

@@ -46,6 +46,7 @@ from kernelscape.methods.fft import Overlap
 from kernelscape.methods.log_sigma import LogSigma
 from kernelscape.methods.product_convolution import ProductConvolution
 from kernelscape.plan import Plan
+from kernelscape.plan.explanation import in_bytes, in_time
 
 CLOSE = 8.0
 """A bound is close enough when it is at most so many times the error found."""
@@ -211,6 +212,8 @@ class FilterPlan:
         lines += [f"not {c.method}: {c.why}" for c in self._choice.candidates if c not in known and c.cost is None]
         if self._choice.job is not None and self._options.tol is not None:
             lines.append(f"tolerance: {self.tolerance:.3g}, which is tol={self._options.tol} of the largest output")
+        if isinstance(chosen.design, Overlap):
+            lines.append(f"memory: temporary arrays of about {in_bytes(chosen.design.bytes)}")
         source = chosen.source if self.method != "exact" else _WORST_CASE
         lines.append(f"promise: error at most {self.promise:.3g}, from {source}")
         if self._sharp is not None:
@@ -485,5 +488,5 @@ def _magnitude(window: Any, kernel: Any) -> Any:
 
 
 def _described(candidate: Candidate) -> str:
-    cost = "" if candidate.cost is None else f", about {candidate.cost:.0f} ms"
+    cost = "" if candidate.cost is None else f", about {in_time(1e-3 * candidate.cost)}"
     return f"{candidate.method} ({candidate.why}){cost}"

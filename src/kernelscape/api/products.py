@@ -18,11 +18,12 @@ from kernelscape.api.profiling import StencilPlan
 from kernelscape.api.results import Result, allocate
 from kernelscape.api.scatter import run_scatter
 from kernelscape.api.selection import AtAnchors, Selection
-from kernelscape.api.stencils import stencil_of, warn_of_numpy
+from kernelscape.api.stencils import Stencil, stencil_of, warn_of_numpy
 from kernelscape.api.validity import masked_array, shown_elsewhere
 from kernelscape.api.weighing import Finish, finished
 from kernelscape.errors import ArgumentError, TracingError
 from kernelscape.kernels.checks import holds_nan
+from kernelscape.plan import Plan
 
 
 def run_linear(
@@ -73,6 +74,18 @@ def exactly(options: Options) -> Options:
 
 def kernel_plan(operands: Operands, options: Options, way: Way) -> StencilPlan | None:
     """What one kernel for all pixels would run by the exact method, if that is one stage."""
+    found = _kernel_call(operands, options, way)
+    return None if found is None else found[0].plan(*found[1], output=found[2])
+
+
+def kept_kernel_plan(operands: Operands, options: Options, way: Way) -> Plan | None:
+    """The same, remembered, and without the call."""
+    found = _kernel_call(operands, options, way)
+    return None if found is None else found[0].kept_plan(found[1], found[2])
+
+
+def _kernel_call(operands: Operands, options: Options, way: Way) -> tuple[Stencil, list[Any], Any] | None:
+    """The stencil of one kernel for all pixels, its arguments and the dtype of its output."""
     if operands.weights is None or way.scattered or options.method == "numpy":
         return None
     own, kernel = turned(operands, exactly(options), way)
@@ -83,7 +96,7 @@ def kernel_plan(operands: Operands, options: Options, way: Way) -> StencilPlan |
         windows = [operands.window]
     else:
         output, windows = None, input_parts(operands, own.cval)
-    return stencil_of(function, operands.unflagged(own)).plan(*windows, *parts, output=output)
+    return stencil_of(function, operands.unflagged(own)), [*windows, *parts], output
 
 
 def turned(operands: Operands, options: Options, way: Way) -> tuple[Options, Array]:

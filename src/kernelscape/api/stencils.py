@@ -183,6 +183,14 @@ class Stencil:
 
         return with_call(self._planned(arrays, output), run, again)
 
+    def kept_plan(self, arrays: Sequence[Any], output: Any) -> Plan:
+        """What `plan` gives for arguments among which are neither masks nor fields, remembered, without the call."""
+        arguments = [canonical_argument(a) for a in arrays]
+        prepared = self.prepared_for(arguments)
+        targets = allocate(prepared.shared.results, output)
+        views = [prepared.frame.job_view(t) for t in targets]
+        return prepared.shared.kept_plan(prepared.frame.job_arrays(arguments), views)
+
     def _planned(self, arrays: Sequence[Any], output: Any) -> Plan:
         arguments = with_masks([canonical_argument(a) for a in arrays], self.where, self.options)
         if has_fields(arguments):

@@ -8,7 +8,7 @@ from .. import calibration
 from ..errors import ArgumentError
 from ..plan.explanation import in_time
 
-_UNITS = {"tile": "", "call": "", "wake": "", "near": "B/s", "far": "B/s", "shared": "B/s"}
+_UNITS = {"tile": "", "row": "", "call": "", "wake": "", "near": "B/s", "far": "B/s", "shared": "B/s"}
 
 
 def run(verbose: bool) -> list[str]:

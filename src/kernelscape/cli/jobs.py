@@ -67,33 +67,30 @@ class Call:
         return np.asarray(result)
 
     def _filter_linearly(self) -> Any:
+        operation, image, weights, keywords = self._linear()
+        return operation(image, weights, **keywords)
+
+    def _linear(self) -> tuple[Callable[..., Any], Array, Array, dict[str, Any]]:
         # The dtype of a linear filter follows from its operands, so a wish is fulfilled by converting them.
         image, weights = self.arguments
         keywords = dict(self.keywords)
         computed = keywords.pop("dtype", None)
         if computed is not None and np.result_type(image, weights) != computed:
             image = image.astype(computed)
-        return (ks.convolve if self.convolve else ks.correlate)(image, weights, **keywords)
+        return (ks.convolve if self.convolve else ks.correlate), image, weights, keywords
 
     def explain(self) -> str:
         """Say how it would run."""
         return str(self.plan().explain())
 
     def plan(self) -> Any:
-        """How it would run."""
-        # Workers do not change a plan, and the output belongs to the call.
+        """How it would run: something with ``explain()`` and ``profile(repeat, workers)``."""
+        if self.function is None:
+            operation, image, weights, keywords = self._linear()
+            return ks.plan(operation, image, weights, **keywords)
         options = {name: value for name, value in self.keywords.items() if name not in ("workers", "output")}
-        function, arguments = self.function, self.arguments
-        if function is None:
-            # A linear filter is the sum of products that it is defined as.
-            image, weights = arguments
-            order = (slice(None, None, -1),) * weights.ndim if self.convolve else ...
-            function, arguments = _sum_of_products, (image, ks.kernel(weights[order]))
-        return ks.stencil(function, **options).plan(*arguments, output=self.keywords.get("output"))
-
-
-def _sum_of_products(w: Any, k: Any) -> Any:
-    return np.sum(w * k)
+        made = ks.stencil(self.function, **options)
+        return made.plan(*self.arguments, output=self.keywords.get("output"))
 
 
 def compute(options: argparse.Namespace) -> None:

@@ -106,7 +106,7 @@ def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn
     tall = len(others) > 0 and max(shape[a] for a in others) > 1
     if shape[x] < 3 or not (tall or heavy):
         return None
-    first = ex.pick(body, x, 0)
+    first = _first_tap(body, x)
     inner = ex.reduce(node.operation, first, range(first.ndim)) if first.ndim else first
     return ex.reduce(node.operation, column(inner), (0,))
 
@@ -194,6 +194,16 @@ def _is_columnwise(node: ex.Node, shape: ex.Shape, x: int) -> bool:
     if isinstance(node, ex.Elementwise):
         return all(_is_columnwise(o, shape, x) for o in node.operands)
     return is_pointwise(node, shape)
+
+
+def _first_tap(node: ex.Node, x: int) -> ex.Node:
+    """What a pointwise function of a window is at the first tap along x: the same function of the samples there."""
+    if isinstance(node, ex.Elementwise):
+        parts = (_first_tap(o, x) if o.shape else o for o in node.operands)
+        return ex.elementwise(node.operator, node.dtype, *parts)
+    if isinstance(node, ex.Broadcast):
+        return ex.broadcast(node.body, (*node.shape[:x], *node.shape[x + 1 :]))
+    return ex.pick(node, x, 0)
 
 
 def _first_column(node: ex.Node, shape: ex.Shape, x: int) -> ex.Node:

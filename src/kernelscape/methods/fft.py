@@ -22,6 +22,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -121,45 +122,61 @@ class Overlap:
         return math.prod(line.blocks for line in self.lines)
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What the cost of a filter depends on.
+
+    Attributes
+    ----------
+    size, dilation, strides, counts : tuple of int
+        Those of the kernel, and the outputs, along the window axes.
+    images : int
+        Arrays along the other axes.
+    is_complex : bool
+        Whether samples or weights are complex.
+    """
+
+    size: Shape
+    dilation: Shape
+    strides: Shape
+    counts: Shape
+    images: int
+    is_complex: bool
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Filter:
     """What is known of a filter before it is decided how it is computed.
 
     Attributes
     ----------
+    shape : Outline
     weights : ndarray
         The kernel.
-    dilation, strides, counts : tuple of int
-        The counts are those of the outputs along the window axes.
-    images : int
-        Arrays along the other axes.
     inner : dtype
         In which results are computed.
-    is_complex : bool
-        Whether samples or weights are complex.
     spread, centre : float
         The largest distance of a sample from `centre`, which is taken from all samples before they are transformed.
     """
 
+    shape: Outline
     weights: Array
-    dilation: Shape
-    strides: Shape
-    counts: Shape
-    images: int
     inner: DType
-    is_complex: bool
     spread: float
     centre: float
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether samples or weights are complex."""
+        return self.shape.is_complex
 
 
 def overlap(job: Filter, rates: Rates, allowed: float | None) -> Overlap | str:
     """Blocks for a filter: the narrowest numbers whose error is `allowed`, or those it is computed in; or why none."""
     if not np.isfinite(job.weights).all():
         return "weights are not finite numbers"
-    dtypes: list[DType] = [np.dtype(np.float32)] if job.inner.itemsize < 8 else []
-    every = [*dtypes, np.dtype(np.float64)]
     lowest = math.inf
-    for dtype in every:
+    for dtype in dtypes_for(job.inner):
         found = _designed(job, rates, dtype)
         if not math.isfinite(found.bound):
             continue
@@ -171,8 +188,14 @@ def overlap(job: Filter, rates: Rates, allowed: float | None) -> Overlap | str:
     return f"rounding of transforms forbids errors below {lowest:.2g}"
 
 
+def dtypes_for(inner: DType) -> list[DType]:
+    """Dtypes of transforms for results in a dtype, the narrowest first."""
+    narrow: list[DType] = [np.dtype(np.float32)] if inner.itemsize < 8 else []
+    return [*narrow, np.dtype(np.float64)]
+
+
 def _designed(job: Filter, rates: Rates, dtype: DType) -> Overlap:
-    lines = min(_ways(job), key=lambda ways: _seconds(job, ways, rates, dtype))
+    lines, seconds = best_blocks(job.shape, rates, dtype)
     size = math.prod(line.length for line in lines)
     item = dtype.itemsize * (2 if job.is_complex else 1)
     together = max(1, TOGETHER // size)
@@ -181,15 +204,22 @@ def _designed(job: Filter, rates: Rates, dtype: DType) -> Overlap:
         dtype,
         job.is_complex,
         bound_of(job, lines, dtype),
-        _seconds(job, lines, rates, dtype),
+        seconds,
         (4 * together + 1) * size * item,
     )
 
 
-def _ways(job: Filter) -> Iterator[tuple[Line, ...]]:
+@lru_cache(maxsize=256)
+def best_blocks(job: Outline, rates: Rates, dtype: DType) -> tuple[tuple[Line, ...], float]:
+    """The blocks that take least, and the seconds that one worker takes."""
+    lines = min(_ways(job), key=lambda ways: _seconds(job, ways, rates, dtype))
+    return lines, _seconds(job, lines, rates, dtype)
+
+
+def _ways(job: Outline) -> Iterator[tuple[Line, ...]]:
     """Blocks of different extents; each axis for itself while there are few."""
     axes = []
-    for size, dilation, stride, count in zip(job.weights.shape, job.dilation, job.strides, job.counts, strict=True):
+    for size, dilation, stride, count in zip(job.size, job.dilation, job.strides, job.counts, strict=True):
         reach = dilation * (size - 1)
         sides = sorted({max(1, min(side // stride, count)) for side in SIDES} | {count})
         axes.append([_line(count, stride, reach, side) for side in sides])
@@ -208,7 +238,7 @@ def _line(count: int, stride: int, reach: int, side: int) -> Line:
     return Line(count, stride, reach, side, fast((side - 1) * stride + 1 + reach))
 
 
-def _seconds(job: Filter, lines: tuple[Line, ...], rates: Rates, dtype: DType) -> float:
+def _seconds(job: Outline, lines: tuple[Line, ...], rates: Rates, dtype: DType) -> float:
     size = math.prod(line.length for line in lines)
     blocks = math.prod(line.blocks for line in lines) * job.images
     factor = (1.0 if dtype.itemsize < 8 else 1.7) * (2.0 if job.is_complex else 1.0)

@@ -18,6 +18,9 @@ from kernelscape.plan.methods import METHODS, Method
 from kernelscape.plan.stages import stage_of
 from kernelscape.plan.task import Task
 
+NEARLY = 1.03
+"""Methods whose costs differ by less are equally cheap, and the one that comes first in the table is taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -85,7 +88,8 @@ def choose(task: Task, method: str | None = None) -> Choice:
     possible = [p for p in found if isinstance(p, _Possible)]
     every = tuple(p.candidate if isinstance(p, _Possible) else p for p in found)
     if method is None:
-        best = min(possible, key=lambda p: p.steady)
+        least = min(p.steady for p in possible)
+        best = next(p for p in possible if p.steady <= NEARLY * least)
     else:
         best = next((p for p in possible if p.candidate.name == method), None) or _refuse(method, every)
     return Choice(best.stage, best.tile, best.estimate, best.candidate, every)

@@ -1,7 +1,8 @@
 """What a stage costs: seconds and bytes, from counts of instructions and from facts about the machine.
 
-The time of one worker is that of the instructions or that of the memory traffic, whichever is longer, and what tiles
-and the call take besides. It is an estimate: by a factor of two it may be wrong, which is less than methods differ by.
+The time of one worker is that of the instructions or that of the memory traffic, whichever is longer, a part of the
+other, and what tiles and the call take besides. It is an estimate: it may be wrong by a factor of two, which is less
+than methods differ by.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from kernelscape.semantics import register_dtype
 
 LONG = 1024
 """Positions of a row of a large image, for costs that must not depend on how large one is."""
+UNHIDDEN = 0.2
+"""How much of the memory traffic is not hidden behind instructions, or the reverse."""
 SEGMENT = 4096
 """Positions for which rows of the worker's own have room, at most; about."""
 COLUMN_BYTES = 1 << 15
@@ -68,7 +71,7 @@ class Estimate:
     @property
     def work(self) -> float:
         """Seconds of one worker, without the call."""
-        return max(self.computing, self.moving) + self.tiles
+        return _together(self.computing, self.moving) + self.tiles
 
     @property
     def limit(self) -> str:
@@ -80,8 +83,14 @@ class Estimate:
         alone = self.call + self.work
         if workers == 1:
             return alone
-        shared = max(self.computing / workers, self.moving / workers, self.together) + self.tiles / workers
+        moving = max(self.moving / workers, self.together)
+        shared = _together(self.computing / workers, moving) + self.tiles / workers
         return min(alone, self.call + self.wake + shared)
+
+
+def _together(computing: float, moving: float) -> float:
+    """Seconds of what goes on at the same time, but for a part of the shorter one."""
+    return max(computing, moving) + UNHIDDEN * min(computing, moving)
 
 
 def estimate(

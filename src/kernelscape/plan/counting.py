@@ -23,6 +23,8 @@ ARITHMETIC, SELECTION, DIVISION, ELEMENTARY, ORDER, LOAD, STORE = (
 KINDS = (ARITHMETIC, SELECTION, DIVISION, ELEMENTARY, ORDER, LOAD, STORE)
 """Kinds of instructions, each with a rate of its own in `machine.Rates`."""
 
+WHOLE = 0.6
+"""What an extremum of integers of up to 32 bits takes, beside a comparison of floating numbers."""
 _SELECTING = frozenset(
     (
         "select", "minimum", "maximum", "fmin", "fmax", "less", "less_equal", "greater", "greater_equal", "equal",
@@ -71,6 +73,7 @@ def _count(outputs: Sequence[ex.Node], stage: Stage, target: Target, vectors: in
     varying = _varying(nodes, stage)
     wanted, fused = _demands(nodes, outputs)
     shares = _shares(nodes, stage, varying)
+    sweeps = _sweeps(nodes)
     widths = element_bytes(outputs)
     total: defaultdict[str, float] = defaultdict(float)
     for node in nodes:
@@ -82,7 +85,7 @@ def _count(outputs: Sequence[ex.Node], stage: Stage, target: Target, vectors: in
         if isinstance(node, ex.Sort):
             total[ORDER] += sort_operations(node) * registers
             continue
-        elements = wanted[id(node)] * shares[id(node)] * registers
+        elements = wanted[id(node)] * shares[id(node)] * registers * sweeps.get(id(node), 1)
         for kind, number in _kinds(node, id(node) in fused):
             total[kind] += elements * number
     return total
@@ -112,6 +115,8 @@ def _kinds(node: ex.Node, is_fused: bool) -> list[tuple[str, float]]:
         extremum = node.operation in ("minimum", "maximum")
         if extremum and node.dtype.kind == "f":
             return [(SELECTION, 1.5 * steps)]  # half a comparison looks for NaN
+        if extremum and node.dtype.itemsize < 8:
+            steps *= WHOLE
         chosen = [(SELECTION, steps)] if getattr(node, "where", None) is not None else []
         return [(SELECTION if extremum else ARITHMETIC, steps), *chosen]
     return []
@@ -161,6 +166,20 @@ def _shares(nodes: Sequence[ex.Node], stage: Stage, varying: set[int]) -> dict[i
         else:
             found[id(node)] = 1.0
     return found
+
+
+def _sweeps(nodes: Sequence[ex.Node]) -> dict[int, int]:
+    """For each window how often it is read: by folds at once, and again by folds of what these gave."""
+    depths: dict[int, int] = {}
+    readers: dict[int, set[int]] = {}
+    for node in nodes:
+        folds = isinstance(node, ex.Reduce | ex.ArgReduce)
+        depth = depths[id(node)] = max((depths[id(c)] for c in node.children), default=0) + folds
+        if folds:
+            for inner in ex.walk(node.children):
+                if isinstance(inner, ex.Window):
+                    readers.setdefault(id(inner), set()).add(depth)
+    return {window: len(found) for window, found in readers.items()}
 
 
 def _new_rows(spec: RowInput, stage: Stage) -> float:
