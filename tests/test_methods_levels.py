@@ -4,6 +4,7 @@ Every way in which a tile can be cut and every way in which its lines can lie is
 of the benchmarks. On purpose not compared: windows in which samples may be missing, which keep the other ways.
 """
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -202,7 +203,7 @@ def test_what_keeps_the_other_ways(options):
         array = array.astype(np.float32)
     words = ks.stencil(np.median, **options).plan(array).explain()
     assert not words.startswith(("plan: levels", "plan: ordinals"))
-    assert "levels    -  does not apply: " in words
+    assert re.search(r"levels +- +does not apply: \w+", words)
 
 
 def test_what_applies():
