@@ -131,11 +131,11 @@ def _ordinals(task: Task) -> Draft | str:
 
 
 def _tile_ranks(task: Task) -> Draft | str:
-    if task.has_flags or task.filled is not None or may_miss(task.job) or task.job.min_count > 1:
-        return "samples may be missing"
     found = find_tile_ranks(task.outputs, task.inputs, task.target)
     if isinstance(found, str):
         return found
+    if task.has_flags or task.filled is not None or may_miss(task.job) or task.job.min_count > 1:
+        return "samples may be missing"
     x, outputs = task.x, found.outputs
     columns: tuple[Node, ...] = ()
     if task.window is not None and x is not None:
