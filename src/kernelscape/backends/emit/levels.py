@@ -20,7 +20,7 @@ from kernelscape.loops import TileShape
 
 LEVELS = 16
 """Entries of a histogram: the halves of a level have 4 bits."""
-BLOCK = 4
+BLOCK = 2
 """Positions, or columns, that are looked at together."""
 ALL = 256
 """Levels."""
@@ -208,7 +208,8 @@ class Levels:
 
     def _fine_at(self, level: Value, column: Value, behind: int) -> Value:
         builder = self.builder
-        plane = builder.load(I64, builder.offset(builder.element_pointer(self.ones, "i64", level), _PLANES))
+        high = builder.binary("and", level, constant(I64, ALL - LEVELS))
+        plane = builder.mul(high, constant(I64, self.plane // LEVELS))
         return builder.offset(builder.offset(self._at(self.fine, column), behind * ONE), plane)
 
     # -- windows -------------------------------------------------------------------------------------------------------
