@@ -27,8 +27,8 @@ ALL = 256
 _COUNT, _COUNTS, _COLUMN = Type("i16"), Type("i16", LEVELS), Type("i8", LEVELS)
 ONE, MANY = LEVELS, 2 * LEVELS
 """Bytes of the 16 counts of a column, and of those of a window."""
-_LOW, _HIGH, _PLANES = 0, ALL * ONE, 2 * ALL * ONE
-"""Bytes in front of the tables of a level."""
+_LOW, _MOVED = 0, ALL * ONE
+"""Bytes in front of the parts of the table."""
 _PLACE = 64
 """Bytes from the counts of one position of a block to those of the next; in front of them there is a 0."""
 _NEVER = -(1 << 40)
@@ -84,18 +84,15 @@ class Levels:
         self.ones = self._tables()
 
     def _tables(self) -> Value:
-        """For each level the ones of its low half, then for each those of its high half, then the plane of that.
+        """For each level the ones of its low half; for each two high halves what changes from the first to the second.
 
-        One table, so that one register has the address of all.
+        One table, so that one register has the address of both.
         """
-        low, high = [level % LEVELS for level in range(ALL)], [level // LEVELS for level in range(ALL)]
-        words = [
-            sum(int(half <= 8 * word + entry) << 8 * entry for entry in range(8))
-            for half in (*low, *high)
-            for word in range(LEVELS // 8)
-        ]
-        planes = [half * self.plane for half in high]
-        return self.builder.module.constant_table(f"levels_{self.plane}", I64, [*words, *planes])
+        ones = [[int(half <= entry) for entry in range(LEVELS)] for half in range(LEVELS)]
+        low = [ones[level % LEVELS] for level in range(ALL)]
+        moved = [[b - a for a, b in zip(gone, come, strict=True)] for gone in ones for come in ones]
+        numbers = [number for entry in (*low, *moved) for number in entry]
+        return self.builder.module.constant_table("levels", Type("i8"), numbers)
 
     # -- columns -------------------------------------------------------------------------------------------------------
 
@@ -179,25 +176,28 @@ class Levels:
         builder = self.builder
         for behind in range(number):
             level = self.lines.level(line, kind, place, behind)
-            pointers = self._coarse_at(column, behind), self._fine_at(level, column, behind)
-            for pointer, ones in zip(pointers, (_HIGH, _LOW), strict=True):
-                builder.store(builder.add(builder.load(_COLUMN, pointer), self._ones_of(ones, level)), pointer)
+            coarse, fine = self._coarse_at(column, behind), self._fine_at(level, column, behind)
+            # The levels below 16 are their low halves.
+            high = builder.binary("lshr", level, constant(I64, 4))
+            for pointer, half in ((coarse, high), (fine, level)):
+                builder.store(builder.add(builder.load(_COLUMN, pointer), self._entry(_LOW, half)), pointer)
 
     def _exchange(
         self, old: tuple[Value, ...], new: tuple[Value, ...], kind: Value, place: Value, column: Value, number: int
     ) -> None:
+        """Reading and writing is what takes the time here; so what can be computed is not looked up."""
         builder = self.builder
         for behind in range(number):
             gone, come = (self.lines.level(line, kind, place, behind) for line in (old, new))
-            coarse = self._coarse_at(column, behind)
-            held = builder.sub(builder.load(_COLUMN, coarse), self._ones_of(_HIGH, gone))
-            builder.store(builder.add(held, self._ones_of(_HIGH, come)), coarse)
+            coarse, high = self._coarse_at(column, behind), builder.binary("lshr", come, constant(I64, 4))
+            both = builder.binary("or", builder.binary("and", gone, constant(I64, ALL - LEVELS)), high)
+            builder.store(builder.add(builder.load(_COLUMN, coarse), self._entry(_MOVED, both)), coarse)
             for level, change in ((come, builder.add), (gone, builder.sub)):
                 pointer = self._fine_at(level, column, behind)
-                builder.store(change(builder.load(_COLUMN, pointer), self._ones_of(_LOW, level)), pointer)
+                builder.store(change(builder.load(_COLUMN, pointer), self._entry(_LOW, level)), pointer)
 
-    def _ones_of(self, table: int, level: Value) -> Value:
-        return self.builder.load(_COLUMN, self.builder.offset(self._at(self.ones, level), table))
+    def _entry(self, table: int, number: Value) -> Value:
+        return self.builder.load(_COLUMN, self.builder.offset(self._at(self.ones, number), table))
 
     def _at(self, first: Value, number: Value) -> Value:
         """Counts in a table of such."""
