@@ -18,7 +18,17 @@ from kernelscape.loops import TILE_SIDE, TileRanks, TileShape
 from kernelscape.methods import ordinals
 from tests.oracle.engine import TARGETS, plan_of, run
 from tests.oracle.jobs import make_job, rank
-from tests.oracle.tiles import IMAGES, WindowWords, always, assert_found_in_tiles, image, middle, never
+from tests.oracle.tiles import (
+    IMAGES,
+    WindowWords,
+    always,
+    assert_found_in_tiles,
+    assert_scratch_intact,
+    image,
+    keep_scratch,
+    middle,
+    never,
+)
 
 F32 = np.dtype(np.float32)
 DTYPES = ("uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64")
@@ -157,6 +167,19 @@ def test_any_number_of_workers_and_any_cut_give_the_same(workers, monkeypatch):
         np.testing.assert_array_equal(run(job, [array], workers=workers)[0], wanted)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("size", [3, 14, 63])
+def test_nothing_is_written_behind_the_scratch_memory(size, dtype, monkeypatch):
+    """The largest tiles there are; the memory of the ranks is the last that a worker has."""
+    kept = keep_scratch(monkeypatch)
+    array = wide_range((260, 560), dtype)
+    job = make_job(lambda w: (middle(w), rank(w, 0), rank(w, w.size - 1)), [array], [WindowWords(size, "wrap")])
+    plan = plan_of(job, [array])
+    assert plan.stage.tile_ranks
+    run(job, [array], executable=Executable(plan, checked=False))
+    assert_scratch_intact(kept)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("checked", [False, True])
 def test_targets_and_the_checked_build(target, checked):
@@ -175,6 +198,13 @@ def test_selected_outputs_have_the_same_bits():
         at[50:90, 100:250] = True
         found = ks.apply(np.median, array, size=15, at=at)
         np.testing.assert_array_equal(found, np.where(at, whole, array))
+
+
+def test_scratch_that_was_written_behind_is_noticed():
+    memory = np.full(100, 0xA5, np.uint8)
+    memory[-1] = 0
+    with pytest.raises(AssertionError):
+        assert_scratch_intact([memory])
 
 
 # -- where it is used --------------------------------------------------------------------------------------------------
