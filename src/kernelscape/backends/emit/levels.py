@@ -22,6 +22,8 @@ LEVELS = 16
 """Entries of a histogram: the halves of a level have 4 bits."""
 BLOCK = 2
 """Positions, or columns, that are looked at together."""
+SUMMED = 8
+"""Columns that are added in one turn of a loop."""
 ALL = 256
 """Levels."""
 _COUNT, _COUNTS, _COLUMN = Type("i16"), Type("i16", LEVELS), Type("i8", LEVELS)
@@ -261,13 +263,13 @@ class Levels:
 
         def block(at: Value, carried: list[Value]) -> list[Value]:
             found = carried[0]
-            for behind in range(BLOCK):
+            for behind in range(SUMMED):
                 found = builder.add(found, self.column(first, at, behind))
             return [found]
 
-        whole = constant(I64, taps // BLOCK * BLOCK)
-        found = builder.loop(constant(I64, 0), whole, BLOCK, [constant(_COUNTS, 0)], block)[0]
-        for at in range(taps // BLOCK * BLOCK, taps):
+        whole = constant(I64, taps // SUMMED * SUMMED)
+        found = builder.loop(constant(I64, 0), whole, SUMMED, [constant(_COUNTS, 0)], block)[0]
+        for at in range(taps // SUMMED * SUMMED, taps):
             found = builder.add(found, self.column(first, constant(I64, 0), at))
         return found
 
