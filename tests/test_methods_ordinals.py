@@ -200,6 +200,22 @@ def test_selected_outputs_have_the_same_bits():
         np.testing.assert_array_equal(found, np.where(at, whole, array))
 
 
+@pytest.mark.parametrize("share", [0.001, 0.4])
+def test_selected_outputs_round_as_all_do(share):
+    """Beside the rank there is a sum, which is made column by column."""
+    array = wide_range((100, 150), "float32")
+
+    def function(w):
+        return np.median(w) - np.mean(w)
+
+    whole = ks.apply(function, array, size=15)
+    at = np.random.default_rng(0).random(array.shape) < share
+    found = ks.apply(function, array, size=15, at=at, otherwise=0.0)
+    assert found.tobytes() == np.where(at, whole, np.float32(0)).tobytes()
+    points = np.argwhere(at)
+    assert ks.sample(function, array, size=15, points=points).tobytes() == whole[at].tobytes()
+
+
 def test_scratch_that_was_written_behind_is_noticed():
     memory = np.full(100, 0xA5, np.uint8)
     memory[-1] = 0

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
-from kernelscape.expression import Node
+from kernelscape.expression import Node, Reduce, walk
 from kernelscape.loops import RowInput
 from kernelscape.methods.columns import use_columns
 from kernelscape.methods.passes import use_passes
@@ -147,10 +147,11 @@ def _tile_ranks(task: Task) -> Draft | str:
     numbered = ("the samples of a tile are numbered in the order of their values",) * found.in_order
     moved = f"histograms of columns move down a tile, and of windows along its rows: {counted}"
     why = f"{counted} by histograms that move with the window: its size hardly matters"
+    rounded = any(isinstance(n, Reduce) and n.dtype.kind == "f" and n.operation == "add" for n in walk(every))
     return Draft(
         every[: len(outputs)],
         why,
-        "exact",
+        "exact up to rounding" if rounded else "exact",
         columns=every[len(outputs) :],
         steps=(*numbered, moved, "the outputs"),
         tiles=found,
