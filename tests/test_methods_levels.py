@@ -229,11 +229,12 @@ def test_what_applies():
     shape = TileShape(taps=31, step=1, lines=31, moved=1, each=1, rows=64, positions=512)
     found = TileRanks(0, (480,), U8)
     assert levels.applies(shape)
-    assert levels.tiles(shape, found, 64) == (found, 128, 512)
+    assert levels.tiles(shape, found, 64, 256) == (found, 128, 512)
+    assert levels.tiles(shape, found, 64, 32) == (found, 32, 512)
     assert not levels.applies(replace(shape, lines=256))  # the counts of a column have 8 bits
     assert not levels.applies(replace(shape, lines=255, taps=258))  # those of a window 16
     assert levels.applies(replace(shape, lines=255, taps=257))
-    assert levels.tiles(replace(shape, lines=300), found, 64) is None
+    assert levels.tiles(replace(shape, lines=300), found, 64, 256) is None
 
 
 def test_the_most_samples_that_can_be_counted():

@@ -17,7 +17,7 @@ from kernelscape.execute import Executable, segments
 from kernelscape.loops import TILE_SIDE, TileRanks, TileShape
 from kernelscape.methods import ordinals
 from tests.oracle.engine import TARGETS, plan_of, run
-from tests.oracle.jobs import make_job, rank
+from tests.oracle.jobs import largest, make_job, rank
 from tests.oracle.tiles import (
     IMAGES,
     WindowWords,
@@ -134,6 +134,22 @@ def test_all_modes_on_small_images(mode, shape):
     assert_found_in_tiles(middle, [wide_range(shape, "int16")], words, method="ordinals")
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (21, 34), (70, 90)])
+@pytest.mark.parametrize("checked", [False, True])
+def test_samples_that_do_not_exist_at_the_border(shape, checked):
+    words = WindowWords((15, 12), "shrink", origin=(3, -2))
+
+    def several(w):
+        return rank(w, 0), rank(w, w.size // 3), largest(w)
+
+    array = wide_range(shape, "float32")
+    assert_found_in_tiles(several, [array], words, method="ordinals", checked=checked)
+    found = ks.apply(np.median, array, size=(15, 12), mode="shrink")
+    place = min(40, shape[0] - 1), min(60, shape[1] - 1)
+    corner = array[max(0, place[0] - 7) : place[0] + 8, max(0, place[1] - 6) : place[1] + 6]
+    assert found[place] == np.median(corner)
+
+
 @pytest.mark.parametrize(
     ("shape", "size", "stride", "dilation"),
     [
@@ -229,7 +245,7 @@ def test_scratch_that_was_written_behind_is_noticed():
 def tiles(size, dtype=F32, unit=16, **changes):
     shape = TileShape(taps=size, step=1, lines=size, moved=1, each=1, rows=1, positions=unit)
     shape = replace(shape, **changes)
-    found = ordinals.tiles(shape, TileRanks(0, (size * size // 2,), dtype), unit)
+    found = ordinals.tiles(shape, TileRanks(0, (size * size // 2,), dtype), unit, 256)
     return found, None if found is None else replace(shape, rows=found[1], positions=found[2])
 
 

@@ -52,7 +52,7 @@ class Tables:
         stage, sweep, memory, work = self.stage, self.sweep, self.memory, self.work
         segments = self.segments()
         longest = max(rounded(n, stage.chunk) for _, n in segments)
-        assert longest <= stage.positions or not stage.tile_ranks
+        assert longest <= stage.positions or not stage.positions
         rows, planes = stage.row_base[-1], stage.plane_count
         inputs = self._inputs(longest)
         table = self._segments(segments)

@@ -17,7 +17,6 @@ from kernelscape.methods.columns import use_columns
 from kernelscape.methods.passes import use_passes
 from kernelscape.methods.separable import use_separable
 from kernelscape.methods.tile_ranks import Found, find_tile_ranks
-from kernelscape.plan.outputs import may_miss
 from kernelscape.plan.rows import pass_rows
 from kernelscape.plan.task import Task
 
@@ -134,12 +133,12 @@ def _tile_ranks(task: Task) -> Draft | str:
     found = find_tile_ranks(task.outputs, task.inputs, task.target)
     if isinstance(found, str):
         return found
-    if task.has_flags or task.filled is not None or may_miss(task.job) or task.job.min_count > 1:
-        return "samples may be missing"
+    if task.has_flags or task.filled is not None or task.job.min_count > 1:
+        return "data says which samples count, or how many must"
     x, outputs = task.x, found.outputs
     columns: tuple[Node, ...] = ()
     if task.window is not None and x is not None:
-        rest = use_columns(outputs, task.window, x, keep_order=False)
+        rest = use_columns(outputs, task.window, x, keep_order=task.keeps_order)
         outputs, columns = rest.outputs, rest.columns
     every = found.numbered((*outputs, *columns), len(columns))
     count = sum(len(each.ranks) for each in found.ranks)
