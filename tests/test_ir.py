@@ -190,6 +190,29 @@ def test_a_loop_is_a_range(start, stop, step):
     assert (out[count:] == -99).all()
 
 
+def test_a_fork_gives_the_values_of_the_branch_that_runs():
+    """Loops and forks inside branches: the values come from the last block of each."""
+
+    def write(b):
+        a, c = b.arguments
+
+        def less():
+            (inner,) = b.fork(b.icmp("eq", a, number(0)), lambda: [number(5)], lambda: [b.mul(a, c)])
+            return [inner, a]
+
+        def not_less():
+            total = b.loop(number(0), a, 1, [number(0)], lambda i, state: [b.add(state[0], i)])[0]
+            return [total, b.mul(a, c)]
+
+        first, second = b.fork(b.icmp("slt", a, c), less, not_less)
+        return b.add(b.mul(first, number(1000)), b.add(second, b.mul(a, c)))
+
+    run = compiled_function([("a", I64), ("b", I64)], write, result="i64")
+    assert run(0, 3) == 5000
+    assert run(2, 3) == 6 * 1000 + 2 + 6
+    assert run(4, 3) == 6 * 1000 + 12 + 12
+
+
 def test_hoisted_code_runs_once_in_front_of_the_outermost_loop():
     """A counter in memory is raised by hoisted code: once, however many turns, also when there are none."""
 

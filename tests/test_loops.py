@@ -189,7 +189,7 @@ def test_invalid_numbers_that_print_apart_are_apart():
 def test_rank_rows_come_behind_the_columns():
     found = stage(tile_ranks=(TileRanks(0, (4, 5), F32), TileRanks(1, (0,), F32, 64, True)))
     assert found.column_rows == (0, 1, 4, 6, 8)
-    assert found.column_lines == 1
+    assert stage(rows=3, positions=64).column_lines == 1
     assert stage(rows=3).column_lines == 3
 
 
@@ -226,7 +226,6 @@ def test_a_line_has_room_for_as_many_in_each_class_as_the_longest_has():
         {"phases": 2},
         {"elements": (3, 3)},
         {"taps": ((0, 0), (1, 1))},
-        {"may_miss": True},
         {"masks": (1,)},
         {"omits_nan": True},
         {"is_uniform": True},

@@ -203,18 +203,38 @@ def test_what_keeps_the_other_ways(options):
         array = array.astype(np.float32)
     words = ks.stencil(np.median, **options).plan(array).explain()
     assert not words.startswith(("plan: levels", "plan: ordinals"))
-    assert re.search(r"levels +-  does not apply: ", words)
+    assert re.search(r"levels +- +does not apply: \w+", words)
+
+
+def test_either_method_can_be_asked_for_and_says_where_it_does_not_apply():
+    array = image("noisy", (30, 40), "uint8")
+    found = ks.apply(np.median, array, size=5, method="levels")
+    np.testing.assert_array_equal(found, scipy.ndimage.median_filter(array, 5))
+    with pytest.raises(ks.errors.ArgumentError, match="does not apply here: samples have 8 bits"):
+        ks.apply(np.median, array, size=5, method="ordinals")
+    with pytest.raises(ks.errors.ArgumentError, match="does not apply here: samples have more than 8 bits"):
+        ks.apply(np.median, array.astype(np.float32), size=5, method="levels")
+    with pytest.raises(ks.errors.ArgumentError, match="does not apply here: nothing is one of a few elements"):
+        ks.apply(np.mean, array, size=5, method="levels")
+
+
+def test_plans_say_whether_they_round():
+    array = image("noisy", (30, 40), "float32")
+    assert "\nerror: exact\n" in ks.stencil(np.median, size=15).plan(array).explain()
+    both = ks.stencil(lambda w: np.median(w) - np.mean(w), size=15)
+    assert "\nerror: exact up to rounding\n" in both.plan(array).explain()
 
 
 def test_what_applies():
     shape = TileShape(taps=31, step=1, lines=31, moved=1, each=1, rows=64, positions=512)
     found = TileRanks(0, (480,), U8)
     assert levels.applies(shape)
-    assert levels.tiles(shape, found, 64) == (found, 128, 512)
+    assert levels.tiles(shape, found, 64, 256) == (found, 128, 512)
+    assert levels.tiles(shape, found, 64, 32) == (found, 32, 512)
     assert not levels.applies(replace(shape, lines=256))  # the counts of a column have 8 bits
     assert not levels.applies(replace(shape, lines=255, taps=258))  # those of a window 16
     assert levels.applies(replace(shape, lines=255, taps=257))
-    assert levels.tiles(replace(shape, lines=300), found, 64) is None
+    assert levels.tiles(replace(shape, lines=300), found, 64, 256) is None
 
 
 def test_the_most_samples_that_can_be_counted():

@@ -17,8 +17,18 @@ from kernelscape.execute import Executable, segments
 from kernelscape.loops import TILE_SIDE, TileRanks, TileShape
 from kernelscape.methods import ordinals
 from tests.oracle.engine import TARGETS, plan_of, run
-from tests.oracle.jobs import make_job, rank
-from tests.oracle.tiles import IMAGES, WindowWords, always, assert_found_in_tiles, image, middle, never
+from tests.oracle.jobs import largest, make_job, rank
+from tests.oracle.tiles import (
+    IMAGES,
+    WindowWords,
+    always,
+    assert_found_in_tiles,
+    assert_scratch_intact,
+    image,
+    keep_scratch,
+    middle,
+    never,
+)
 
 F32 = np.dtype(np.float32)
 DTYPES = ("uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64")
@@ -124,6 +134,22 @@ def test_all_modes_on_small_images(mode, shape):
     assert_found_in_tiles(middle, [wide_range(shape, "int16")], words, method="ordinals")
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (21, 34), (70, 90)])
+@pytest.mark.parametrize("checked", [False, True])
+def test_samples_that_do_not_exist_at_the_border(shape, checked):
+    words = WindowWords((15, 12), "shrink", origin=(3, -2))
+
+    def several(w):
+        return rank(w, 0), rank(w, w.size // 3), largest(w)
+
+    array = wide_range(shape, "float32")
+    assert_found_in_tiles(several, [array], words, method="ordinals", checked=checked)
+    found = ks.apply(np.median, array, size=(15, 12), mode="shrink")
+    place = min(40, shape[0] - 1), min(60, shape[1] - 1)
+    corner = array[max(0, place[0] - 7) : place[0] + 8, max(0, place[1] - 6) : place[1] + 6]
+    assert found[place] == np.median(corner)
+
+
 @pytest.mark.parametrize(
     ("shape", "size", "stride", "dilation"),
     [
@@ -157,6 +183,19 @@ def test_any_number_of_workers_and_any_cut_give_the_same(workers, monkeypatch):
         np.testing.assert_array_equal(run(job, [array], workers=workers)[0], wanted)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("size", [3, 14, 63])
+def test_nothing_is_written_behind_the_scratch_memory(size, dtype, monkeypatch):
+    """The largest tiles there are; the memory of the ranks is the last that a worker has."""
+    kept = keep_scratch(monkeypatch)
+    array = wide_range((260, 560), dtype)
+    job = make_job(lambda w: (middle(w), rank(w, 0), rank(w, w.size - 1)), [array], [WindowWords(size, "wrap")])
+    plan = plan_of(job, [array])
+    assert plan.stage.tile_ranks
+    run(job, [array], executable=Executable(plan, checked=False))
+    assert_scratch_intact(kept)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("checked", [False, True])
 def test_targets_and_the_checked_build(target, checked):
@@ -177,13 +216,36 @@ def test_selected_outputs_have_the_same_bits():
         np.testing.assert_array_equal(found, np.where(at, whole, array))
 
 
+@pytest.mark.parametrize("share", [0.001, 0.4])
+def test_selected_outputs_round_as_all_do(share):
+    """Beside the rank there is a sum, which is made column by column."""
+    array = wide_range((100, 150), "float32")
+
+    def function(w):
+        return np.median(w) - np.mean(w)
+
+    whole = ks.apply(function, array, size=15)
+    at = np.random.default_rng(0).random(array.shape) < share
+    found = ks.apply(function, array, size=15, at=at, otherwise=0.0)
+    assert found.tobytes() == np.where(at, whole, np.float32(0)).tobytes()
+    points = np.argwhere(at)
+    assert ks.sample(function, array, size=15, points=points).tobytes() == whole[at].tobytes()
+
+
+def test_scratch_that_was_written_behind_is_noticed():
+    memory = np.full(100, 0xA5, np.uint8)
+    memory[-1] = 0
+    with pytest.raises(AssertionError):
+        assert_scratch_intact([memory])
+
+
 # -- where it is used --------------------------------------------------------------------------------------------------
 
 
 def tiles(size, dtype=F32, unit=16, **changes):
     shape = TileShape(taps=size, step=1, lines=size, moved=1, each=1, rows=1, positions=unit)
     shape = replace(shape, **changes)
-    found = ordinals.tiles(shape, TileRanks(0, (size * size // 2,), dtype), unit)
+    found = ordinals.tiles(shape, TileRanks(0, (size * size // 2,), dtype), unit, 256)
     return found, None if found is None else replace(shape, rows=found[1], positions=found[2])
 
 

@@ -261,10 +261,10 @@ class Stage:
     at
         As in `geometry.Job`.
     tile_ranks : tuple of TileRanks
-        What is found for all rows and positions of a tile together. Then the outputs are computed row by row, and
-        ``Column`` nodes numbered behind the columns, one for each of these, with one tap, hold what was found.
+        What is found for all rows and positions of a tile together, before its rows are computed. ``Column`` nodes
+        numbered behind the columns, one for each of these, with one tap, hold what was found.
     positions : int
-        With `tile_ranks`: the most positions along x of a tile.
+        Not 0: the kernel computes its tile row by row, and has at most so many positions along x.
     """
 
     outputs: tuple[Node, ...]
@@ -340,7 +340,7 @@ class Stage:
     @property
     def column_lines(self) -> int:
         """Output rows for which there are column rows at the same time."""
-        return 1 if self.tile_ranks else self.rows
+        return 1 if self.positions else self.rows
 
     @property
     def column_itemsize(self) -> int:
@@ -350,7 +350,7 @@ class Stage:
 
     @cached_property
     def row(self) -> Stage:
-        """The stage of one output row, behind `tile_ranks`."""
+        """The stage of one output row of a tile that is computed row by row."""
         return replace(self, rows=1, spacing=1)
 
     @cached_property
@@ -470,7 +470,7 @@ def tile_shape(spec: RowInput, rows: int, positions: int) -> TileShape | None:
     gaps = {b - a for a, b in zip(spec.x_taps, spec.x_taps[1:], strict=False)}
     if shift is None or spec.rows_each != 1 or spec.unit != 1 or spec.is_uniform or len(gaps) > 1 or spec.x_taps[0]:
         return None
-    if spec.taps is not None or spec.elements or spec.has_gaps or spec.may_miss or spec.body is not None:
+    if spec.taps is not None or spec.elements or spec.has_gaps or spec.body is not None:
         return None
     each, step = len(spec.outer), max(gaps, default=1) * spec.x_unit
     return TileShape(len(spec.x_taps), step, len(spec.y_taps) * each, shift * each, each, rows, positions)

@@ -3,11 +3,13 @@
 import numpy as np
 
 from kernelscape.execute import Executable
+from kernelscape.execute.memory import LINE
 from kernelscape.plan import candidates
 from kernelscape.reference import evaluate
 from tests.oracle.engine import plan_of, run
 from tests.oracle.jobs import WindowWords, make_job, rank
 
+GUARD = 1 << 16
 IMAGES = ("random", "constant", "gradient", "noisy", "two values")
 
 
@@ -40,6 +42,25 @@ def image(kind, shape, dtype, seed=0):
     return numbers.astype(dtype) if dtype.kind == "u" else (numbers - 100).astype(dtype)
 
 
+def keep_scratch(monkeypatch):
+    """Give the list of what workers' scratch memory becomes: arrays that end with bytes that nobody may touch."""
+    kept = []
+
+    def scratch(executable):
+        kept.append(np.zeros(executable.scratch_bytes + LINE + GUARD, np.uint8))
+        kept[-1][-GUARD:] = 0xA5
+        return kept[-1][:-GUARD]
+
+    monkeypatch.setattr(Executable, "_scratch", scratch)
+    return kept
+
+
+def assert_scratch_intact(kept):
+    """Nothing was written behind the scratch memory of any worker."""
+    assert kept
+    assert all((memory[-GUARD:] == 0xA5).all() for memory in kept)
+
+
 def middle(window):
     """Give the median of a window with an odd number of samples, and the lower one of an even number."""
     return rank(window, (window.size - 1) // 2)
@@ -59,4 +80,14 @@ def assert_found_in_tiles(function, arrays, words, *, method, target="host", che
         np.testing.assert_array_equal(result, wanted)
 
 
-__all__ = ["IMAGES", "WindowWords", "always", "assert_found_in_tiles", "image", "middle", "never"]
+__all__ = [
+    "IMAGES",
+    "WindowWords",
+    "always",
+    "assert_found_in_tiles",
+    "assert_scratch_intact",
+    "image",
+    "keep_scratch",
+    "middle",
+    "never",
+]

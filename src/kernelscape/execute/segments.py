@@ -99,7 +99,7 @@ def block(work: Work) -> int:
     if stage.columns:
         # Column rows are written and read at once: they should stay in the first-level cache.
         fitting = min(fitting, COLUMN_BYTES // (stage.column_rows[-1] * stage.column_lines * stage.column_itemsize))
-    if stage.tile_ranks:
+    if stage.positions:
         fitting = min(fitting, stage.positions)
     # A worker looks at the cancel word once for each tile of rows.
     each = work.seconds / work.positions

@@ -52,6 +52,7 @@ class Tables:
         stage, sweep, memory, work = self.stage, self.sweep, self.memory, self.work
         segments = self.segments()
         longest = max(rounded(n, stage.chunk) for _, n in segments)
+        assert longest <= stage.positions or not stage.positions
         rows, planes = stage.row_base[-1], stage.plane_count
         inputs = self._inputs(longest)
         table = self._segments(segments)
@@ -65,11 +66,6 @@ class Tables:
         sweep[Sweep.OUTER_EXTENTS] = memory.address(work.outer)
         sweep[Sweep.AXES], sweep[Sweep.AXIS_TABLE] = len(stage.roles), self._axes().ctypes.data
         sweep[Sweep.TOTAL_ROWS], sweep[Sweep.KEEPS] = rows, stage.at is not None
-        if stage.column_rows[-1]:
-            reach = max(stage.column_taps, default=0)
-            sweep[Sweep.COLUMN_BYTES] = bytes_ = rounded((longest + reach) * stage.column_itemsize, LINE)
-            rows_of_columns = stage.column_rows[-1] * stage.column_lines
-            sweep[Sweep.COLUMNS_AT] = memory.room(rows_of_columns * bytes_ + tile_bytes(stage))
         sources = int(inputs[:, InputWord.SOURCES].max(initial=0))
         sizes = {
             Sweep.ROWS_AT: 2 * rows,
@@ -86,6 +82,11 @@ class Tables:
         }
         for name, count in sizes.items():
             sweep[name] = memory.room(8 * count)
+        if stage.column_rows[-1]:
+            reach = max(stage.column_taps, default=0)
+            sweep[Sweep.COLUMN_BYTES] = bytes_ = rounded((longest + reach) * stage.column_itemsize, LINE)
+            rows_of_columns = stage.column_rows[-1] * stage.column_lines
+            sweep[Sweep.COLUMNS_AT] = memory.room(rows_of_columns * bytes_ + tile_bytes(stage))
 
     def _segments(self, segments: list[tuple[int, int]]) -> Words:
         table = self.memory.words(len(segments), len(Segment))

@@ -38,10 +38,10 @@ def scratch(shape: TileShape, found: TileRanks) -> int:
     return levels.scratch(shape) + shape.all_lines * TILE_SIDE * (found.dtype.itemsize + 1) + 6 * samples
 
 
-def tiles(shape: TileShape, found: TileRanks, unit: int) -> tuple[TileRanks, int, int] | None:
+def tiles(shape: TileShape, found: TileRanks, unit: int, most: int) -> tuple[TileRanks, int, int] | None:
     """The way to find ranks, and the rows and positions of a tile of a large image; None: it does not apply.
 
-    Positions are a multiple of `unit`.
+    Positions are a multiple of `unit`, rows are `most` at most.
     """
     if not levels.applies(shape):
         return None
@@ -53,7 +53,7 @@ def tiles(shape: TileShape, found: TileRanks, unit: int) -> tuple[TileRanks, int
             lines = min(TILE_SIDE, 256 * per_level // wide.columns)
             if wide.columns > TILE_SIDE or lines < shape.lines:
                 break
-            rows = (lines - shape.lines) // shape.moved + 1
+            rows = min(most, (lines - shape.lines) // shape.moved + 1)
             cost = costs(replace(wide, rows=rows), way)
             if cost < least:
                 best, least = (way, rows, positions), cost

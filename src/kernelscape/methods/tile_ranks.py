@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kernelscape import expression as ex
-from kernelscape.loops import RowInput, Stage, TileRanks, tile_shape
+from kernelscape.loops import TILE_SIDE, RowInput, Stage, TileRanks, tile_shape
 from kernelscape.machine import Target
 from kernelscape.methods import levels, ordinals
 
+AT_BORDERS = 16
+"""Rows of a tile where samples outside the array do not exist: tiles at its border are computed otherwise."""
 MOST_RANKS = 8
 """Elements of one sorted window that are worth looking for one by one."""
 
@@ -66,7 +68,7 @@ def find_tile_ranks(outputs: Sequence[ex.Node], inputs: Sequence[RowInput], targ
     asked = [TileRanks(n, tuple(ranks[n]), inputs[n].dtype, 0, n in met.values()) for n in numbers]
     sized = _sized(inputs, asked, unit)
     if sized is None:
-        return "windows are too large for a tile, or lie along x too far apart"
+        return "windows are too large for a tile, or lack samples at the border"
     return Found(_replaced(outputs, wanted, met, sized[0]), *sized, unit)
 
 
@@ -147,9 +149,12 @@ def _sized(
     """How ranks are found, and the rows and positions of a tile that suits all sorted windows."""
     ways = []
     for each in asked:
-        first = tile_shape(inputs[each.input], 1, unit)
-        way = ordinals if each.dtype.itemsize > 1 else levels
-        own = None if first is None else way.tiles(first, each, unit)
+        spec = inputs[each.input]
+        way, first = ordinals if each.dtype.itemsize > 1 else levels, tile_shape(spec, 1, unit)
+        if first is None or (spec.may_miss and way is levels):
+            # Without a border the other ways are not so slow, and at the border these tiles would have more rows.
+            return None
+        own = way.tiles(first, each, unit, AT_BORDERS if spec.may_miss else TILE_SIDE)
         if own is None:
             return None
         ways.append(own)

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
-from kernelscape.expression import Node
+from kernelscape.expression import Node, Reduce, walk
 from kernelscape.loops import RowInput
 from kernelscape.methods.columns import use_columns
 from kernelscape.methods.passes import use_passes
 from kernelscape.methods.separable import use_separable
 from kernelscape.methods.tile_ranks import Found, find_tile_ranks
-from kernelscape.plan.outputs import may_miss
 from kernelscape.plan.rows import pass_rows
 from kernelscape.plan.task import Task
 
@@ -131,15 +130,15 @@ def _ordinals(task: Task) -> Draft | str:
 
 
 def _tile_ranks(task: Task) -> Draft | str:
-    if task.has_flags or task.filled is not None or may_miss(task.job) or task.job.min_count > 1:
-        return "samples may be missing"
     found = find_tile_ranks(task.outputs, task.inputs, task.target)
     if isinstance(found, str):
         return found
+    if task.has_flags or task.filled is not None or task.job.min_count > 1:
+        return "data says which samples count, or how many must"
     x, outputs = task.x, found.outputs
     columns: tuple[Node, ...] = ()
     if task.window is not None and x is not None:
-        rest = use_columns(outputs, task.window, x, keep_order=False)
+        rest = use_columns(outputs, task.window, x, keep_order=task.keeps_order)
         outputs, columns = rest.outputs, rest.columns
     every = found.numbered((*outputs, *columns), len(columns))
     count = sum(len(each.ranks) for each in found.ranks)
@@ -147,10 +146,11 @@ def _tile_ranks(task: Task) -> Draft | str:
     numbered = ("the samples of a tile are numbered in the order of their values",) * found.in_order
     moved = f"histograms of columns move down a tile, and of windows along its rows: {counted}"
     why = f"{counted} by histograms that move with the window: its size hardly matters"
+    rounded = any(isinstance(n, Reduce) and n.dtype.kind == "f" and n.operation == "add" for n in walk(every))
     return Draft(
         every[: len(outputs)],
         why,
-        "exact",
+        "exact up to rounding" if rounded else "exact",
         columns=every[len(outputs) :],
         steps=(*numbered, moved, "the outputs"),
         tiles=found,

@@ -61,7 +61,7 @@ class Plan:
         """The stage of the tiles in which samples are missing."""
         if self.has_one_stage:
             return self.stage
-        return replace(self.stage, outputs=masked_outputs(self.job), columns=(), column_taps=())
+        return replace(self.stage, outputs=masked_outputs(self.job), columns=(), column_taps=(), tile_ranks=())
 
     @property
     def counts(self) -> Shape:

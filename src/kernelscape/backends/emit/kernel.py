@@ -50,8 +50,8 @@ MOST_STEPS = 60
 def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) -> str:
     """The module of a stage, with one function ``kernel`` that others can call."""
     module = Module(function_attributes(target))
-    if stage.tile_ranks:
-        write_tiles(module, stage, target, checked=checked)
+    if stage.positions:
+        write_tiles(module, stage, target, masked=masked, checked=checked)
         write_kernel(module, "row", stage.row, target, masked=masked, checked=checked)
     else:
         write_kernel(module, "kernel", stage, target, masked=masked, checked=checked)

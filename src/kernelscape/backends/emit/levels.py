@@ -20,15 +20,17 @@ from kernelscape.loops import TileShape
 
 LEVELS = 16
 """Entries of a histogram: the halves of a level have 4 bits."""
-BLOCK = 4
+BLOCK = 2
 """Positions, or columns, that are looked at together."""
+SUMMED = 8
+"""Columns that are added in one turn of a loop."""
 ALL = 256
 """Levels."""
 _COUNT, _COUNTS, _COLUMN = Type("i16"), Type("i16", LEVELS), Type("i8", LEVELS)
 ONE, MANY = LEVELS, 2 * LEVELS
 """Bytes of the 16 counts of a column, and of those of a window."""
-_LOW, _HIGH, _PLANES = 0, ALL * ONE, 2 * ALL * ONE
-"""Bytes in front of the tables of a level."""
+_LOW, _MOVED = 0, ALL * ONE
+"""Bytes in front of the parts of the table."""
 _PLACE = 64
 """Bytes from the counts of one position of a block to those of the next; in front of them there is a 0."""
 _NEVER = -(1 << 40)
@@ -84,18 +86,15 @@ class Levels:
         self.ones = self._tables()
 
     def _tables(self) -> Value:
-        """For each level the ones of its low half, then for each those of its high half, then the plane of that.
+        """For each level the ones of its low half; for each two high halves what changes from the first to the second.
 
-        One table, so that one register has the address of all.
+        One table, so that one register has the address of both.
         """
-        low, high = [level % LEVELS for level in range(ALL)], [level // LEVELS for level in range(ALL)]
-        words = [
-            sum(int(half <= 8 * word + entry) << 8 * entry for entry in range(8))
-            for half in (*low, *high)
-            for word in range(LEVELS // 8)
-        ]
-        planes = [half * self.plane for half in high]
-        return self.builder.module.constant_table(f"levels_{self.plane}", I64, [*words, *planes])
+        ones = [[int(half <= entry) for entry in range(LEVELS)] for half in range(LEVELS)]
+        low = [ones[level % LEVELS] for level in range(ALL)]
+        moved = [[b - a for a, b in zip(gone, come, strict=True)] for gone in ones for come in ones]
+        numbers = [number for entry in (*low, *moved) for number in entry]
+        return self.builder.module.constant_table("levels", Type("i8"), numbers)
 
     # -- columns -------------------------------------------------------------------------------------------------------
 
@@ -179,25 +178,28 @@ class Levels:
         builder = self.builder
         for behind in range(number):
             level = self.lines.level(line, kind, place, behind)
-            pointers = self._coarse_at(column, behind), self._fine_at(level, column, behind)
-            for pointer, ones in zip(pointers, (_HIGH, _LOW), strict=True):
-                builder.store(builder.add(builder.load(_COLUMN, pointer), self._ones_of(ones, level)), pointer)
+            coarse, fine = self._coarse_at(column, behind), self._fine_at(level, column, behind)
+            # The levels below 16 are their low halves.
+            high = builder.binary("lshr", level, constant(I64, 4))
+            for pointer, half in ((coarse, high), (fine, level)):
+                builder.store(builder.add(builder.load(_COLUMN, pointer), self._entry(_LOW, half)), pointer)
 
     def _exchange(
         self, old: tuple[Value, ...], new: tuple[Value, ...], kind: Value, place: Value, column: Value, number: int
     ) -> None:
+        """Reading and writing is what takes the time here; so what can be computed is not looked up."""
         builder = self.builder
         for behind in range(number):
             gone, come = (self.lines.level(line, kind, place, behind) for line in (old, new))
-            coarse = self._coarse_at(column, behind)
-            held = builder.sub(builder.load(_COLUMN, coarse), self._ones_of(_HIGH, gone))
-            builder.store(builder.add(held, self._ones_of(_HIGH, come)), coarse)
+            coarse, high = self._coarse_at(column, behind), builder.binary("lshr", come, constant(I64, 4))
+            both = builder.binary("or", builder.binary("and", gone, constant(I64, ALL - LEVELS)), high)
+            builder.store(builder.add(builder.load(_COLUMN, coarse), self._entry(_MOVED, both)), coarse)
             for level, change in ((come, builder.add), (gone, builder.sub)):
                 pointer = self._fine_at(level, column, behind)
-                builder.store(change(builder.load(_COLUMN, pointer), self._ones_of(_LOW, level)), pointer)
+                builder.store(change(builder.load(_COLUMN, pointer), self._entry(_LOW, level)), pointer)
 
-    def _ones_of(self, table: int, level: Value) -> Value:
-        return self.builder.load(_COLUMN, self.builder.offset(self._at(self.ones, level), table))
+    def _entry(self, table: int, number: Value) -> Value:
+        return self.builder.load(_COLUMN, self.builder.offset(self._at(self.ones, number), table))
 
     def _at(self, first: Value, number: Value) -> Value:
         """Counts in a table of such."""
@@ -208,7 +210,8 @@ class Levels:
 
     def _fine_at(self, level: Value, column: Value, behind: int) -> Value:
         builder = self.builder
-        plane = builder.load(I64, builder.offset(builder.element_pointer(self.ones, "i64", level), _PLANES))
+        high = builder.binary("and", level, constant(I64, ALL - LEVELS))
+        plane = builder.mul(high, constant(I64, self.plane // LEVELS))
         return builder.offset(builder.offset(self._at(self.fine, column), behind * ONE), plane)
 
     # -- windows -------------------------------------------------------------------------------------------------------
@@ -260,13 +263,13 @@ class Levels:
 
         def block(at: Value, carried: list[Value]) -> list[Value]:
             found = carried[0]
-            for behind in range(BLOCK):
+            for behind in range(SUMMED):
                 found = builder.add(found, self.column(first, at, behind))
             return [found]
 
-        whole = constant(I64, taps // BLOCK * BLOCK)
-        found = builder.loop(constant(I64, 0), whole, BLOCK, [constant(_COUNTS, 0)], block)[0]
-        for at in range(taps // BLOCK * BLOCK, taps):
+        whole = constant(I64, taps // SUMMED * SUMMED)
+        found = builder.loop(constant(I64, 0), whole, SUMMED, [constant(_COUNTS, 0)], block)[0]
+        for at in range(taps // SUMMED * SUMMED, taps):
             found = builder.add(found, self.column(first, constant(I64, 0), at))
         return found
 

@@ -386,11 +386,10 @@ class Ordinals:
 
     def _meet_nan(self, first: Value, target: Value) -> None:
         """Whether windows have a NaN; where the tile has none, which is known of its last sample, that is no work."""
-        builder, key = self.builder, self.rooms.key
+        builder = self.builder
         last = self._sample(builder.load(PTR, self.order), builder.sub(self.samples, constant(I64, 1)))
         some = builder.icmp("ugt", self._key_of(last), self._largest_number())
         builder.when(some, lambda: self._look_for_nan(first, target), lambda: self._no_nan(target))
-        assert key.bits >= 32
 
     def _largest_number(self) -> Value:
         """The key of infinity."""
@@ -407,21 +406,23 @@ class Ordinals:
         builder.loop(constant(I64, 0), self.count, self.lanes, [], one, never_empty=True)
 
     def _look_for_nan(self, first: Value, target: Value) -> None:
-        """Counts them in each column, then moves along the row."""
+        """Finds the columns that have one, then counts these along the row."""
         builder, shape, zero = self.builder, self.shape, constant(I64, 0)
-        limit = self._largest_number()
+        wide = Type(self.rooms.key.element, self.lanes)
+        limit = builder.splat(self._largest_number(), self.lanes)
 
-        def column(place: Value, _: list[Value]) -> list[Value]:
+        def some(place: Value, _: list[Value]) -> list[Value]:
             def line(number: Value, carried: list[Value]) -> list[Value]:
                 cell = builder.add(builder.mul(builder.add(first, number), constant(I64, TILE_SIDE)), place)
-                isnan = builder.icmp("ugt", self._key_of(cell), limit)
-                return [builder.add(carried[0], builder.convert("zext", isnan, I64))]
+                keys = builder.load(wide, builder.element_pointer(self.keys, wide.element, cell))
+                return [builder.intrinsic("umax", wide, carried[0], keys)]
 
-            (found,) = builder.loop(zero, constant(I64, shape.lines), 1, [zero], line, never_empty=True)
-            builder.store(builder.convert("trunc", found, I8), builder.offset(self.nans, place))
+            (found,) = builder.loop(zero, constant(I64, shape.lines), 1, [constant(wide, 0)], line, never_empty=True)
+            flags = builder.convert("zext", builder.icmp("ugt", found, limit), wide.of("i8"))
+            builder.store(flags, builder.offset(self.nans, place))
             return []
 
-        builder.loop(zero, constant(I64, shape.columns), 1, [], column, never_empty=True)
+        builder.loop(zero, constant(I64, shape.columns), self.lanes, [], some, never_empty=True)
 
         def kind(number: Value, begin: Value) -> None:
             nans = builder.offset(self.nans, self._column(number, zero))

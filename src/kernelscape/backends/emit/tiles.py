@@ -1,4 +1,4 @@
-"""The kernel of a stage with `tile_ranks`: what is found for a whole tile, then the outputs, row by row.
+"""The kernel of a stage that is computed row by row: what is found for a whole tile, then the outputs.
 
 It has the arguments of any other kernel (``kernel.py``), for a tall tile. For each of its output rows it writes the
 ranks of all positions into column rows, and calls the kernel of a single row, with a table of its own for the rows that
@@ -48,19 +48,19 @@ def _bytes_of(stage: Stage, found: TileRanks) -> int:
     return -(-size // 64) * 64
 
 
-def write_tiles(module: Module, stage: Stage, target: Target, *, checked: bool) -> None:
+def write_tiles(module: Module, stage: Stage, target: Target, *, masked: bool, checked: bool) -> None:
     """The function ``kernel``, which calls ``row``."""
     builder = module.function("kernel", ARGUMENTS)
     words = {name: value for (name, _), value in zip(ARGUMENTS, builder.arguments, strict=True)}
     if checked:
         builder.offence = lambda address: report(builder, words["error"], address)
-    _Tile(builder, stage, target, words).write()
+    _Tile(builder, stage, target, words, masked).write()
     builder.finish()
 
 
 class _Tile:
-    def __init__(self, builder: Builder, stage: Stage, target: Target, words: dict[str, Value]) -> None:
-        self.builder, self.stage, self.target, self.words = builder, stage, target, words
+    def __init__(self, builder: Builder, stage: Stage, target: Target, words: dict[str, Value], masked: bool) -> None:
+        self.builder, self.stage, self.target, self.words, self.masked = builder, stage, target, words, masked
 
     def write(self) -> None:
         builder, stage, zero = self.builder, self.stage, constant(I64, 0)
@@ -121,6 +121,7 @@ class _Tile:
         builder, row = self.builder, self.stage.row
         sizes = {
             "rows": 2 * row.row_base[-1],
+            **({"flags": row.row_base[-1]} if self.masked else {}),
             "outputs": row.plane_count,
             "coordinates": len(row.roles) + 3,
             "limits": 2 * (row.row_base[-1] + row.plane_count),
@@ -165,7 +166,8 @@ class _Tile:
 
             def one(i: Value, _: list[Value]) -> list[Value]:
                 source, target = builder.add(first, i), builder.add(to, i)
-                self._copy(self.words["rows"], source, tables["rows"], target)
+                for name in ("rows", "flags") if self.masked else ("rows",):
+                    self._copy(self.words[name], source, tables[name], target)
                 if builder.offence is not None:
                     self._copy_limits(source, target, tables)
                 return []
