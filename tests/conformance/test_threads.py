@@ -113,7 +113,7 @@ import threading, time
 import numpy as np
 import kernelscape as ks
 array = np.random.default_rng(0).random((3000, 3000))
-stencil = ks.stencil(lambda w: np.median(w), size=31)
+stencil = ks.stencil(lambda w: np.sum(np.sin(w * w[0, 0])), size=31)
 stencil(array[:64, :64], workers=2)
 stencil.plan(array)
 timer = threading.Timer(0.7, lambda: print("running", flush=True))
