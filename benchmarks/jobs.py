@@ -103,7 +103,7 @@ def vectorized_bilateral(w: Array, axis: Sequence[int]) -> Array:
 
 
 def halide(**variants: Callable[[], object]) -> Callable[..., Run]:
-    return Search(variants, {}).contestant
+    return Search(variants).contestant
 
 
 def correlation(side: int) -> Job:
@@ -139,7 +139,9 @@ WINDOW_FUNCTIONS = [
         inputs=images(1, np.float32, KERNEL),
         contestants={
             OURS: ours(lambda w: np.max(w * KERNEL), SIDE),
-            "halide": halide(data=max_product, constants=functools.partial(max_product, KERNEL)),
+            "halide": halide(
+                data=functools.partial(max_product, SIDE), constants=functools.partial(max_product, SIDE, KERNEL)
+            ),
             "scipy": scipy_vectorized(lambda w, axis: np.max(w * KERNEL, axis=axis)),
         },
         oracle="scipy",
@@ -152,8 +154,8 @@ WINDOW_FUNCTIONS = [
         contestants={
             OURS: ours(lambda a, b: np.sum(a**2 - b**2), SIDE, number=2),
             "halide": halide(
-                taps=functools.partial(difference_of_squares, separable=False),
-                separable=functools.partial(difference_of_squares, separable=True),
+                taps=functools.partial(difference_of_squares, SIDE, separable=False),
+                separable=functools.partial(difference_of_squares, SIDE, separable=True),
             ),
             "scipy": scipy_difference_of_squares,
         },
@@ -167,10 +169,10 @@ WINDOW_FUNCTIONS = [
         inputs=images(1),
         contestants={
             OURS: ours(lambda w: np.std(w), SIDE),
-            "halide": halide(two_passes=functools.partial(local_std, one_pass=False, separable=False)),
+            "halide": halide(two_passes=functools.partial(local_std, SIDE, one_pass=False, separable=False)),
             "halide one-pass": halide(
-                one_pass=functools.partial(local_std, one_pass=True, separable=False),
-                one_pass_separable=functools.partial(local_std, one_pass=True, separable=True),
+                one_pass=functools.partial(local_std, SIDE, one_pass=True, separable=False),
+                one_pass_separable=functools.partial(local_std, SIDE, one_pass=True, separable=True),
             ),
             "scipy": scipy_vectorized(lambda w, axis: np.std(w, axis=axis)),
         },

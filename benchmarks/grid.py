@@ -1,0 +1,245 @@
+"""The grid: every member of every family, checked, then timed beside its peers in the same run.
+
+A contestant that would need long for the full image is timed on the largest of some smaller ones that it does in a
+moment, and scaled by the number of pixels.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import kernelscape as ks
+from benchmarks.families import FAMILIES, Case, Family
+from benchmarks.harness import OURS, Job, Result, Run, Timing, check_job, compare_runs, describe, time_in_turns
+from benchmarks.machine import Limits
+
+EXTENTS = (2048, 1024, 512, 256, 128)
+SAMPLE = 256
+"""Extent of the image from which the time for larger ones is guessed."""
+MOMENT = 0.25
+"""Seconds that one run may take."""
+QUICK_SIDES = (3, 7, 31)
+QUICK_KINDS = ("u8", "f32")
+CHECKED_SIDES = (5,)
+ALLOWED = {("u8", 3): 1.2}
+"""How many times the best peer's time is allowed, by kind and size: small u8 windows are bound by memory. Else 1."""
+COMPILE_GOAL = 0.15
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a family: a row of the grid before it is measured."""
+
+    family: Family
+    case: Case
+
+    @property
+    def name(self) -> str:
+        return self.family.name_of(self.case)
+
+    def job(self) -> Job:
+        return self.family.job_of(self.case)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured for a member of the grid: plain data, which is kept in a file.
+
+    Attributes
+    ----------
+    best, median
+        Seconds by contestant, for the full image.
+    scaled
+        Contestant -> the extent of the smaller image on which it was timed.
+    failures, notes, details
+        By contestant: why its result is wrong, what a reader has to know, how it was done.
+    aside
+        Contestants whose result is less exact than ours: shown, but no peer.
+    compile
+        Seconds that our first calls took more than the second ones: tracing, planning, compiling.
+    bytes, operations
+        That must be moved, for input and output; that a sum of products takes, else 0.
+    load
+        The machine's load average after the row.
+    """
+
+    name: str
+    family: str
+    kind: str
+    side: int
+    best: dict[str, float]
+    median: dict[str, float]
+    scaled: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+    aside: tuple[str, ...] = ()
+    contestants: int = 0
+    compile: float = 0.0
+    bytes: int = 0
+    operations: int = 0
+    load: float = 0.0
+
+    @property
+    def peer(self) -> str | None:
+        """The fastest peer."""
+        peers = [name for name in self.best if name != OURS and name not in self.aside]
+        return min(peers, key=self.best.__getitem__, default=None)
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times faster than the best peer we are."""
+        return self.best[self.peer] / self.best[OURS] if self.peer and OURS in self.best else None
+
+    @property
+    def faster_aside(self) -> list[str]:
+        """Contestants whose result is less exact than ours, and who are faster."""
+        return [name for name in self.aside if OURS in self.best and self.best.get(name, math.inf) < self.best[OURS]]
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a peer is faster by more than is allowed."""
+        return self.ratio is not None and self.ratio * ALLOWED.get((self.kind, self.side), 1.0) < 1
+
+    def of_copy_speed(self, limits: Limits) -> float:
+        """Which part of our time a copy of the same bytes would take."""
+        return self.bytes / limits.copy / self.best[OURS]
+
+    def of_peak(self, limits: Limits) -> float | None:
+        """Which part of our time the processor would need for the multiply-adds alone."""
+        if not self.operations:
+            return None
+        rate = limits.flops["float64" if self.kind == "f64" else "float32"]
+        return self.operations / rate / self.best[OURS]
+
+
+def members(
+    wanted: Callable[[str], bool] = lambda name: True,
+    kinds: Sequence[str] | None = None,
+    sides: Sequence[int] | None = None,
+) -> list[Member]:
+    """Give the members of the grid, all or some."""
+    found = [Member(family, case) for family in FAMILIES for case in family.cases()]
+    found = [one for one in found if kinds is None or one.case.kind in kinds]
+    return [one for one in found if (sides is None or one.case.side in sides) and wanted(one.name)]
+
+
+def seconds_of(run: Run) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A contestant that is ready for an image of this extent, and how much longer its first calls took."""
+
+    extent: int
+    run: Run
+    compile: float
+
+
+def affordable(job: Job, name: str, size: int, moment: float = MOMENT) -> Prepared:
+    """Prepare a contestant for the largest image that it does in a moment; a small one says what others would take."""
+
+    def ready(extent: int) -> tuple[Run, float, float]:
+        run = job.contestants[name](*job.inputs((extent, extent), np.random.default_rng(0)))
+        first, again = seconds_of(run), min(seconds_of(run), seconds_of(run))
+        return run, again, max(first - again, 0.0)
+
+    sample = min(SAMPLE, size)
+    run, seconds, compiling = ready(sample)
+    smaller = [extent for extent in EXTENTS if extent < size]
+    fitting = (extent for extent in (size, *smaller) if seconds * (extent / sample) ** 2 <= moment)
+    extent = next(fitting, min(EXTENTS[-1], size))
+    if extent == sample:
+        return Prepared(extent, run, compiling)
+    run, _, more = ready(extent)
+    return Prepared(extent, run, compiling + more)
+
+
+def checked_shapes(case: Case) -> list[tuple[int, int]]:
+    """Of the images on which results are compared with the oracle's: no smaller than the windows."""
+    return [(max(61, case.side + 10), max(97, case.side + 34))]
+
+
+def measure_member(member: Member, size: int, repeat: int, names: Sequence[str] | None = None) -> Row:
+    """Check a member on a small image, then time those that were right; `names` picks contestants."""
+    job = member.job()
+    failures: dict[str, str] = {}
+    prepared: dict[str, Prepared] = {}
+    for name in job.contestants:
+        if name in job.missing() or (names is not None and name not in names):
+            continue
+        try:
+            prepared[name] = affordable(job, name, size)
+        except Exception as error:  # noqa: BLE001 - whatever a contestant raises is its result, and the others go on
+            failures[name] = describe(error)
+    failures |= {name: text for name, text in check_job(job, checked_shapes(member.case)).items() if name in prepared}
+    runs = {name: one.run for name, one in prepared.items() if name not in failures}
+    failures |= compare_runs(job, runs, {name: prepared[name].extent for name in runs})
+    runs = {name: run for name, run in runs.items() if name not in failures}
+    timings = scaled_times(runs, prepared, size, repeat)
+    return row_of(member, Result(job, timings, failures, details_of(runs)), prepared, size)
+
+
+def details_of(runs: dict[str, Run]) -> dict[str, str]:
+    return {name: run.detail for name, run in runs.items() if run.detail}
+
+
+def scaled_times(runs: dict[str, Run], prepared: dict[str, Prepared], size: int, repeat: int) -> dict[str, Timing]:
+    timings = {}
+    for name, seconds in time_in_turns(runs, repeat).items():
+        factor = (size / prepared[name].extent) ** 2
+        timings[name] = Timing(tuple(factor * value for value in seconds), scaled=factor != 1)
+    return timings
+
+
+def row_of(member: Member, result: Result, prepared: dict[str, Prepared], size: int) -> Row:
+    job, case = result.job, member.case
+    arrays = job.inputs((size, size), np.random.default_rng(0))
+    outputs = arrays[0].size // member.family.stride**member.family.dimensions
+    itemsize = np.dtype(member.family.result or case.dtype).itemsize
+    return Row(
+        name=member.name,
+        family=member.family.name,
+        kind=case.kind,
+        side=case.side,
+        best={name: timing.best for name, timing in result.timings.items()},
+        median={name: timing.median for name, timing in result.timings.items()},
+        scaled={name: prepared[name].extent for name, timing in result.timings.items() if timing.scaled},
+        failures=result.failures,
+        notes=job.notes,
+        details=result.details,
+        aside=tuple(job.aside),
+        contestants=len(prepared),
+        compile=prepared[OURS].compile if OURS in prepared else 0.0,
+        bytes=arrays[0].nbytes + outputs * itemsize,
+        operations=2 * case.side**member.family.dimensions * outputs if member.family.is_product_sum else 0,
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
+    )
+
+
+def measure_grid(chosen: Iterable[Member], size: int, repeat: int) -> Iterator[Row]:
+    """Measure members of the grid; nothing is taken from a cache of compiled code, so that compiling is measured."""
+    with ks.configure(disk_cache=False):
+        ks.apply(lambda w: np.sum(w), np.zeros((8, 8)), size=3)  # imports the compiler, which is another part's subject
+        for member in chosen:
+            yield measure_member(member, size, repeat)
+
+
+def check_members(chosen: Iterable[Member]) -> Iterator[tuple[str, dict[str, str], float]]:
+    """Compare results only; give name, failures by contestant, and seconds."""
+    for member in chosen:
+        start = time.perf_counter()
+        failures = check_job(member.job(), checked_shapes(member.case))
+        yield member.name, failures, time.perf_counter() - start
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    logarithms = [math.log(value) for value in values]
+    return math.exp(sum(logarithms) / len(logarithms)) if logarithms else math.nan
