@@ -15,7 +15,7 @@ from benchmarks.harness import Result, check_job, describe, measure_job
 from benchmarks.jobs import JOBS
 from benchmarks.latency import Latency, measure_latencies
 from benchmarks.memory import MEMORY, Peak, measure_peaks
-from benchmarks.public import PARTS, Request, run
+from benchmarks.public import PARTS, Request, check_planner, run
 from benchmarks.report import as_text, latency_rows, machine_lines, peak_rows, remarks, tables_of, write_markdown
 
 
@@ -30,6 +30,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, metavar="FILE.md", help="write the tables as Markdown, too")
     parser.add_argument("--list", action="store_true", help="print the names of the jobs")
     parser.add_argument("--grid", action="store_true", help="measure the grid: every family, dtype and window size")
+    parser.add_argument(
+        "--planner", action="store_true", help="of the grid, compare the planner's choice with all methods"
+    )
     parser.add_argument("--quick", action="store_true", help="of the grid, a few dtypes and sizes only")
     parser.add_argument(
         "--part", action="append", choices=PARTS, help="measure this part of the page only; may be repeated"
@@ -145,6 +148,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.check:
         return 1 if check(options.only) else 0
+    if options.planner:
+        return 1 if check_planner(request_of(options)) else 0
     if options.grid or options.part or options.page:
         return 1 if run(request_of(options)) else 0
     return 1 if measure(options) else 0

@@ -16,9 +16,9 @@ import numpy as np
 
 from benchmarks import THREADS_VARIABLE
 from benchmarks.families import FAMILIES, Case
-from benchmarks.grid import Member, Row, measure_grid, measure_member, members, seconds_of
+from benchmarks.grid import Member, measure_grid, measure_member, members, seconds_of
 from benchmarks.harness import OURS, clock
-from benchmarks.record import Curve, tupled
+from benchmarks.record import Curve, Row, tupled
 
 WINDOWS = {
     ("correlate", "f32"): 101,

@@ -4,30 +4,28 @@ A contestant that would need long for the full image is timed on the largest of 
 moment, and scaled by the number of pixels.
 """
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 import kernelscape as ks
 from benchmarks.families import FAMILIES, Case, Family
 from benchmarks.harness import OURS, Job, Result, Run, Timing, check_job, compare_runs, describe, time_in_turns
-from benchmarks.machine import Limits
+from benchmarks.record import Row
 
 EXTENTS = (2048, 1024, 512, 256, 128)
 SAMPLE = 256
 """Extent of the image from which the time for larger ones is guessed."""
+TINY = 64
+"""Extent of the image of the very first call: what it takes longer than others is compiling, not work."""
 MOMENT = 0.25
 """Seconds that one run may take."""
 QUICK_SIDES = (3, 7, 31)
 QUICK_KINDS = ("u8", "f32")
 CHECKED_SIDES = (5,)
-ALLOWED = {("u8", 3): 1.2}
-"""How many times the best peer's time is allowed, by kind and size: small u8 windows are bound by memory. Else 1."""
-COMPILE_GOAL = 0.15
 
 
 @dataclass(frozen=True)
@@ -43,78 +41,6 @@ class Member:
 
     def job(self) -> Job:
         return self.family.job_of(self.case)
-
-
-@dataclass(frozen=True)
-class Row:
-    """What was measured for a member of the grid: plain data, which is kept in a file.
-
-    Attributes
-    ----------
-    best, median
-        Seconds by contestant, for the full image.
-    scaled
-        Contestant -> the extent of the smaller image on which it was timed.
-    failures, notes, details
-        By contestant: why its result is wrong, what a reader has to know, how it was done.
-    aside
-        Contestants whose result is less exact than ours: shown, but no peer.
-    compile
-        Seconds that our first calls took more than the second ones: tracing, planning, compiling.
-    bytes, operations
-        That must be moved, for input and output; that a sum of products takes, else 0.
-    load
-        The machine's load average after the row.
-    """
-
-    name: str
-    family: str
-    kind: str
-    side: int
-    best: dict[str, float]
-    median: dict[str, float]
-    scaled: dict[str, int] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
-    details: dict[str, str] = field(default_factory=dict)
-    aside: tuple[str, ...] = ()
-    contestants: int = 0
-    compile: float = 0.0
-    bytes: int = 0
-    operations: int = 0
-    load: float = 0.0
-
-    @property
-    def peer(self) -> str | None:
-        """The fastest peer."""
-        peers = [name for name in self.best if name != OURS and name not in self.aside]
-        return min(peers, key=self.best.__getitem__, default=None)
-
-    @property
-    def ratio(self) -> float | None:
-        """How many times faster than the best peer we are."""
-        return self.best[self.peer] / self.best[OURS] if self.peer and OURS in self.best else None
-
-    @property
-    def faster_aside(self) -> list[str]:
-        """Contestants whose result is less exact than ours, and who are faster."""
-        return [name for name in self.aside if OURS in self.best and self.best.get(name, math.inf) < self.best[OURS]]
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether a peer is faster by more than is allowed."""
-        return self.ratio is not None and self.ratio * ALLOWED.get((self.kind, self.side), 1.0) < 1
-
-    def of_copy_speed(self, limits: Limits) -> float:
-        """Which part of our time a copy of the same bytes would take."""
-        return self.bytes / limits.copy / self.best[OURS]
-
-    def of_peak(self, limits: Limits) -> float | None:
-        """Which part of our time the processor would need for the multiply-adds alone."""
-        if not self.operations:
-            return None
-        rate = limits.flops["float64" if self.kind == "f64" else "float32"]
-        return self.operations / rate / self.best[OURS]
 
 
 def members(
@@ -136,7 +62,7 @@ def seconds_of(run: Run) -> float:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A contestant that is ready for an image of this extent, and how much longer its first calls took."""
+    """A contestant that is ready for an image of this extent, and how much longer its very first call took."""
 
     extent: int
     run: Run
@@ -144,22 +70,21 @@ class Prepared:
 
 
 def affordable(job: Job, name: str, size: int, moment: float = MOMENT) -> Prepared:
-    """Prepare a contestant for the largest image that it does in a moment; a small one says what others would take."""
+    """Prepare a contestant for the largest image that it does in a moment; a small one says what it would take."""
 
-    def ready(extent: int) -> tuple[Run, float, float]:
-        run = job.contestants[name](*job.inputs((extent, extent), np.random.default_rng(0)))
-        first, again = seconds_of(run), min(seconds_of(run), seconds_of(run))
-        return run, again, max(first - again, 0.0)
+    def ready(extent: int) -> Run:
+        return job.contestants[name](*job.inputs((extent, extent), np.random.default_rng(0)))
 
+    tiny = ready(min(TINY, size))
+    compiling = max(seconds_of(tiny) - min(seconds_of(tiny), seconds_of(tiny)), 0.0)
     sample = min(SAMPLE, size)
-    run, seconds, compiling = ready(sample)
+    run = ready(sample)
+    run()
+    seconds = min(seconds_of(run), seconds_of(run))
     smaller = [extent for extent in EXTENTS if extent < size]
     fitting = (extent for extent in (size, *smaller) if seconds * (extent / sample) ** 2 <= moment)
     extent = next(fitting, min(EXTENTS[-1], size))
-    if extent == sample:
-        return Prepared(extent, run, compiling)
-    run, _, more = ready(extent)
-    return Prepared(extent, run, compiling + more)
+    return Prepared(extent, run if extent == sample else ready(extent), compiling)
 
 
 def checked_shapes(case: Case) -> list[tuple[int, int]]:
@@ -238,8 +163,3 @@ def check_members(chosen: Iterable[Member]) -> Iterator[tuple[str, dict[str, str
         start = time.perf_counter()
         failures = check_job(member.job(), checked_shapes(member.case))
         yield member.name, failures, time.perf_counter() - start
-
-
-def geometric_mean(values: Iterable[float]) -> float:
-    logarithms = [math.log(value) for value in values]
-    return math.exp(sum(logarithms) / len(logarithms)) if logarithms else math.nan

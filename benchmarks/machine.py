@@ -80,15 +80,15 @@ done:
     return text, 2 * lanes * ACCUMULATORS
 
 
-def multiply_adds(dtype: np.dtype) -> float:
+def multiply_adds(dtype: np.dtype, rounds: int = ROUNDS) -> float:
     """Floating-point operations per second of all threads together."""
     text, operations = loop_of(dtype)
     code = load_object(compile_text(text, host_target()), ("rounds",))
     function = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)(code.addresses["rounds"])
     buffers = [np.full(4096, 1e-3, dtype) for _ in range(THREADS)]
     with ThreadPoolExecutor(THREADS) as pool:
-        seconds = best_of(lambda: list(pool.map(lambda buffer: function(ROUNDS, buffer.ctypes.data), buffers)), 5)
-    return THREADS * ROUNDS * operations / seconds
+        seconds = best_of(lambda: list(pool.map(lambda buffer: function(rounds, buffer.ctypes.data), buffers)), 5)
+    return THREADS * rounds * operations / seconds
 
 
 @lru_cache(maxsize=1)

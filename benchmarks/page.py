@@ -4,10 +4,9 @@ import os.path
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.grid import COMPILE_GOAL, Row, geometric_mean
 from benchmarks.harness import OURS
 from benchmarks.plots import write_plots
-from benchmarks.record import Footprint, Record, Wait
+from benchmarks.record import COMPILE_GOAL, Footprint, Record, Row, Wait, geometric_mean
 from benchmarks.report import as_markdown
 
 OPENING = """\
@@ -166,7 +165,7 @@ def note_lines(rows: Sequence[Row]) -> list[str]:
         for name, text in row.notes.items():
             kinds.setdefault((row.family, name, text), []).append(row.kind)
     return [
-        f"* {family.rstrip(',')} ({', '.join(dict.fromkeys(found))}): {name}: {text}."
+        f"* {family} ({', '.join(dict.fromkeys(found))}): {name}: {text}."
         for (family, name, text), found in kinds.items()
     ]
 
@@ -204,7 +203,7 @@ def page_of(record: Record, plots: Sequence[str], folder: str, command: str) -> 
         parts += [f"## The grid, {record.size}x{record.size}", READING]
         for family in dict.fromkeys(row.family for row in record.rows):
             rows = [row for row in record.rows if row.family == family]
-            parts += [f"### {family.rstrip(',')}", as_markdown(grid_table(rows, record)), "\n".join(note_lines(rows))]
+            parts += [f"### {family}", as_markdown(grid_table(rows, record)), "\n".join(note_lines(rows))]
         parts += [picture[name] for name in ("rows.svg",) if name in picture]
     return "\n\n".join(part for part in parts if part) + "\n"
 

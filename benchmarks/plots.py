@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks.grid import Row, geometric_mean
 from benchmarks.harness import OURS
-from benchmarks.record import Curve, Record
+from benchmarks.record import Curve, Record, Row, geometric_mean
 
 STYLES = {
     OURS: ("#c1272d", "o"),

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import planner
 from benchmarks.curves import image_curves, thread_curves, window_curves
 from benchmarks.footprints import measure_footprints
-from benchmarks.grid import QUICK_KINDS, QUICK_SIDES, Member, Row, measure_grid, members
+from benchmarks.grid import QUICK_KINDS, QUICK_SIDES, Member, measure_grid, members
 from benchmarks.machine import limits
 from benchmarks.page import behind_table, family_table, grid_table, summary_lines, write_page
-from benchmarks.record import Record, load, save
+from benchmarks.record import Record, Row, load, save
 from benchmarks.report import as_text, machine_lines
 from benchmarks.waits import measure_waits
 
@@ -103,6 +104,21 @@ def run(request: Request) -> int:
         name = request.page.as_posix()
         write_page(record, request.page, f"python -m benchmarks --page {name}")
     return sum(len(row.failures) for row in record.rows)
+
+
+def check_planner(request: Request) -> int:
+    """Tell how good the planner's choices are; give the number of bad ones."""
+    verdicts = []
+    for verdict in planner.judge_all(chosen_members(request.quick, request.wanted), request.size, request.repeat):
+        print(planner.line_of(verdict), flush=True)
+        verdicts.append(verdict)
+    bad = [verdict for verdict in verdicts if verdict.is_bad]
+    print("", *machine_lines(), "", sep="\n")
+    print(
+        f"{len(verdicts) - len(bad)} of {len(verdicts)} choices take at most {planner.ALLOWED} times what the best "
+        "method takes"
+    )
+    return len(bad)
 
 
 def print_grid(record: Record) -> None:

@@ -4,12 +4,89 @@ Each part is written as soon as it is measured, so that a run that is cut short 
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.grid import Row
+from benchmarks.harness import OURS
 from benchmarks.machine import Limits
+
+ALLOWED = {("u8", 3): 1.2}
+"""How many times the best peer's time is allowed, by kind and size: small u8 windows are bound by memory. Else 1."""
+COMPILE_GOAL = 0.15
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured for a member of the grid: plain data, which is kept in a file.
+
+    Attributes
+    ----------
+    best, median
+        Seconds by contestant, for the full image.
+    scaled
+        Contestant -> the extent of the smaller image on which it was timed.
+    failures, notes, details
+        By contestant: why its result is wrong, what a reader has to know, how it was done.
+    aside
+        Contestants whose result is less exact than ours: shown, but no peer.
+    compile
+        Seconds that our first calls took more than the second ones: tracing, planning, compiling.
+    bytes, operations
+        That must be moved, for input and output; that a sum of products takes, else 0.
+    load
+        The machine's load average after the row.
+    """
+
+    name: str
+    family: str
+    kind: str
+    side: int
+    best: dict[str, float]
+    median: dict[str, float]
+    scaled: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
+    aside: tuple[str, ...] = ()
+    contestants: int = 0
+    compile: float = 0.0
+    bytes: int = 0
+    operations: int = 0
+    load: float = 0.0
+
+    @property
+    def peer(self) -> str | None:
+        """The fastest peer."""
+        peers = [name for name in self.best if name != OURS and name not in self.aside]
+        return min(peers, key=self.best.__getitem__, default=None)
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times faster than the best peer we are."""
+        return self.best[self.peer] / self.best[OURS] if self.peer and OURS in self.best else None
+
+    @property
+    def faster_aside(self) -> list[str]:
+        """Contestants whose result is less exact than ours, and who are faster."""
+        return [name for name in self.aside if OURS in self.best and self.best.get(name, math.inf) < self.best[OURS]]
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether a peer is faster by more than is allowed."""
+        return self.ratio is not None and self.ratio * ALLOWED.get((self.kind, self.side), 1.0) < 1
+
+    def of_copy_speed(self, limits: Limits) -> float:
+        """Which part of our time a copy of the same bytes would take."""
+        return self.bytes / limits.copy / self.best[OURS]
+
+    def of_peak(self, limits: Limits) -> float | None:
+        """Which part of our time the processor would need for the multiply-adds alone."""
+        if not self.operations:
+            return None
+        rate = limits.flops["float64" if self.kind == "f64" else "float32"]
+        return self.operations / rate / self.best[OURS]
 
 
 @dataclass(frozen=True)
@@ -88,3 +165,8 @@ def load(path: Path) -> Record:
 
 def tupled(values: Mapping[str, object]) -> dict[str, object]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    logarithms = [math.log(value) for value in values]
+    return math.exp(sum(logarithms) / len(logarithms)) if logarithms else math.nan

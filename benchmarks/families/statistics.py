@@ -144,5 +144,5 @@ STATISTICS = [
     Family("entropy", ("u8",), entropy, result=np.float64),
     Family("max(w*k)", ("f32",), max_product),
     Family("bilateral", ("f32",), bilateral),
-    Family("bilateral, disc,", ("u8", "f32"), round_bilateral, sides=(5, 7, 9, 15, 21)),
+    Family("round bilateral", ("u8", "f32"), round_bilateral, sides=(5, 7, 9, 15, 21)),
 ]
