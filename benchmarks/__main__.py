@@ -7,16 +7,18 @@ families, `--page` everything that the page of the documentation tells.
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.footprints import measure_apart
 from benchmarks.grid import CHECKED_SIDES, check_members, members
-from benchmarks.harness import Result, check_job, describe, measure_job
+from benchmarks.harness import OURS, Result, check_job, describe, measure_job
 from benchmarks.jobs import JOBS
 from benchmarks.latency import Latency, measure_latencies
 from benchmarks.memory import MEMORY, Peak, measure_peaks
 from benchmarks.public import PARTS, Request, check_planner, run
 from benchmarks.report import as_text, latency_rows, machine_lines, peak_rows, remarks, tables_of, write_markdown
+from benchmarks.waits import measure_waits
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -91,18 +93,25 @@ def check(only: Sequence[str] | None) -> int:
         verdict = "; ".join([*texts, *(f"{name} not installed" for name in job.missing())])
         print(f"{job.name}: {', '.join(job.contestants)}: {verdict} ({time.perf_counter() - start:.1f} s)", flush=True)
         failed += len(failures)
-    if is_wanted(MEMORY, only):
+    return failed + check_processes(only)
+
+
+def check_processes(only: Sequence[str] | None) -> int:
+    """Run what has processes of its own, on small images; give the number that failed."""
+    measurements: dict[str, Callable[[], Iterable[object]]] = {
+        MEMORY: lambda: measure_peaks(extent=256),
+        LATENCY: lambda: measure_latencies(processes=1, calls=1),
+        "waits": lambda: measure_waits(1, 1, packages=("kernelscape", "opencv", "scipy")),
+        "peak memory": lambda: [measure_apart("correlate f32 7x7", OURS, 256)],
+    }
+    failed = 0
+    for name, measured in measurements.items():
+        if not is_wanted(name, only):
+            continue
         try:
-            print(f"{MEMORY}: {len(list(measure_peaks(extent=256)))} processes run, with right results")
+            print(f"{name}: {len(list(measured()))} measurements run, with right results", flush=True)
         except (RuntimeError, OSError) as error:
-            print(f"{MEMORY} FAILED: {describe(error)}")
-            failed += 1
-    if is_wanted(LATENCY, only):
-        try:
-            number = len(list(measure_latencies(processes=1, calls=1)))
-            print(f"{LATENCY}: {number} measurements run, with right results")
-        except (RuntimeError, OSError) as error:
-            print(f"{LATENCY} FAILED: {describe(error)}")
+            print(f"{name} FAILED: {describe(error)}", flush=True)
             failed += 1
     return failed
 

@@ -21,8 +21,10 @@ SAMPLE = 256
 """Extent of the image from which the time for larger ones is guessed."""
 TINY = 64
 """Extent of the image of the very first call: what it takes longer than others is compiling, not work."""
-MOMENT = 0.25
-"""Seconds that one run may take."""
+MOMENT = 0.15
+"""Seconds that one run may take; who needs more works on a smaller image."""
+PATIENCE = 0.06
+"""Seconds: runs that take longer are timed three times only."""
 QUICK_SIDES = (3, 7, 31)
 QUICK_KINDS = ("u8", "f32")
 CHECKED_SIDES = (5,)
@@ -118,7 +120,7 @@ def details_of(runs: dict[str, Run]) -> dict[str, str]:
 
 def scaled_times(runs: dict[str, Run], prepared: dict[str, Prepared], size: int, repeat: int) -> dict[str, Timing]:
     timings = {}
-    for name, seconds in time_in_turns(runs, repeat).items():
+    for name, seconds in time_in_turns(runs, repeat, PATIENCE).items():
         factor = (size / prepared[name].extent) ** 2
         timings[name] = Timing(tuple(factor * value for value in seconds), scaled=factor != 1)
     return timings

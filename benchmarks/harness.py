@@ -71,6 +71,8 @@ class Job:
         The heading of the table that the job belongs to.
     levels
         What two right results may differ by in any case: 1 where sums of integers are rounded to a grey level.
+    coarse
+        Contestants who compute integers with few bits -> what they may differ by in place of `levels`.
     inside
         Contestants that have borders of their own, or none: they are compared, and give their output, away from it.
     """
@@ -89,6 +91,7 @@ class Job:
     extent: int | None = None
     table: str = "Functions of windows"
     levels: float = 0.0
+    coarse: dict[str, float] = field(default_factory=dict)
     inside: frozenset[str] = frozenset()
 
     def missing(self) -> list[str]:
@@ -188,12 +191,18 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[0] if text else ''}"
 
 
-def assert_right(job: Job, name: str, actual: Array, expected: Array, tolerance: float) -> None:
-    """Raise AssertionError unless a contestant's output is right, where the job asks it to be."""
+def assert_right(
+    job: Job, name: str, actual: Array, expected: Array, tolerance: float, reference: str | None = None
+) -> None:
+    """Raise AssertionError unless a contestant's output is right, where the job asks it to be.
+
+    `reference` is the contestant that made what is expected, if it was one.
+    """
     if name in job.inside:
         expected = centre_of(expected, actual.shape)
     actual = centre_of(actual, expected.shape) if expected.size < actual.size and job.inside else actual
-    assert_agrees(actual, expected, job.aside.get(name, tolerance), job.levels)
+    levels = max(job.coarse.get(one, job.levels) for one in (name, reference))
+    assert_agrees(actual, expected, job.aside.get(name, tolerance), levels)
 
 
 def check_job(job: Job, shapes: Sequence[tuple[int, int]] = CHECK_SHAPES) -> dict[str, str]:
@@ -228,10 +237,10 @@ def clock(run: Run) -> float:
     return time.perf_counter() - start
 
 
-def time_in_turns(runs: dict[str, Run], repeat: int) -> dict[str, list[float]]:
+def time_in_turns(runs: dict[str, Run], repeat: int, patience: float = PATIENCE) -> dict[str, list[float]]:
     """Time every contestant `repeat` times (slow ones three times), one after the other in each round."""
     first = {name: min(clock(run), clock(run)) for name, run in runs.items()}  # warm-up; not counted
-    rounds = {name: repeat if seconds < PATIENCE else min(3, repeat) for name, seconds in first.items()}
+    rounds = {name: repeat if seconds < patience else min(3, repeat) for name, seconds in first.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(repeat):
         for name, run in runs.items():
@@ -265,7 +274,7 @@ def compare_with(job: Job, runs: dict[str, Run], group: Sequence[str], reference
     expected = runs[reference]().copy()
     for name in group:
         try:
-            assert_right(job, name, runs[name](), expected, 2 * job.tolerance)
+            assert_right(job, name, runs[name](), expected, 2 * job.tolerance, reference)
         except Exception as error:  # noqa: BLE001 - as in `check_job`
             failures[name] = f"beside {reference}: {describe(error)}"
     return failures

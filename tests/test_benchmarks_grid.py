@@ -102,6 +102,11 @@ def test_levels_allow_a_difference_in_any_case():
         assert_agrees(np.array([5], np.uint8), np.array([3], np.uint8), 0, levels=1.0)
 
 
+def test_coarse_contestants_have_levels_of_their_own():
+    job = dataclasses.replace(job_of(right=right, brighter=brighter, cut=brighter), coarse={"brighter": 1.0})
+    assert set(check_job(job)) == {"cut"}
+
+
 @pytest.mark.parametrize("order", [("wrong", "a", "b"), ("a", "wrong", "b"), ("a", "b", "wrong")])
 def test_the_one_with_whom_nobody_agrees_is_wrong(order):
     makers = {"wrong": brighter, "a": right, "b": right, OURS: right}

@@ -10,8 +10,6 @@ from benchmarks.families.family import Case, Family, applied, contest, correlate
 from benchmarks.harness import Array, Job
 from benchmarks.peers import arrays, loops, opencv, pipelines, tensors
 
-FLOATS_OF_TORCH = ("f32", "f64")
-
 
 def weights_of(case: Case, dimensions: int = 2) -> Array:
     """Random weights: of both signs for floating images; for integers positive, with sum 1, so that none saturates."""
@@ -85,6 +83,7 @@ def mean(case: Case) -> Job:
         opencv=opencv.averaged(case.side),
         scipy=arrays.ndimage(scipy.ndimage.uniform_filter, case.side),
         skimage=arrays.ranked("mean", case.side) if case.kind == "u8" else None,
+        numba=loops.separated(np.full(case.side, 1 / case.side, case.floating)) if real else None,
         halide=pipelines.averaged(case.side) if case.kind == "f32" else None,
         aside={"scipy": 0.02} if case.is_integer else {},
         notes={"scipy": "rounds after each axis"} if case.is_integer else {},
@@ -101,13 +100,14 @@ def gaussian(case: Case) -> Job:
         correlated(ks.kernels.Gaussian(sigma, size=case.side)),
         exact(weights, case),
         tolerance_of(case),
+        inside=ZERO_BORDERS,
         opencv=opencv.blurred(case.side, sigma),
         opencv_sepFilter2D=opencv.separated(line),
         scipy=arrays.separated(line) if not case.is_integer else None,
+        numba=loops.separated(line) if not case.is_integer else None,
         halide=pipelines.blurred(line.tolist()) if case.kind == "f32" else None,
-        notes={"opencv": "weights of 8 bits for u8, of 16 bits for u16: at most one grey level"}
-        if case.is_integer
-        else {},
+        coarse={"opencv": 2.0} if case.is_integer else {},
+        notes={"opencv": "weights of 8 or 16 bits: within two grey levels"} if case.is_integer else {},
     )
 
 

@@ -6,9 +6,9 @@ import scipy.ndimage
 from benchmarks.families.family import Case, Family, applied, contest, correlated
 from benchmarks.families.linear import exact, tolerance_of, weights_of
 from benchmarks.harness import Job
-from benchmarks.peers import arrays, tensors
+from benchmarks.peers import arrays, loops, opencv, tensors
 
-INSIDE = ("torch", "jax", "numpy", "oaconvolve", "bottleneck", "astropy")
+INSIDE = ("torch", "jax", "numba", "numpy", "oaconvolve", "bottleneck", "astropy")
 
 
 def correlation(case: Case) -> Job:
@@ -21,6 +21,8 @@ def correlation(case: Case) -> Job:
         dimensions=1,
         inside=INSIDE,
         scipy=arrays.ndimage(scipy.ndimage.correlate1d, weights),
+        opencv=opencv.on_line(opencv.correlated(weights[None])),
+        numba=loops.correlated(weights, integers=False),
         numpy=arrays.convolved(weights),
         oaconvolve=arrays.overlap_add(weights),
         torch=tensors.torch_correlated(weights),
@@ -29,6 +31,7 @@ def correlation(case: Case) -> Job:
 
 
 def mean(case: Case) -> Job:
+    real = not case.is_integer
     return contest(
         case,
         applied(lambda w: np.mean(w), case),
@@ -37,9 +40,11 @@ def mean(case: Case) -> Job:
         dimensions=1,
         inside=INSIDE,
         scipy=arrays.ndimage(scipy.ndimage.uniform_filter1d, case.side),
-        bottleneck=arrays.moving("move_mean", case.side),
-        torch=tensors.torch_pooled("avg", case.side, 1),
-        aside={"bottleneck": 1e-4} if case.kind == "f32" else {"bottleneck": 1e-11},
+        opencv=opencv.on_line(opencv.averaged((case.side, 1))),
+        bottleneck=arrays.moving("move_mean", case.side) if real else None,
+        torch=tensors.torch_pooled("avg", case.side, 1) if real else None,
+        coarse={} if real else {"scipy": 2.0},
+        aside={"bottleneck": 1e-4 if case.kind == "f32" else 1e-11},
         notes={"bottleneck": "one running sum over the whole line, whose rounding errors add up"},
     )
 
@@ -66,8 +71,10 @@ def maximum(case: Case) -> Job:
         dimensions=1,
         inside=INSIDE,
         scipy=arrays.ndimage(scipy.ndimage.maximum_filter1d, case.side),
-        bottleneck=arrays.moving("move_max", case.side),
-        torch=tensors.torch_pooled("max", case.side, 1),
+        opencv=opencv.on_line(opencv.greatest(case.side, height=1)),
+        numba=loops.greatest(case.side, dimensions=1),
+        bottleneck=arrays.moving("move_max", case.side) if not case.is_integer else None,
+        torch=tensors.torch_pooled("max", case.side, 1) if not case.is_integer else None,
     )
 
 
@@ -91,8 +98,8 @@ def deviation(case: Case) -> Job:
 
 LINES = [
     Family("1-D correlate", ("f32", "f64"), correlation, dimensions=1, is_product_sum=True),
-    Family("1-D mean", ("f32", "f64"), mean, dimensions=1),
-    Family("1-D median", ("f32", "f64"), median, dimensions=1),
-    Family("1-D maximum", ("f32", "f64"), maximum, dimensions=1),
+    Family("1-D mean", ("f32", "f64", "u8"), mean, dimensions=1),
+    Family("1-D median", ("f32", "f64", "u8"), median, dimensions=1),
+    Family("1-D maximum", ("f32", "f64", "u8"), maximum, dimensions=1),
     Family("1-D std", ("f32", "f64"), deviation, dimensions=1),
 ]

@@ -48,6 +48,52 @@ def _correlate_integers(image, weights, output):
 
 
 @njit(parallel=True)
+def _separated(image, line, output):
+    side = len(line)
+    height, width = image.shape[0] - side + 1, image.shape[1] - side + 1
+    for y in prange(height):
+        columns = np.zeros(image.shape[1], line.dtype)
+        for i in range(side):
+            weight, source = line[i], image[y + i]
+            for x in range(source.size):
+                columns[x] += weight * source[x]
+        row = output[y]
+        row[:] = 0
+        for j in range(side):
+            weight, source = line[j], columns[j : j + width]
+            for x in range(width):
+                row[x] += weight * source[x]
+
+
+BLOCK = 4096
+
+
+@njit(parallel=True)
+def _correlate_line(line, weights, output):
+    side = len(weights)
+    for block in prange(-(-output.size // BLOCK)):
+        start = block * BLOCK
+        total = output[start : start + BLOCK]
+        total[:] = 0
+        for j in range(side):
+            weight, source = weights[j], line[start + j : start + j + total.size]
+            for x in range(total.size):
+                total[x] += weight * source[x]
+
+
+@njit(parallel=True)
+def _greatest_of_line(line, side, output):
+    for block in prange(-(-output.size // BLOCK)):
+        start = block * BLOCK
+        best = output[start : start + BLOCK]
+        best[:] = line[start : start + best.size]
+        for j in range(1, side):
+            source = line[start + j : start + j + best.size]
+            for x in range(best.size):
+                best[x] = max(best[x], source[x])
+
+
+@njit(parallel=True)
 def _greatest(image, side, output):
     height, width = image.shape[0] - side + 1, image.shape[1] - side + 1
     for y in prange(height):
@@ -151,12 +197,17 @@ def looped(loop: Callable[..., None], side: int, *arguments: object, dtype: obje
 
 
 def correlated(weights: Array, integers: bool) -> Factory:
-    loop = _correlate_volume if weights.ndim == 3 else _correlate_integers if integers else _correlate
-    return looped(loop, len(weights), weights)
+    loops = {1: _correlate_line, 2: _correlate_integers if integers else _correlate, 3: _correlate_volume}
+    return looped(loops[weights.ndim], len(weights), weights)
 
 
-def greatest(side: int) -> Factory:
-    return looped(_greatest, side, side)
+def separated(line: Array) -> Factory:
+    """The same weights along both axes."""
+    return looped(_separated, len(line), line)
+
+
+def greatest(side: int, dimensions: int = 2) -> Factory:
+    return looped(_greatest if dimensions == 2 else _greatest_of_line, side, side)
 
 
 def max_product(weights: Array) -> Factory:

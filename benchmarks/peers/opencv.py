@@ -25,10 +25,21 @@ def correlated(weights: Array, stride: int = 1) -> Factory:
     return make
 
 
-def averaged(side: int) -> Factory:
+def on_line(factory: Factory) -> Factory:
+    """A filter of images, for a line: an image of one row."""
+
+    def make(line: Array) -> Run:
+        run = factory(line[None])
+        return Run(lambda: run()[0])
+
+    return make
+
+
+def averaged(side: int | tuple[int, int]) -> Factory:
     def make(image: Array) -> Run:
         output = np.empty_like(image)
-        return Run(lambda: cv2.blur(image, (side, side), dst=output, borderType=BORDER))
+        size = side if isinstance(side, tuple) else (side, side)
+        return Run(lambda: cv2.blur(image, size, dst=output, borderType=BORDER))
 
     return make
 
@@ -51,8 +62,8 @@ def separated(line: Array) -> Factory:
     return make
 
 
-def greatest(side: int) -> Factory:
-    ones = np.ones((side, side), np.uint8)
+def greatest(side: int, height: int | None = None) -> Factory:
+    ones = np.ones((height or side, side), np.uint8)
 
     def make(image: Array) -> Run:
         output = np.empty_like(image)
