@@ -48,7 +48,7 @@ PATIENCE = 30.0
 """Seconds: who needs more for the full image is not asked about a larger window."""
 LONGEST = 1.0
 """Seconds: who needs more is not asked about a larger image."""
-PEERS = (OURS, "opencv", "halide", "numba", "scipy", "skimage", "torch")
+PEERS = (OURS, "opencv", "halide", "numba", "scipy", "skimage")
 SHARE = 8
 """The memory that is free is this many times the largest image that is measured."""
 

@@ -3,6 +3,7 @@
 A contestant has the same colour and mark in every plot.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -26,6 +27,14 @@ STYLES = {
     "jax": ("#4b0082", "*"),
 }
 OTHER = ("#000000", ".")
+KIND_COLOURS = {
+    "f32": "#c1272d",
+    "f64": "#0072b2",
+    "u8": "#e69f00",
+    "u16": "#009e73",
+    "rgb u8": "#cc79a7",
+    "rgb f32": "#56b4e9",
+}
 SETTINGS = {
     "svg.hashsalt": "kernelscape",
     "svg.fonttype": "none",
@@ -47,9 +56,9 @@ LABELS = {
 def save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
-    # The writer ends lines with spaces, which no text file of the repository has.
-    text = "\n".join(line.rstrip() for line in path.read_text(encoding="utf-8").splitlines())
-    path.write_text(text + "\n", encoding="utf-8")
+    # A hundredth of a point is finer than any screen; and no text file of the repository has spaces at ends of lines.
+    text = re.sub(r"(\d\.\d\d)\d+", r"\1", path.read_text(encoding="utf-8"))
+    path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
 
 
 def panels(count: int, draw: Callable[[int, Axes], None], columns: int = 3, height: float = 2.5) -> Figure:
@@ -104,28 +113,40 @@ def curve_plot(curves: Sequence[Curve], axis: str) -> Figure:
     return panels(len(jobs), draw)
 
 
-def scale_ratios(axes: Axes) -> None:
+def scale_ratios(axes: Axes, along: str) -> None:
     """A logarithmic axis of ratios, with a line where both are as fast."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=20))
-    axes.xaxis.set_major_formatter(PLAIN)
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.axvline(1, color="black", linewidth=0.8)
+    axis = axes.xaxis if along == "x" else axes.yaxis
+    axes.set(**{f"{along}scale": "log"})
+    axis.set_major_locator(LogLocator(subs=(1,) if along == "y" else (1, 2, 5), numticks=20))
+    axis.set_major_formatter(PLAIN)
+    axis.set_minor_locator(NullLocator())
+    (axes.axvline if along == "x" else axes.axhline)(1, color="black", linewidth=0.8)
 
 
 def bar_plot(rows: Sequence[Row]) -> Figure:
-    """A bar for each row: how many times faster than its best peer; below 1 it is another colour."""
+    """A bar for each row, from 1 to its ratio: a panel for each family, sizes along x, a colour for each kind."""
     rows = [row for row in rows if row.ratio is not None]
-    figure = Figure(figsize=(7.5, 0.6 + 0.105 * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    places = range(len(rows))
-    colours = ["#c1272d" if row.ratio >= 1 else "#7f7f7f" for row in rows]
-    axes.barh(list(places), [row.ratio - 1 for row in rows], left=1, color=colours, height=0.8)
-    scale_ratios(axes)
-    axes.set_yticks(list(places), [f"{row.name} ({row.peer})" for row in rows], fontsize=5)
-    axes.invert_yaxis()
-    axes.margins(y=0.002)
-    axes.set_xlabel("times as fast as the best peer, which is named beside the row")
+    families = list(dict.fromkeys(row.family for row in rows))
+
+    def draw(number: int, axes: Axes) -> None:
+        found = [row for row in rows if row.family == families[number]]
+        sides, kinds = sorted({row.side for row in found}), list(dict.fromkeys(row.kind for row in found))
+        width = 0.8 / len(kinds)
+        for place, kind in enumerate(kinds):
+            ours = [row for row in found if row.kind == kind]
+            xs = [sides.index(row.side) + (place - (len(kinds) - 1) / 2) * width for row in ours]
+            heights = [row.ratio - 1 for row in ours]
+            axes.bar(xs, heights, width, bottom=1, color=KIND_COLOURS.get(kind, OTHER[0]), label=kind)
+        scale_ratios(axes, "y")
+        axes.grid(visible=False, axis="x")
+        axes.set_title(families[number], fontsize=9)
+        axes.set_xticks(range(len(sides)), [str(side) for side in sides])
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, 0.5), max(high, 2.0))
+        axes.set_xlabel("window size" if number >= len(families) - 3 else "")
+
+    figure = panels(len(families), draw, height=1.8)
+    figure.supylabel("times as fast as the best peer", fontsize=9)
     return figure
 
 
@@ -139,7 +160,7 @@ def family_plot(rows: Sequence[Row]) -> Figure:
         axes.plot([min(ratios), max(ratios)], [place, place], color="#7f7f7f", linewidth=1.5)
         axes.plot(ratios, [place] * len(ratios), linestyle="", marker="|", color="#7f7f7f", markersize=6)
         axes.plot(geometric_mean(ratios), place, marker="o", color="#c1272d", markersize=5)
-    scale_ratios(axes)
+    scale_ratios(axes, "x")
     axes.set_yticks(range(len(families)), families)
     axes.invert_yaxis()
     axes.set_xlabel("times as fast as the best peer: all rows, and their geometric mean")
