@@ -143,7 +143,7 @@ def row_of(member: Member, result: Result, prepared: dict[str, Prepared], size: 
         notes=job.notes,
         details=result.details,
         aside=tuple(job.aside),
-        contestants=len(prepared),
+        contestants=len({*prepared, *result.failures}),
         compile=prepared[OURS].compile if OURS in prepared else 0.0,
         bytes=arrays[0].nbytes + outputs * itemsize,
         operations=2 * case.side**member.family.dimensions * outputs if member.family.is_product_sum else 0,

@@ -4,6 +4,7 @@ import os.path
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.goals import goal_table
 from benchmarks.harness import OURS
 from benchmarks.plots import write_plots
 from benchmarks.record import COMPILE_GOAL, Footprint, Record, Row, Wait, geometric_mean
@@ -23,7 +24,7 @@ READING = """\
 * *ratio* is the best peer's time divided by ours. `~` marks a time that was taken on a smaller image and scaled by the
   number of pixels. *copy* is the time of copying as many bytes, in reused memory, divided by ours; *FMA* is the time
   that multiplying and adding would take in registers alone, divided by ours; *compile* is what our first call took more
-  than the second one.
+  than the second one; *agree* counts the contestants with the right result, us among them.
 * A contestant in brackets computes its result in a less exact way than Kernelscape, and is no peer. Integers may differ
   by one grey level where sums are rounded.
 * torch, JAX, Numba, scikit-image, bottleneck and astropy have other borders, or none; their results are compared away
@@ -52,16 +53,8 @@ def others(row: Row) -> str:
 
 def grid_table(rows: Sequence[Row], record: Record) -> list[list[str]]:
     sums = any(row.operations for row in rows)
-    head = [
-        "row",
-        "ours, ms",
-        "best peer, ms",
-        "ratio",
-        "others, ms",
-        "copy",
-        *(["FMA"] if sums else []),
-        "compile, ms",
-    ]
+    limits = ["copy", "FMA"] if sums else ["copy"]
+    head = ["row", "ours, ms", "best peer, ms", "ratio", "others, ms", "agree", *limits, "compile, ms"]
     table = [head]
     for row in rows:
         if OURS not in row.best:
@@ -69,7 +62,8 @@ def grid_table(rows: Sequence[Row], record: Record) -> list[list[str]]:
             continue
         peer = f"{row.peer} {milliseconds(row, row.peer)}" if row.peer else ""
         ratio = "" if row.ratio is None else f"**{row.ratio:.2f}**" if row.is_behind else f"{row.ratio:.2f}"
-        cells = [row.name, milliseconds(row, OURS), peer, ratio, others(row), percent(row.of_copy_speed(record.limits))]
+        cells = [row.name, milliseconds(row, OURS), peer, ratio, others(row), row.agreement]
+        cells.append(percent(row.of_copy_speed(record.limits)))
         if sums:
             peak = row.of_peak(record.limits)
             cells.append("" if peak is None else percent(peak))
@@ -181,6 +175,7 @@ def page_of(record: Record, plots: Sequence[str], folder: str, command: str) -> 
     if record.rows:
         parts += ["## The grid in short", *summary_lines(record.rows), as_markdown(family_table(record.rows))]
         parts += [picture[name] for name in ("families.svg",) if name in picture]
+        parts += ["## Goals", as_markdown(goal_table(record.rows, record.limits))] if record.limits else []
         behind = behind_table(record.rows, record)
         if len(behind) > 1:
             text = (

@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import planner
 from benchmarks.curves import image_curves, thread_curves, window_curves
 from benchmarks.footprints import measure_footprints
+from benchmarks.goals import goal_table
 from benchmarks.grid import QUICK_KINDS, QUICK_SIDES, Member, measure_grid, members
 from benchmarks.machine import limits
 from benchmarks.page import behind_table, family_table, grid_table, summary_lines, write_page
@@ -127,6 +128,7 @@ def print_grid(record: Record) -> None:
         rows = [row for row in record.rows if row.family == family]
         print("", as_text(grid_table(rows, record)), sep="\n")
     print("", as_text(family_table(record.rows)), sep="\n")
+    print("", as_text(goal_table(record.rows, record.limits)), sep="\n")
     behind = behind_table(record.rows, record)
     if len(behind) > 1:
         print("", "where a peer wins:", as_text(behind), sep="\n")

@@ -72,10 +72,19 @@ class Row:
         """Contestants whose result is less exact than ours, and who are faster."""
         return [name for name in self.aside if OURS in self.best and self.best.get(name, math.inf) < self.best[OURS]]
 
+    def with_allowance(self) -> float:
+        """The ratio, times what the best peer is allowed to be ahead; less than 1 is too slow."""
+        return math.inf if self.ratio is None else self.ratio * ALLOWED.get((self.kind, self.side), 1.0)
+
     @property
     def is_behind(self) -> bool:
         """Whether a peer is faster by more than is allowed."""
-        return self.ratio is not None and self.ratio * ALLOWED.get((self.kind, self.side), 1.0) < 1
+        return self.with_allowance() < 1
+
+    @property
+    def agreement(self) -> str:
+        """How many of the contestants gave the right result."""
+        return f"{self.contestants - len(self.failures)} of {self.contestants}"
 
     def of_copy_speed(self, limits: Limits) -> float:
         """Which part of our time a copy of the same bytes would take."""

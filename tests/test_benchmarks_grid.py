@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from benchmarks.goals import goal_table, goals_of
 from benchmarks.harness import OURS, Job, Run, assert_agrees, centre_of, check_job, compare_runs
 from benchmarks.machine import Limits, loop_of, multiply_adds
 from benchmarks.page import behind_table, family_table, grid_table, inexact_table, page_of, summary_lines, write_page
@@ -152,6 +153,30 @@ def test_parts_of_the_limits():
     assert ALONE.of_peak(LIMITS) is None
 
 
+def test_goals_name_the_row_that_is_farthest_from_them():
+    found = {goal.text: goal for goal in goals_of(RECORD.rows, LIMITS)}
+    slowest = found["no row slower than its best peer, as far as is allowed"]
+    assert (slowest.row, slowest.value, slowest.is_reached) == ("mean u8 7x7", pytest.approx(0.5), False)
+    assert found["f32 correlation 3x3, of copy speed"].is_reached
+    assert found["compile time of any row"].row == "entropy u8 7x7"
+    assert not found["compile time of any row"].is_reached
+    assert not any("7x7, of the peak" in text for text in found)
+
+
+def test_flat_means_flat_from_7_to_31():
+    sizes = {3: 1e-3, 7: 2e-3, 15: 2e-3, 31: 5e-3}
+    rows = [dataclasses.replace(BEHIND, side=side, best={OURS: seconds}) for side, seconds in sizes.items()]
+    (goal,) = (goal for goal in goals_of(rows, LIMITS) if goal.text.startswith("mean"))
+    assert (goal.value, goal.is_reached) == (pytest.approx(2.5), False)
+    assert goal_table(rows, LIMITS)[1] == [
+        "mean, slowest of 7x7 to 31x31",
+        "at most 1.50x",
+        "2.50x",
+        "mean u8",
+        "missed",
+    ]
+
+
 def test_geometric_mean():
     assert geometric_mean([0.5, 2, 8]) == pytest.approx(2)
     assert np.isnan(geometric_mean([]))
@@ -176,6 +201,7 @@ def test_a_row_of_the_grid():
         "best peer, ms": "opencv 3",
         "ratio": "1.50",
         "others, ms": "(quick 1), scipy ~100",
+        "agree": "4 of 4",
         "copy": "50%",
         "FMA": "50%",
         "compile, ms": "40",
