@@ -79,14 +79,14 @@ def inputs(number: int) -> tuple[list["hl.ImageParam"], list["hl.Func"]]:
 
 
 def of_products(
-    name: str, side: int, fold: Callable[..., "hl.Expr"], start: float, constants: Array | None
+    name: str, side: int, fold: Callable[..., "hl.Expr"], start: float, constants: Array | None, looped: bool
 ) -> Pipeline:
-    """A fold of w*k, with the kernel as data or as constants of the program."""
+    """A fold of w*k, with the kernel as data or as constants of the program; `looped` is over a reduction domain."""
     (image,), (window,) = inputs(1)
     kernel = hl.ImageParam(hl.Float(32), 2, "kernel")
     output, centre = hl.Func(name), side // 2
     parameters = [image, kernel] if constants is None else [image]
-    if side <= UNROLLED:
+    if not looped:
         weights = {(i, j): kernel[i, j] if constants is None else hl.f32(float(constants[j, i])) for i, j in taps(side)}
         terms = [window[x + i - centre, y + j - centre] * weights[i, j] for i, j in taps(side)]
         output[x, y] = functools.reduce(fold, terms)
@@ -99,13 +99,13 @@ def of_products(
     return Pipeline(output, {"border": window}, parameters, [(folded, domain)])
 
 
-def correlation(side: int) -> Pipeline:
-    return of_products("correlation", side, lambda a, b: a + b, 0.0, None)
+def correlation(side: int, looped: bool) -> Pipeline:
+    return of_products("correlation", side, lambda a, b: a + b, 0.0, None, looped)
 
 
-def max_product(side: int, constants: Array | None = None) -> Pipeline:
+def max_product(side: int, constants: Array | None = None, looped: bool = False) -> Pipeline:
     """max(w*k)"""
-    return of_products("max_product", side, hl.max, -np.inf, constants)
+    return of_products("max_product", side, hl.max, -np.inf, constants, looped)
 
 
 def separable(side: int, fold: Callable[[Sequence["hl.Expr"]], "hl.Expr"], weights: Sequence[float]) -> Pipeline:
@@ -186,7 +186,8 @@ def compile_with(pipeline: Pipeline, schedule: Schedule) -> "hl.Func":
         pipeline.stages[name].compute_at(output, strips).vectorize(x, lanes)
     for func, domain in pipeline.loops:
         func.compute_at(output, x).vectorize(x, lanes).unroll(x).unroll(y)
-        func.update().reorder(x, y, domain.x, domain.y).vectorize(x, lanes).unroll(x).unroll(y)
+        update = func.update().reorder(x, y, domain.y, domain.x).vectorize(x, lanes).unroll(x).unroll(y)
+        update.unroll(domain.y)  # a column of the window: rows that are loaded serve all rows of the tile
     output.compile_jit(target)
     return output
 
@@ -195,7 +196,7 @@ def schedules_for(pipeline: Pipeline, thorough: bool) -> list[Schedule]:
     """The schedules to be tried; without `thorough` the few that have won before."""
     stages = list(pipeline.stages)
     if pipeline.loops:
-        return [Schedule(32, rows, vectors, tuple(stages)) for rows, vectors in ((4, 2), (4, 4), (6, 2))]
+        return [Schedule(32, rows, vectors, tuple(stages)) for rows, vectors in ((4, 2), (4, 3), (8, 2))]
     if not thorough:
         return [Schedule(32, rows, vectors, tuple(stages)) for rows, vectors in ((1, 2), (2, 1), (4, 1))]
     stores = [tuple(stages[:number]) for number in range(len(stages), -1, -1)]

@@ -23,12 +23,21 @@ def searched(*extra: Array, **variants: Callable[[], pipelines.Pipeline]) -> Fac
     return make
 
 
+def of_products(pipeline: Callable[..., pipelines.Pipeline], weights: Array) -> Factory:
+    """As a loop over the window; small ones unrolled, too."""
+    side = len(weights)
+    variants = {"loop": partial(pipeline, side, looped=True)}
+    if side <= UNROLLED:
+        variants["taps"] = partial(pipeline, side, looped=False)
+    return searched(weights, **variants)
+
+
 def correlated(weights: Array) -> Factory:
-    return searched(weights, data=partial(pipelines.correlation, len(weights)))
+    return of_products(pipelines.correlation, weights)
 
 
 def max_product(weights: Array) -> Factory:
-    return searched(weights, data=partial(pipelines.max_product, len(weights)))
+    return of_products(pipelines.max_product, weights)
 
 
 def averaged(side: int) -> Factory:
