@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import kernelscape as ks
-from kernelscape.api.options import PLANNED_METHODS
 from kernelscape.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -218,7 +217,6 @@ def test_bad_argument(case):
 
 PLANNED = {
     "progress": {"progress": print},
-    **{f"method={name!r}": {"method": name} for name in PLANNED_METHODS},
 }
 
 

@@ -210,7 +210,7 @@ def test_nothing_inexact_runs_without_a_tolerance(always, monkeypatch):
 
     monkeypatch.setattr(approximate, "run_approximately", refused)
     ks.correlate(IMAGE, BLURRED["isotropic"])
-    ks.correlate(IMAGE, np.ones((3, 3)), tol=1e-2)
+    ks.correlate(IMAGE, np.ones((3, 3)))
     with pytest.raises(AssertionError, match="asked for"):
         ks.correlate(IMAGE, BLURRED["isotropic"], tol=1e-2)
 
@@ -242,7 +242,7 @@ def test_what_is_not_finite_is_left_to_the_exact_method(always, name, bad):
         ("isotropic", IMAGE, {"tol": None}, "no tolerance"),
         ("isotropic", IMAGE, {"mode": "shrink", "padding": "full"}, "outside of the image"),
         ("isotropic", IMAGE, {"mode": "shrink", "origin": (1, 0)}, "windows that are moved off their pixels"),
-        (np.ones((3, 3)), IMAGE, {}, "one kernel for all pixels"),
+        (np.ones((3, 3)), IMAGE, {}, "it takes no longer than choosing another method"),
         ("isotropic", IMAGE, {"tol": 1e-15}, "no blurs keep tol=1e-15"),
         ("grid", IMAGE.astype("f4"), {"tol": 1e-9}, "rounding forbids tol=1e-09"),
     ],

@@ -36,6 +36,7 @@ LAYERS: dict[str, float] = {
     "execute": 11,
     "backends": 10,
     "cache": 9,
+    "calibration": 9,
     "pool": 9,
     "plan": 8,
     "methods": 7,

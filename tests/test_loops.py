@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kernelscape import expression as ex
-from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE, RowInput, Stage, X, Y
+from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE, Reading, RowInput, Stage, X, Y
 
 F32 = np.dtype(np.float32)
 
@@ -138,7 +138,6 @@ CHANGED = {
     "invalid": 0.0,
     "columns": (ex.Window((3,), F32, 0),),
     "column_taps": (0, 1, 3),
-    "alike": (1,),
     "at": 1,
     "spacing": 2,
 }
@@ -147,7 +146,7 @@ CHANGED_INPUT = {
     "y_stride": 2, "y_step": 2, "phases": 2, "x_unit": 3, "taps": ((0, 0),),
     "offsets": ((0, 1, 2), (-1, 0, 1)), "may_miss": True, "elements": (2, 3), "is_packed": True, "is_uniform": True,
     "masks": (1,), "omits_nan": True, "body": ex.Window((1, 1), F32, 0),
-    "ahead_bytes": 8,
+    "ahead_bytes": 8, "readings": (Reading(0),), "reach": 1, "lanes": 8,
 }  # fmt: skip
 
 

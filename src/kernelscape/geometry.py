@@ -162,6 +162,8 @@ class Job:
     at : int or None
         The input that says which outputs are wanted, a map on the output grid: of truth values, or of weights from 0 to
         1. Where it is 0 an output keeps what stands in its array beforehand; in between it is blended with that.
+    factors : tuple of (int, tuple of int)
+        The run-time arguments that are outer products of others, and these: a vector for each window axis.
     """
 
     outputs: tuple[Node, ...]
@@ -173,6 +175,7 @@ class Job:
     invalid: float | int = float("nan")
     interior: tuple[Node, ...] | None = None
     at: int | None = None
+    factors: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     @property
     def counts(self) -> Shape:

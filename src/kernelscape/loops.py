@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
 
-from kernelscape.expression import DType, Node, Shape, Window, cast, rebuild, reduce, structure, valid
+from kernelscape.expression import DType, Node, Shape, Window, cast, reduce, structure, valid
 from kernelscape.reductions import counter
 
 X, Y, POINT = -1, -2, -3
@@ -34,6 +34,26 @@ OUTSIDE = -(1 << 63)
 MISSING = OUTSIDE + 1
 """Entry of a table of byte offsets: not in the array, and nothing stands for it."""
 LOWEST_OFFSET = OUTSIDE + 2
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What made rows read of another input.
+
+    Attributes
+    ----------
+    number : int
+        The input.
+    y_taps, x_taps : tuple of int
+        Padded offsets of the samples along y and x, seen from the place of the one that is made.
+    across : bool
+        Whether a sample is made of all combinations of taps along the outer axes, or each combination by itself.
+    """
+
+    number: int
+    y_taps: tuple[int, ...] = (0,)
+    x_taps: tuple[int, ...] = (0,)
+    across: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,8 +102,14 @@ class RowInput:
     omits_nan : bool
         Whether samples that are NaN do not count.
     body : Node, optional
-        Of *made rows*, which stand for no array: how a sample is computed from the samples of other inputs at the same
-        place. Each row is made once for all windows that have it.
+        Of *made rows*, which stand for no array: how a sample is computed from the samples of other inputs. Each row is
+        made once for all windows that have it. Its windows are those of the `readings`, by place.
+    readings : tuple of Reading
+        What the body reads: of inputs with lower numbers.
+    reach : int
+        Positions along x, in padded offsets, that made rows have beyond those of the outputs.
+    lanes : int
+        Elements of made rows that are computed together.
     """
 
     dtype: DType
@@ -105,6 +131,9 @@ class RowInput:
     omits_nan: bool = False
     body: Node | None = None
     ahead_bytes: int = 0
+    readings: tuple[Reading, ...] = ()
+    reach: int = 0
+    lanes: int = 0
 
     @property
     def has_gaps(self) -> bool:
@@ -151,13 +180,13 @@ class RowInput:
     def key(self) -> tuple[Any, ...]:
         """All that is said here, as plain data that is the same in every process."""
         body = None if self.body is None else structure([self.body])
-        others = (getattr(self, f.name) for f in fields(self) if f.name not in ("dtype", "body"))
-        return (self.dtype.str, body, *others)
+        others = (getattr(self, f.name) for f in fields(self) if f.name not in ("dtype", "body", "readings"))
+        return (self.dtype.str, body, tuple(map(astuple, self.readings)), *others)
 
     @cached_property
     def span(self) -> int:
         """Elements of a row that one output position reaches over, beyond its own."""
-        return max((self.x_place(tap)[1] for tap in self.x_taps), default=0)
+        return max([self.reach * self.x_unit, *(self.x_place(tap)[1] for tap in self.x_taps)])
 
 
 @dataclass(frozen=True)
@@ -193,8 +222,6 @@ class Stage:
         neighbours read: they are stored in rows of the worker's own, where ``Column`` nodes find them.
     column_taps : tuple of int
         Where they are read: padded offset of each tap along x, in elements.
-    alike : tuple of int
-        The inputs that made rows are made of: all those whose windows have the same samples.
     at
         As in `geometry.Job`.
     """
@@ -213,7 +240,6 @@ class Stage:
     invalid: float | int | None
     columns: tuple[Node, ...] = ()
     column_taps: tuple[int, ...] = ()
-    alike: tuple[int, ...] = ()
     at: int | None = None
     spacing: int = 1
 
@@ -222,28 +248,33 @@ class Stage:
         """Positions along x in one turn of the innermost loop."""
         return self.vectors * self.lanes
 
+    @property
+    def has_made_rows(self) -> bool:
+        """Whether some rows are made of others; they know which samples count."""
+        return any(i.body is not None for i in self.inputs)
+
     def made(self, number: int) -> Stage:
-        """The stage that makes a row of input `number`: a window has one sample, and an input is one row."""
-        body = self.inputs[number].body
-        assert body is not None
-        new = {old: place for place, old in enumerate(self.alike)}
-
-        def renumbered(node: Node) -> Node | None:
-            return replace(node, input=new[node.input]) if isinstance(node, Window) else None
-
-        here = (0,) * len(self.roles)
-        inputs = (
-            replace(
-                spec, shape=(1,) * len(self.roles), outer=spec.outer[:1], y_taps=(0,), x_taps=(0,),
-                y_stride=1, y_step=1, phases=1, ahead_bytes=0, taps=None, offsets=((0,),) * len(here),
-                masks=tuple(new[m] for m in spec.masks),
-            )
-            for spec in (self.inputs[n] for n in self.alike)
-        )  # fmt: skip
+        """The stage that makes a row of input `number`, which is its only output row."""
+        own = self.inputs[number]
+        assert own.body is not None
         return replace(
-            self, outputs=rebuild([body], renumbered), output_dtypes=(self.inputs[number].dtype,), inputs=tuple(inputs),
-            strides=(1,) * len(self.roles), rows=1, vectors=1, min_count=0, invalid=None, columns=(),
-            column_taps=(), alike=(), at=None, spacing=1,
+            self, outputs=(own.body,), output_dtypes=(own.dtype,),
+            inputs=tuple(self._read(r, own.readings) for r in own.readings), strides=(1,) * len(self.roles),
+            rows=1, vectors=1, lanes=own.lanes, min_count=0, invalid=None, columns=(), column_taps=(), at=None,
+            spacing=1,
+        )  # fmt: skip
+
+    def _read(self, reading: Reading, readings: tuple[Reading, ...]) -> RowInput:
+        """An input as the body of made rows sees it."""
+        spec = self.inputs[reading.number]
+        extents = {X: len(reading.x_taps), Y: len(reading.y_taps)}
+        outer = spec.shape if reading.across else (1,) * len(self.roles)
+        shape = tuple(extents.get(role, outer[axis]) for axis, role in enumerate(self.roles))
+        masks = tuple(n for mask in spec.masks for n, other in enumerate(readings) if other.number == mask)
+        return replace(
+            spec, shape=shape, outer=spec.outer if reading.across else spec.outer[:1], y_taps=reading.y_taps,
+            x_taps=reading.x_taps, y_stride=1, y_step=1, phases=1, ahead_bytes=0, taps=None,
+            offsets=tuple((0,) * n for n in shape), masks=masks, body=None, readings=(), reach=0, lanes=0,
         )  # fmt: skip
 
     def planes(self) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -275,7 +306,12 @@ class Stage:
 
     @cached_property
     def y_offsets(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(i.y_offsets(self.rows) for i in self.inputs)
+        """For each input the padded rows that a tile needs, relative to its first: for itself and for made rows."""
+        found = [set(i.y_offsets(self.rows)) for i in self.inputs]
+        for spec, own in zip(self.inputs[::-1], found[::-1], strict=True):
+            for reading in spec.readings:
+                found[reading.number] |= {place + tap for place in own for tap in reading.y_taps}
+        return tuple(tuple(sorted(places)) for places in found)
 
     @cached_property
     def row_base(self) -> tuple[int, ...]:
@@ -307,6 +343,5 @@ class Stage:
             (self.flatten, self.rows, self.vectors, self.lanes, self.spacing, self.min_count, repr(self.invalid)),
             structure(self.columns),
             self.column_taps,
-            self.alike,
             self.at,
         )

@@ -6,9 +6,65 @@ A target is a table of differences from its parent (``x86-64`` knows SSE2 only).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kernelscape.errors import unknown_name
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """How fast a processor is, for the planner: what its estimates are made of.
+
+    The first seven are vector instructions per second of one worker, on registers of the target's width; they include
+    what such code waits for on the way, so that they are below what the units could do. The values here were measured
+    on two cores of an EPYC (Zen 4) with 512-bit registers; ``kernelscape calibrate`` measures those of a machine.
+
+    Attributes
+    ----------
+    arithmetic, selection : float
+        Additions and multiplications, fused or not; comparisons, selections, minima and maxima.
+    division : float
+        Divisions and square roots in float32; one in float64 counts twice.
+    elementary : float
+        Instructions of elementary functions, as `semantics.Operator.cost` counts them.
+    order : float
+        Minima and maxima of comparator networks.
+    load, store : float
+        Registers read from and written to the first-level cache.
+    peak : float
+        Fused multiply-adds per second at best, for comparison only.
+    transform : float
+        Samples of a Fourier transform of real float32, times the logarithm of their number to the base 2, per second.
+    near, far : float
+        Bytes per second, read or written, of arrays that fit into the second-level cache, and of those that do not.
+    shared : float
+        The same as `far`, of all workers together.
+    tile : float
+        Seconds from one tile of rows to the next.
+    row : float
+        Seconds that making a row takes beside what its samples do.
+    call : float
+        Seconds of a call, however small.
+    wake : float
+        Seconds until other threads have begun to help, and are waited for.
+    """
+
+    arithmetic: float = 6.7e9
+    selection: float = 3.1e9
+    division: float = 6.0e8
+    elementary: float = 4.0e9
+    order: float = 4.3e9
+    load: float = 2.5e9
+    store: float = 8.0e8
+    peak: float = 3.7e9
+    transform: float = 6.0e9
+    near: float = 6.0e10
+    far: float = 2.1e10
+    shared: float = 3.0e10
+    tile: float = 3.1e-7
+    row: float = 1.2e-7
+    call: float = 1.5e-5
+    wake: float = 5.0e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +92,8 @@ class Target:
         Second-level cache of one core.
     scaling : bool
         Multiplication by a power of two is one instruction, also with a subnormal result (AVX-512).
+    rates : Rates
+        How fast it is. No code depends on it, so that it is no part of what tells targets apart.
     """
 
     name: str
@@ -48,6 +106,7 @@ class Target:
     half: bool
     cache_bytes: int = 1 << 20
     scaling: bool = False
+    rates: Rates = field(default=Rates(), compare=False, repr=False)
 
     @property
     def needs(self) -> tuple[str, ...]:

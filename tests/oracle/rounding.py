@@ -130,6 +130,10 @@ def _elementwise(node, value, children, errors):
         return np.where(unknown, np.inf, 0)
     if node.operator in ("divide", "reciprocal", "floor_divide", "remainder", "fmod"):
         unknown |= (errors[-1] > 0) & (np.abs(data[-1]) <= errors[-1])
+    if node.operator in ("remainder", "fmod"):
+        # Where the quotient may reach the next integer, the remainder begins anew.
+        whole = [np.floor((data[0].astype(np.float64) + s * errors[0]) / np.abs(data[1])) for s in (-1, 1)]
+        unknown |= (errors[0] > 0) & (whole[0] != whole[1])
     error = _corners(node, value, data, errors)
     if elementary:
         error = 2 * error + own + sum(np.where(np.isfinite(e), e, 0) for e in errors)

@@ -1,10 +1,11 @@
-"""Filters with kernel fields under a tolerance: which inexact method may stand for the exact one, and its run.
+"""Filters under a tolerance: which inexact method may stand for the exact one, and its run.
 
-``tol=`` is a promise about the error of every output: at most `tol` times the largest magnitude of the image (and of
-the constant outside it) times the largest sum of magnitudes of a kernel. Each method says what it costs and what it
-promises; the cheapest of those that promise enough is taken, and the exact method where none is cheaper. The choice
-depends on shapes, the field and the tolerance, and not on the image, but for one thing: where anything is not finite,
-only the exact method says which outputs that touches. So it is with samples that do not count.
+Of kernel fields, and of one kernel for all pixels. ``tol=`` is a promise about the error of every output: at most `tol`
+times the largest magnitude of the image (and of the constant outside it) times the largest sum of magnitudes of a
+kernel. Each method says what it costs and what it promises; the cheapest of those that promise enough is taken, and the
+exact method where none is cheaper. The choice depends on shapes, the kernels and the tolerance, and not on the image,
+but for one thing: where anything is not finite, only the exact method says which outputs that touches. So it is with
+samples that do not count.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import numpy as np
 from kernelscape.api.arguments import Array
 from kernelscape.api.blocks import Surroundings
 from kernelscape.api.blurs import Blurring
+from kernelscape.api.choices import FOURIER, GAIN, Candidate, Choice, Design, forced, words_of_size
 from kernelscape.api.compress import compressed, extremes, rank_of_samples
 from kernelscape.api.fields import Way
 from kernelscape.api.linear import convolve, correlate
-from kernelscape.api.operands import Operands
-from kernelscape.api.options import Options
+from kernelscape.api.operands import Operands, window_axes
+from kernelscape.api.options import LINEAR_METHODS, Options
+from kernelscape.api.overlap import KernelJob, Overlapping, choose_for_kernel
 from kernelscape.api.results import Result, allocate, store
 from kernelscape.api.transforms import Transforming
 from kernelscape.errors import ArgumentError, MemoryBudgetError
@@ -33,42 +36,14 @@ from kernelscape.kernels.field import ArrayPart, Blend, Bound, Field, Table
 from kernelscape.kernels.gaussian import Gaussian
 from kernelscape.kernels.materialize import evaluated
 from kernelscape.methods import costs, low_rank
+from kernelscape.methods.fft import Overlap
 from kernelscape.methods.gaussian_nodes import Family, norm_of
 from kernelscape.methods.log_sigma import SPLITS, LogSigma, Task, along_axes, isotropic
 from kernelscape.methods.product_convolution import ProductConvolution, product_convolution, terms_of
 from kernelscape.reference.samples import load
 
-GAIN = 0.9
-"""What an inexact method may cost at most, as a fraction of the exact one's cost."""
 LEAST = 4.0
 """Milliseconds that the exact method may take without others being considered: that takes some itself."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A method for a job: what it costs and promises, or why it is none.
-
-    Attributes
-    ----------
-    method : str
-    cost : float or None
-        Milliseconds; None where the method does not apply.
-    why : str
-        What it would do, or why it does not apply.
-    bound : float
-        At least the largest error of an output; rounding of the exact method is not counted.
-    source : str
-        Where the bound comes from.
-    design : object
-        What the method decided.
-    """
-
-    method: str
-    cost: float | None
-    why: str
-    bound: float = 0.0
-    source: str = ""
-    design: LogSigma | ProductConvolution | LowRank | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,24 +113,6 @@ class Job:
         return float(self.inner.type(0.5 * self.low + 0.5 * self.high))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Choice:
-    """What was chosen among which candidates; without a job only the exact method can be.
-
-    The first candidate is the exact method.
-    """
-
-    job: Job | None
-    chosen: Candidate
-    candidates: tuple[Candidate, ...]
-
-    @property
-    def next_best(self) -> Candidate | None:
-        """The cheapest of the others that are possible."""
-        others = [c for c in self.candidates if c is not self.chosen and c.cost is not None]
-        return min(others, key=lambda c: c.cost or 0.0, default=None)
-
-
 def run_approximately(operands: Operands, options: Options, way: Way, output: Any, workers: int | None) -> Array | None:
     """The filtered image by an inexact method; None where the exact one is to be taken."""
     return run_choice(choose(operands, options, way, workers), output)
@@ -165,13 +122,28 @@ def run_approximately(operands: Operands, options: Options, way: Way, output: An
 
 
 def choose(operands: Operands, options: Options, way: Way, workers: int | None) -> Choice:
-    """The cheapest method that keeps the tolerance."""
+    """The cheapest method that keeps the tolerance, or the one that is asked for.
+
+    Raises
+    ------
+    ArgumentError
+        The method that is asked for does not apply, or there is no tolerance for it.
+    """
+    if operands.field is None:
+        found = choose_for_kernel(operands, options, way, workers)
+    else:
+        found = _choose_for_field(operands, options, way, workers)
+    asked = options.method if options.method in LINEAR_METHODS else "exact" if options.planned_method else None
+    return found if asked is None else forced(found, asked, operands, options)
+
+
+def _choose_for_field(operands: Operands, options: Options, way: Way, workers: int | None) -> Choice:
     made = _job_of(operands, options, way, workers)
     if isinstance(made, str):
         only = Candidate("exact", None, made)
         return Choice(None, only, (only,))
     cost = costs.exact(made.bound, made.pixels * made.images, made.inner, scattered=way.scattered)
-    exact = Candidate("exact", cost, f"every kernel of {_words(made.bound.size)} samples")
+    exact = Candidate("exact", cost, f"every kernel of {words_of_size(made.bound.size)} samples")
     found = [exact, _log_sigma(made), _product_convolution(made)]
     found.append(_low_rank(made, cost))
     faster = [c for c in found[1:] if c.cost is not None and c.cost < GAIN * cost]
@@ -182,8 +154,7 @@ def choose(operands: Operands, options: Options, way: Way, workers: int | None) 
 def _job_of(operands: Operands, options: Options, way: Way, workers: int | None) -> Job | str:
     """The job, or why only the exact method can do it."""
     field = operands.field
-    if field is None:
-        return "one kernel for all pixels has no inexact method"
+    assert field is not None
     if options.tol is None:
         return "no tolerance was given"
     if operands.result.kind != "f":
@@ -205,7 +176,8 @@ def _job_of(operands: Operands, options: Options, way: Way, workers: int | None)
         return "windows that are moved off their pixels may hold no sample at all"
     if not all(_is_finite(part.array) for part in _parts(bound)):
         return "the field holds NaN or infinities, and which outputs these touch only the exact method says"
-    if costs.exact(bound, operands.array.size, operands.inner, scattered=way.scattered) < LEAST:
+    asked = options.method in LINEAR_METHODS
+    if not asked and costs.exact(bound, operands.array.size, operands.inner, scattered=way.scattered) < LEAST:
         return "it takes no longer than choosing another method"
     array = np.moveaxis(operands.array, operands.axes, range(-len(operands.axes), 0))
     if operands.loaded != operands.inner:
@@ -247,10 +219,6 @@ def _norm(field: Field, bound: Bound | Blend, extents: tuple[int, ...]) -> float
     }
     kernels = (evaluated(bound, tuple(slice(i, i + 1) for i in at)) for at in sorted(places | set(extremes(bound))))
     return max(float(np.abs(kernel).sum(dtype=np.float64)) for kernel in kernels)
-
-
-def _words(size: tuple[int, ...]) -> str:
-    return "x".join(map(str, size))
 
 
 # -- the methods -------------------------------------------------------------------------------------------------------
@@ -312,13 +280,9 @@ def _product_convolution(job: Job) -> Candidate:
     design = product_convolution(terms, job.around.dilation, allowed, job.images, job.inner, job.folds)
     if design is None:
         return Candidate("product_convolution", None, f"rounding forbids tol={job.options.tol}")
-    why = (
-        f"{terms.patches_count} patches through Fourier transforms of up to {_words(design.lengths)} in {design.dtype}"
-    )
-    return Candidate("product_convolution", design.cost, why, design.bound * job.magnitude, _FOURIER, design)
-
-
-_FOURIER = "rounding of Fourier transforms (Higham 2002, section 24.1), and of adding up"
+    lengths = words_of_size(design.lengths)
+    why = f"{terms.patches_count} patches through Fourier transforms of up to {lengths} in {design.dtype}"
+    return Candidate("product_convolution", design.cost, why, design.bound * job.magnitude, FOURIER, design)
 
 
 def _low_rank(job: Job, exact: float) -> Candidate:
@@ -359,8 +323,8 @@ def _compressed(job: Job, few: LowRank) -> Candidate:
         design = product_convolution(terms, job.around.dilation, left, job.images, job.inner, None)
         if design is not None and (rounding > left or design.cost < price.run):
             total = (error.l1 + design.bound) * job.magnitude
-            words = f"{why}, through Fourier transforms of up to {_words(design.lengths)} in {design.dtype}"
-            return Candidate("low_rank", price.once + design.cost, words, total, f"{_MEASURED}; {_FOURIER}", design)
+            words = f"{why}, through Fourier transforms of up to {words_of_size(design.lengths)} in {design.dtype}"
+            return Candidate("low_rank", price.once + design.cost, words, total, f"{_MEASURED}; {FOURIER}", design)
     if rounding > left:
         return Candidate("low_rank", None, f"rounding forbids tol={job.options.tol}")
     total = (error.l1 + rounding) * job.magnitude
@@ -378,7 +342,8 @@ def run_choice(choice: Choice, output: Any) -> Array | None:
     job, design = choice.job, choice.chosen.design
     if job is None or design is None:
         return None
-    axes, ndim = job.operands.axes, len(job.operands.axes)
+    axes = window_axes(job.operands, job.options)
+    ndim = len(axes)
     shape = list(job.operands.array.shape)
     for axis, along in zip(axes, job.around.grid, strict=True):
         shape[axis] = along.count
@@ -393,8 +358,12 @@ def run_choice(choice: Choice, output: Any) -> Array | None:
     return target
 
 
-def computed(job: Job, design: LogSigma | ProductConvolution | LowRank) -> Array:
+def computed(job: Job | KernelJob, design: Design) -> Array:
     """What a design makes of the image, window axes last, in the dtype that is computed in."""
+    if isinstance(design, Overlap):
+        assert isinstance(job, KernelJob)
+        return Overlapping(job, design, job.inner, design.dtype).run()
+    assert isinstance(job, Job)
     if isinstance(design, LogSigma):
         field = job.operands.field
         assert isinstance(field, Gaussian)

@@ -14,12 +14,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from kernelscape.api.kept import Kept
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, ShapeError
 from kernelscape.geometry import CellAxis
 from kernelscape.kernels.field import Field
 from kernelscape.kernels.words import in_words
+from kernelscape.methods.separable import factors
 
 Array: TypeAlias = NDArray[Any]
+LARGEST_FACTORED = 1 << 16
+"""Weights up to which a kernel is looked at, whether it is separable."""
 NUMBERS = (bool, int, float, complex, np.bool_, np.number)
 
 
@@ -74,16 +78,17 @@ class PixelArgument:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class KernelArgument:
-    """An array that every call of the function sees whole."""
+    """An array that every call of the function sees whole; it may be the outer product of one vector for each axis."""
 
     array: Array
+    factors: tuple[Array, ...] | None = None
 
     def __repr__(self) -> str:
         return in_words(self)
 
     def words(self) -> Hashable:
         """What was said beside the array, to find it again."""
-        return "kernel"
+        return "kernel" if self.factors is None else "separable kernel"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,7 +201,21 @@ def kernel(weights: ArrayLike | Field) -> KernelArgument | FieldArgument:
     >>> ks.apply(lambda w, k: np.max(w * k), np.arange(4.0), ks.kernel([1.0, 10.0]))
     array([ 0., 10., 20., 30.])
     """
-    return FieldArgument(weights) if isinstance(weights, Field) else KernelArgument(as_array(weights))
+    return FieldArgument(weights) if isinstance(weights, Field) else kernel_argument(as_array(weights))
+
+
+_factors: Kept[tuple[Array, ...] | tuple[()]] = Kept(64)
+
+
+def kernel_argument(array: Array) -> KernelArgument:
+    """A kernel, with its factors where it is separable."""
+    if array.ndim < 2 or array.size > LARGEST_FACTORED or array.dtype.kind not in "iuf":
+        return KernelArgument(array)
+    key = (array.dtype, array.shape, array.tobytes())
+    found = _factors.get(key)
+    if found is None:
+        found = _factors.put(key, factors(array.astype(array.dtype.newbyteorder("="), copy=False)) or ())
+    return KernelArgument(array, found or None)
 
 
 def refuse_kernel_per_pixel(shape: tuple[int, ...], extents: tuple[int, ...]) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from kernelscape.api.approximate import Job, transforming
 from kernelscape.api.arguments import Array
 from kernelscape.api.linear import convolve, correlate
+from kernelscape.api.operands import window_axes
+from kernelscape.api.overlap import KernelJob, Overlapping
 from kernelscape.expression import DType
+from kernelscape.methods.fft import Overlap
 from kernelscape.methods.log_sigma import LogSigma
 from kernelscape.methods.product_convolution import ProductConvolution
 
@@ -70,6 +75,21 @@ def by_patches(job: Job, design: ProductConvolution) -> Bounded:
     own = transforming(job, design, job.inner, design.dtype)
     words = "rounding of Fourier transforms (Higham 2002, section 24.1) of what each patch holds"
     return own.certified(job.array, job.middle, job.magnitude), words
+
+
+def overlapping(job: KernelJob, design: Overlap, result: Array) -> Iterator[Callable[[], Bounded]]:
+    """By what each block holds; and by comparing with transforms in wider numbers, whose rounding is bounded so."""
+    words = "rounding of Fourier transforms (Higham 2002, section 24.1) of what each block holds"
+    yield lambda: (Overlapping(job, design, job.inner, design.dtype).certified(), words)
+    axes = window_axes(job.operands, job.options)
+    for name, dtype in (("double", np.dtype(np.float64)), ("extended", np.dtype(np.longdouble))):
+        if np.finfo(dtype).eps < np.finfo(design.dtype).eps:
+            yield partial(_wider_blocks, Overlapping(job, design, dtype, dtype), result, axes, name)
+
+
+def _wider_blocks(wider: Overlapping, result: Array, axes: tuple[int, ...], name: str) -> Bounded:
+    found = np.moveaxis(wider.run(), range(-len(axes), 0), axes)
+    return largest_difference(result, found) + wider.certified(), f"a comparison with transforms in {name} precision"
 
 
 def in_wider_numbers(job: Job, design: ProductConvolution, dtype: DType, result: Array) -> Bounded:

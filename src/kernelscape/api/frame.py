@@ -84,6 +84,8 @@ class Frame:
         The job's axes (batch, then window) in the order of the result; axes handed over whole are left out.
     shapes : tuple of tuple of int
         Shapes of the arrays that windows are taken from.
+    separable : tuple of int
+        The slots of kernels that come with their factors.
     """
 
     inputs: tuple[Input, ...]
@@ -94,6 +96,7 @@ class Frame:
     kernels: tuple[int, ...]
     order: tuple[int, ...]
     shapes: tuple[Shape, ...]
+    separable: tuple[int, ...] = ()
 
     @cached_property
     def counts(self) -> Shape:

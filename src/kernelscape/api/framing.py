@@ -121,9 +121,16 @@ class _Framer:
         inputs += masks.inputs
         views += masks.views
         shapes = tuple(a.array.shape for a in self.windows)
+        separable = tuple(slot for slot, number in enumerate(kernels) if self._is_separable(number))
         return Frame(
-            tuple(inputs), self.batch, self.grid, tuple(views), tuple(parameters), tuple(kernels), self._order(), shapes
-        )
+            tuple(inputs), self.batch, self.grid, tuple(views), tuple(parameters), tuple(kernels), self._order(),
+            shapes, separable,
+        )  # fmt: skip
+
+    def _is_separable(self, number: int) -> bool:
+        """Whether a kernel is a product of vectors along the axes of the windows."""
+        kernel = self.arguments[number]
+        return isinstance(kernel, KernelArgument) and kernel.factors is not None and len(self.grid) == kernel.array.ndim
 
     # -- axes --------------------------------------------------------------------------------------------------------
 

@@ -20,10 +20,13 @@ import numpy as np
 from kernelscape.api.kept import Kept
 from kernelscape.errors import ArgumentError, ArgumentTypeError, NotYetSupportedError, unknown_name
 from kernelscape.expression import DType
+from kernelscape.plan import METHOD_NAMES
 
-METHODS = ("auto", "traced", "numpy")
+GENERAL = ("auto", "traced", "numpy")
 """``traced``: a function that cannot be traced is an error; ``numpy``: always through NumPy."""
-PLANNED_METHODS = ("direct", "separable", "fft", "box", "recursive", "interpolated", "low-rank")
+LINEAR_METHODS = ("exact", "fft", "log_sigma", "product_convolution", "low_rank")
+"""Of `correlate` and `convolve` only: ways around what the planner plans."""
+METHODS = (*GENERAL, *METHOD_NAMES, *LINEAR_METHODS)
 NAN_POLICIES = ("propagate", "omit", "raise")
 _NUMBERS = (int, float, np.integer, np.floating)
 _FROZEN = (int, float, str, bytes, type(None), np.generic, np.dtype, type)
@@ -53,7 +56,6 @@ class Options:
     """For each window axis (first, count) of the anchors, in place of what `padding` says; for our own use."""
 
     def __post_init__(self) -> None:
-        _refuse_planned(self)
         _check_words(self)
         for name in ("size", "mode", "origin", "stride", "dilation", "padding", "axes"):
             object.__setattr__(self, name, _tuples(getattr(self, name)))
@@ -66,6 +68,16 @@ class Options:
         }
         for name, rule in canonical.items():
             object.__setattr__(self, name, rule(getattr(self, name)))
+
+    @property
+    def must_trace(self) -> bool:
+        """Whether NumPy must not stand in for a function that cannot be traced."""
+        return self.method not in ("auto", "numpy")
+
+    @property
+    def planned_method(self) -> str | None:
+        """The method of the planner that is asked for, if one is."""
+        return self.method if self.method in METHOD_NAMES else None
 
     @property
     def repeatable(self) -> bool:
@@ -131,16 +143,6 @@ def _is_frozen(value: Any) -> bool:
 
 
 # -- what is checked --------------------------------------------------------------------------------------------------
-
-
-def _refuse_planned(options: Options) -> None:
-    """Capabilities that are planned; an argument of one is an error, never ignored."""
-    planned = {
-        f"method={options.method!r}": isinstance(options.method, str) and options.method in PLANNED_METHODS,
-    }
-    for name, asked in planned.items():
-        if asked:
-            raise not_yet(name)
 
 
 def not_yet(name: str) -> NotYetSupportedError:

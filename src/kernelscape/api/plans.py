@@ -9,34 +9,43 @@ the pixels only say how much work is worth while.
 from __future__ import annotations
 
 import functools
-import inspect
 import math
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from kernelscape.api.approximate import Candidate, choose, computed, run_choice
+from kernelscape.api.approximate import choose, computed, run_choice
 from kernelscape.api.arguments import Array, FieldArgument
-from kernelscape.api.blocks import Surroundings
-from kernelscape.api.bounds import Bounded, by_patches, in_wider_numbers, largest_difference, largest_magnitude, local
-from kernelscape.api.definition import Definition
-from kernelscape.api.fields import Way
+from kernelscape.api.bounds import (
+    Bounded,
+    by_patches,
+    in_wider_numbers,
+    largest_difference,
+    largest_magnitude,
+    local,
+    overlapping,
+)
+from kernelscape.api.calls import bound_arguments, canonical, definition_of, parts_of, seen, without_tol
+from kernelscape.api.choices import Candidate
 from kernelscape.api.linear import convolve, correlate
-from kernelscape.api.operands import Operands, counted, operands_of, window_axes
-from kernelscape.api.options import Options, changed, not_yet, options_of, refuse_unknown
-from kernelscape.api.products import run_linear
+from kernelscape.api.operands import counted, window_axes
+from kernelscape.api.options import LINEAR_METHODS, changed, not_yet
+from kernelscape.api.overlap import KernelJob
+from kernelscape.api.products import kernel_plan, run_linear
+from kernelscape.api.profiling import Profile, StencilPlan, measured
 from kernelscape.api.selection import selection_of
 from kernelscape.api.signatures import apply, stencil
-from kernelscape.errors import ArgumentError, ArgumentTypeError
-from kernelscape.expression import DType, Shape
-from kernelscape.kernels.field import Blend, Bound, Field, Table
+from kernelscape.errors import ArgumentError
+from kernelscape.expression import DType
+from kernelscape.kernels.field import Bound, Field
 from kernelscape.kernels.words import in_words
 from kernelscape.methods import product_convolution
+from kernelscape.methods.fft import Overlap
 from kernelscape.methods.log_sigma import LogSigma
 from kernelscape.methods.product_convolution import ProductConvolution
 from kernelscape.plan import Plan
-from kernelscape.reference.samples import load
 
 CLOSE = 8.0
 """A bound is close enough when it is at most so many times the error found."""
@@ -110,7 +119,7 @@ def plan(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> FilterPlan
         given: Any = operation
         advice = "" if callable(given) else " The operation comes first: ks.plan(ks.correlate, image, field)."
         raise ArgumentError(f"plan() is for correlate, convolve and apply; got {in_words(given)}.{advice}")
-    words = _bound_arguments(operation, args, kwargs)
+    words = bound_arguments(operation, args, kwargs)
     if words["progress"] is not None:
         raise not_yet("progress")
     if selection_of(words["at"], words["otherwise"]) is not None:
@@ -126,20 +135,6 @@ def _plan_of_apply(function: Callable[..., Any], *arrays: Any, **kwargs: Any) ->
     return stencil(function, **kwargs).plan(*arrays, output=call.get("output"))
 
 
-def _bound_arguments(operation: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call by name, defaults among them."""
-    signature = inspect.signature(operation)
-    unknown = {name: value for name, value in kwargs.items() if name not in signature.parameters}
-    if unknown:
-        refuse_unknown(operation, unknown)
-    try:
-        found = signature.bind(*args, **kwargs)
-    except TypeError as error:
-        raise ArgumentTypeError(f"plan({operation.__name__}, ...) needs the arguments of that call: {error}.") from None
-    found.apply_defaults()
-    return dict(found.arguments)
-
-
 class FilterPlan:
     """A call of `correlate` or `convolve`: which method would run, and how exact it is; made by `plan`.
 
@@ -148,7 +143,8 @@ class FilterPlan:
     Attributes
     ----------
     method : str
-        ``"exact"``, ``"log_sigma"``, ``"product_convolution"`` or ``"low_rank"``.
+        ``"exact"``; of kernel fields also ``"log_sigma"``, ``"product_convolution"`` or ``"low_rank"``, and of one
+        kernel for all pixels ``"fft"``.
     tolerance : float
         The largest error of an output that the call allows: `tol` times the largest magnitude that windows see, times
         the largest sum of magnitudes of a kernel. 0 where the exact method is all there is.
@@ -156,9 +152,9 @@ class FilterPlan:
 
     def __init__(self, operation: Callable[..., Any], words: dict[str, Any]) -> None:
         self._operation, self._words = operation, words
-        self._operands, self._options, self._way = _canonical(operation, words)
+        self._operands, self._options, self._way = canonical(operation, words)
         self._choice = choose(self._operands, self._options, self._way, words["workers"])
-        self._definition = _definition_of(self._operands, self._options, self._way)
+        self._definition = definition_of(self._operands, self._options, self._way)
         self._sharp: Bounded | None = None
 
     def __repr__(self) -> str:
@@ -172,7 +168,8 @@ class FilterPlan:
     @property
     def tolerance(self) -> float:
         """The largest error of an output that the call allows."""
-        return self._choice.job.tolerance if self._choice.job is not None else 0.0
+        job = self._choice.job
+        return job.tolerance if job is not None and self._options.tol is not None else 0.0
 
     @property
     def promise(self) -> float:
@@ -212,12 +209,14 @@ class FilterPlan:
             lines.append(f"next best: {_described(others)}")
         known = (chosen, others)
         lines += [f"not {c.method}: {c.why}" for c in self._choice.candidates if c not in known and c.cost is None]
-        if self._choice.job is not None:
+        if self._choice.job is not None and self._options.tol is not None:
             lines.append(f"tolerance: {self.tolerance:.3g}, which is tol={self._options.tol} of the largest output")
         source = chosen.source if self.method != "exact" else _WORST_CASE
         lines.append(f"promise: error at most {self.promise:.3g}, from {source}")
         if self._sharp is not None:
             lines.append(f"bound: error at most {self._sharp[0]:.3g} for this image, from {self._sharp[1]}")
+        if self._inner is not None and self.method == "exact":
+            lines += ["the exact method:", *(f"  {line}" for line in self._inner.explain().splitlines())]
         return "\n".join(lines)
 
     def run(self, output: Any = None, workers: int | None = None) -> Array:
@@ -237,8 +236,67 @@ class FilterPlan:
         found = run_choice(self._choice, output)
         if found is not None:
             return found
-        exact = _without_tol(self._options)
+        exact = without_tol(self._options)
         return run_linear(self._operands, exact, self._way, output=output, workers=workers, progress=None)
+
+    def profile(self, repeat: int = 5, workers: int | None = None) -> Profile:
+        """Run the filter and measure what it takes, beside what was expected.
+
+        Parameters
+        ----------
+        repeat : int
+            Calls, of which the fastest counts.
+        workers : int, optional
+            As in `correlate`; by default those of the call that was planned.
+
+        Returns
+        -------
+        Profile
+            It prints as a table; its attributes are the numbers in seconds and bytes.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import kernelscape as ks
+        >>> plan = ks.plan(ks.correlate, np.zeros((200, 300), np.float32), np.ones((9, 9), np.float32))
+        >>> print(plan.profile(repeat=3, workers=1))
+        profile: exact, 1 worker, fastest of 3 calls
+          time ...
+        """
+        workers = self._words["workers"] if workers is None else workers
+        inner = self._inner if self.method == "exact" else None
+        around, extents = self._definition.around, math.prod(self._definition.around.extents)
+        images = self._operands.array.size // max(1, extents)
+        result = self._operands.result.itemsize * images * math.prod(axis.count for axis in around.grid)
+        cost = (self._choice.chosen.cost or 0.0) * 1e-3
+
+        def again() -> tuple[float, float | None]:
+            from kernelscape.backends.compiled import compiling_seconds
+
+            start = time.perf_counter()
+            made = FilterPlan(self._operation, self._words)
+            planning = time.perf_counter() - start
+            if inner is None:
+                return planning, None
+            compiling = compiling_seconds(inner.stage, inner.target, masked=inner.is_masked)
+            return planning + compiling if made.method == self.method else planning, compiling
+
+        return measured(
+            self.run,
+            self.method,
+            self._operands.array.nbytes + result,
+            inner.estimate.seconds if inner is not None else lambda count: cost,
+            again,
+            repeat=repeat,
+            workers=workers,
+            products=0.0 if inner is None else inner.estimate.products,
+            target=None if inner is None else inner.target,
+        )
+
+    @functools.cached_property
+    def _inner(self) -> StencilPlan | None:
+        """What the exact method runs, if it is one stage."""
+        return kernel_plan(self._operands, self._options, self._way)
 
     def check(self, samples: int = 1000, seed: int = 0) -> Check:
         """Compare the result with the definition at random outputs.
@@ -292,6 +350,10 @@ class FilterPlan:
         design = chosen.design
         source = chosen.source if design is not None else _WORST_CASE
         yield lambda: (self.promise, source)
+        if isinstance(job, KernelJob):
+            if isinstance(design, Overlap):
+                yield from overlapping(job, design, result)
+            job = None
         if job is not None and isinstance(design, LogSigma) and not self._way.scattered:
             yield functools.partial(local, job, design)
         if job is not None and isinstance(design, ProductConvolution) and self.method == "product_convolution":
@@ -306,10 +368,11 @@ class FilterPlan:
     def _against_exact(self, result: Array) -> Bounded:
         """By comparing with the exact method in float64, whose rounding is bounded."""
         words = {name: value for name, value in self._words.items() if name not in _OF_THE_CALL}
-        array = _seen(self._operands)
+        array = seen(self._operands)
         wide = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
         # Those of a masked array are among the masks.
         words["where"] = counted(self._operands, changed(self._options, nan_policy="propagate"))
+        words["method"] = "auto" if self._options.method in LINEAR_METHODS else self._options.method
         exact = self._operation(wide, self._words["weights"], workers=self._words["workers"], **words)
         distance = largest_difference(result, exact)
         return distance + self._rounding(np.dtype(np.float64)), "a comparison with the exact method in float64"
@@ -345,7 +408,7 @@ class FilterPlan:
     def _largest_sum(self) -> float:
         """At least the largest sum of magnitudes of a kernel's weights."""
         around, total = self._definition.around, 0.0
-        kernels = zip(self._definition.kernels, self._terms, _parts_of(self._operands), strict=True)
+        kernels = zip(self._definition.kernels, self._terms, parts_of(self._operands), strict=True)
         for kernel, terms, part in kernels:
             if terms is not None:
                 total += terms.summed(terms.sums)
@@ -362,12 +425,12 @@ class FilterPlan:
         """The result in the dtype that is computed in."""
         job, design = self._choice.job, self._choice.chosen.design
         if job is not None and design is not None:
-            ndim = len(self._operands.axes)
-            return np.moveaxis(computed(job, design), range(-ndim, 0), self._operands.axes)
+            axes = window_axes(self._operands, self._options)
+            return np.moveaxis(computed(job, design), range(-len(axes), 0), axes)
         inner = self._operands.inner
         wide = np.result_type(inner, np.complex64) if self._operands.result.kind == "c" else inner
         output = None if wide.kind in "biu" else wide  # what integers cannot mark, floats do
-        exact = _without_tol(self._options)
+        exact = without_tol(self._options)
         workers = self._words["workers"]
         found = run_linear(self._operands, exact, self._way, output=output, workers=workers, progress=None)
         return np.ma.getdata(found)
@@ -393,65 +456,7 @@ class FilterPlan:
 
 
 _WORST_CASE = "rounding of sums in the worst case"
-_OF_THE_CALL = ("input", "weights", "output", "progress", "workers", "tol", "dtype", "accumulate", "unknown")
-
-
-# -- the call ----------------------------------------------------------------------------------------------------------
-
-
-def _canonical(operation: Callable[..., Any], words: dict[str, Any]) -> tuple[Operands, Options, Way]:
-    """What the call itself makes of its arguments."""
-    said = (words["form"], words["normalize"], words["min_weight"])
-    operands = operands_of(
-        words["input"], words["weights"], words["axes"], said, words["accumulate"], words["dtype"],
-        words["where"], words["nan_policy"],
-    )  # fmt: skip
-    names = ("mode", "cval", "origin", "stride", "dilation", "padding", "axes", "nan_policy", "min_count")
-    options = options_of(
-        None, None, *(words[name] for name in (*names, "invalid")), operands.loaded, None,
-        words["method"], words["tol"],
-    )  # fmt: skip
-    return operands, options, Way(flipped=operation is convolve, scattered=words["form"] == "scatter")
-
-
-def _without_tol(options: Options) -> Options:
-    return changed(options, tol=None)
-
-
-def _seen(operands: Operands) -> Array:
-    """The input as the caller wants it to be seen; complex numbers as they are."""
-    if operands.loaded == operands.inner or operands.complex_input:
-        return operands.array
-    return load(operands.array, operands.loaded)
-
-
-def _definition_of(operands: Operands, options: Options, way: Way) -> Definition:
-    array, axes = _seen(operands), window_axes(operands, options)
-    moved = np.moveaxis(array, axes, range(-len(axes), 0))
-    extents = moved.shape[moved.ndim - len(axes) :]
-    fields = [_kernel_of(part, extents) for part in _parts_of(operands)]
-    around = Surroundings.of(extents, fields[0].size, options, way.flipped)
-    present = counted(operands, options)
-    if present is not None:
-        present = np.broadcast_to(np.moveaxis(present, axes, range(-len(axes), 0)), moved.shape)
-    words = (way.flipped, way.scattered, operands.rule, options.min_count, present)
-    return Definition(moved, tuple(fields), around, *words)
-
-
-def _parts_of(operands: Operands) -> list[Field | Array]:
-    """The kernel or the field; of complex ones the real and the imaginary parts."""
-    if operands.field is not None:
-        field = operands.field
-        return [field.real] if field.imag is None else [field.real, field.imag]
-    weights = operands.weights
-    assert weights is not None
-    return [weights.real, weights.imag] if operands.complex_weights else [weights]
-
-
-def _kernel_of(part: Field | Array, extents: Shape) -> Bound | Blend:
-    if isinstance(part, Field):
-        return part.bound(extents)
-    return Bound(part.shape, part.dtype, (Table(np.asarray(part)),), _itself)
+_OF_THE_CALL = ("input", "weights", "output", "progress", "workers", "tol", "dtype", "accumulate", "unknown", "method")
 
 
 def _some(result: Array, samples: int, seed: int) -> Array:
@@ -473,10 +478,6 @@ def _some(result: Array, samples: int, seed: int) -> Array:
     rest = anywhere[~taken[anywhere]][: count - int(np.count_nonzero(taken))]
     taken[rest] = True
     return np.flatnonzero(taken)
-
-
-def _itself(offsets: Any, table: Any) -> Any:
-    return table
 
 
 def _magnitude(window: Any, kernel: Any) -> Any:

@@ -19,11 +19,12 @@ from kernelscape.api.frame import Frame
 from kernelscape.api.kept import Kept
 from kernelscape.api.options import Options
 from kernelscape.api.results import Result
+from kernelscape.calibration import calibrated
 from kernelscape.config import settings
 from kernelscape.errors import MemoryBudgetError, TracingError
 from kernelscape.expression import DType, Node, Shape, structure, verify
 from kernelscape.geometry import Input, Job, WindowAxis
-from kernelscape.machine import named_target
+from kernelscape.machine import Target, named_target
 from kernelscape.plan import Layout, Plan, make_plan
 from kernelscape.reference import can_be_invalid
 from kernelscape.trace import Captured, Guard, Trace, trace, valid
@@ -37,11 +38,15 @@ Slots = tuple[tuple[DType, Shape], ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shared:
-    """What all functions of one structure have in common; `executables` is filled as layouts of outputs are met."""
+    """What all functions of one structure have in common; `executables` is filled as layouts of outputs are met.
+
+    `method` is that of the planner which is asked for, if one is.
+    """
 
     job: Job
     slots: Slots
     results: tuple[Result, ...]
+    method: str | None = None
     executables: Kept[Executable | PointExecutable] = field(default_factory=lambda: Kept(16))
     choosing: dict[DType, Shared] = field(default_factory=dict)
     plans: Kept[Plan] = field(default_factory=lambda: Kept(16))
@@ -54,18 +59,16 @@ class Shared:
             axes = tuple(WindowAxis(axis.count, 1, 1, 0, "nearest") for axis in self.job.grid)
             inputs = (*self.job.inputs, Input(dtype, axes, on_grid=True))
             job = replace(self.job, inputs=inputs, at=len(self.job.inputs))
-            found = self.choosing[dtype] = Shared(job, self.slots, self.results)
+            found = self.choosing[dtype] = Shared(job, self.slots, self.results, self.method)
         return found
 
     def plan(self, arrays: Sequence[Array], outputs: Sequence[Array]) -> Plan:
         """What runs for arrays and outputs of these layouts."""
-        from kernelscape.backends.cpu import host_target
-
-        name = settings().target
-        target = host_target() if name is None else named_target(name)
+        target = planning_target()
         job = replace(self.job, output_dtypes=tuple(o.dtype for o in outputs))
         layouts = [Layout(a.dtype, a.shape, a.strides) for a in arrays]
-        return make_plan(job, layouts, [Layout(o.dtype, o.shape, o.strides) for o in outputs], self.slots, target)
+        written = [Layout(o.dtype, o.shape, o.strides) for o in outputs]
+        return make_plan(job, layouts, written, self.slots, target, self.method)
 
     def executable(
         self, arrays: Sequence[Array], outputs: Sequence[Array], blocks: Callable[[Plan], tuple[int, int]] | None = None
@@ -114,6 +117,14 @@ class Shared:
         return (*((o.dtype, o.strides) for o in outputs), state.checked, state.target, at)
 
 
+def planning_target() -> Target:
+    """The processor that is planned and compiled for: this one, as it was measured, or another one as it is known."""
+    from kernelscape.backends.cpu import host_target
+
+    name = settings().target
+    return calibrated(host_target()) if name is None else named_target(name)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
     """A traced function; it stands as long as its guard matches.
@@ -136,6 +147,11 @@ class Prepared:
                 assert isinstance(kernel, KernelArgument)
                 captured = _native(kernel.array, kernel.array.dtype.newbyteorder("="))
             found.append(captured)
+        for slot in self.frame.separable:
+            kernel = arguments[self.frame.kernels[slot]]
+            assert isinstance(kernel, KernelArgument)
+            assert kernel.factors is not None
+            found.extend(kernel.factors)
         return found
 
 
@@ -226,9 +242,9 @@ def _same(a: Captured | None, b: Captured | None) -> bool:
 
 
 def _shared_by(whole: Trace, interior: Trace | None, frame: Frame, options: Options) -> Shared:
-    slots = _slots(whole, frame)
+    slots, factors = _slots(whole, frame)
     inner = None if interior is None else structure(interior.outputs)
-    key = (frame, structure(whole.outputs), inner, slots, settings().memory_budget)
+    key = (frame, structure(whole.outputs), inner, slots, settings().memory_budget, options.planned_method)
     found = _shared.get(key)
     if found is None:
         _check_budget(frame, whole.outputs)
@@ -241,9 +257,10 @@ def _shared_by(whole: Trace, interior: Trace | None, frame: Frame, options: Opti
             options.min_count,
             options.invalid,
             None if interior is None else interior.outputs,
+            factors=factors,
         )
         results = tuple(_result(node, job, frame) for node in whole.outputs)
-        found = _shared.put(key, Shared(job, slots, results))
+        found = _shared.put(key, Shared(job, slots, results, options.planned_method))
     return found
 
 
@@ -252,13 +269,19 @@ def _result(node: Node, job: Job, frame: Frame) -> Result:
     return Result((*frame.result_shape, *node.shape), node.dtype, can_be_invalid(alone), job.invalid)
 
 
-def _slots(traced: Trace, frame: Frame) -> Slots:
-    """Dtype and shape of every run-time argument."""
+def _slots(traced: Trace, frame: Frame) -> tuple[Slots, tuple[tuple[int, tuple[int, ...]], ...]]:
+    """Dtype and shape of every run-time argument; and which of them are the factors of which kernels."""
     kernels = [(p.dtype, p.shape) for p in frame.parameters if p.kind == "kernel"]
-    return tuple(
+    slots: list[tuple[DType, Shape]] = [
         kernels[slot] if c is None else (c.dtype, c.shape)  # type: ignore[misc]  # kernels have a dtype
         for slot, c in enumerate(traced.arguments)
-    )
+    ]
+    factors = []
+    for kernel in frame.separable:
+        dtype, shape = slots[kernel]
+        factors.append((kernel, tuple(range(len(slots), len(slots) + len(shape)))))
+        slots += [(dtype, (n,)) for n in shape]
+    return tuple(slots), tuple(factors)
 
 
 def _check_budget(frame: Frame, outputs: Sequence[Node]) -> None:

@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from kernelscape.api.arguments import Array, KernelArgument
+from kernelscape.api.arguments import Array, kernel_argument
 from kernelscape.api.fields import Way, complex_sum, kept_function, product_sum, refuse_nan_in_field
 from kernelscape.api.gather import run_gather
-from kernelscape.api.operands import Operands, counted, flipped_origin, run_parts, window_axes
-from kernelscape.api.options import Options, changed, nan_found, not_yet
+from kernelscape.api.operands import Operands, counted, flipped_origin, input_parts, run_parts, window_axes
+from kernelscape.api.options import LINEAR_METHODS, Options, changed, nan_found, not_yet
+from kernelscape.api.profiling import StencilPlan
 from kernelscape.api.results import Result, allocate
 from kernelscape.api.scatter import run_scatter
 from kernelscape.api.selection import AtAnchors, Selection
-from kernelscape.api.stencils import warn_of_numpy
+from kernelscape.api.stencils import stencil_of, warn_of_numpy
 from kernelscape.api.validity import masked_array, shown_elsewhere
 from kernelscape.api.weighing import Finish, finished
-from kernelscape.errors import TracingError
+from kernelscape.errors import ArgumentError, TracingError
 from kernelscape.kernels.checks import holds_nan
 
 
@@ -38,6 +39,19 @@ def run_linear(
         selection = replace(selection, asked=output is not None)
     if operands.rule.weighs:  # what the function writes in place of an invalid result, its dtype must hold
         allocate([Result((), operands.result, True, options.invalid)], None)
+    if selection is not None and options.method in LINEAR_METHODS[1:]:
+        raise ArgumentError(
+            f"method={options.method!r} computes the whole filter, of which at= chooses outputs; leave out at and "
+            "otherwise, or method."
+        )
+    inexact = options.tol is not None or options.method in LINEAR_METHODS[1:]
+    if inexact and options.method != "numpy" and selection is None:
+        from kernelscape.api.approximate import run_approximately  # which runs filters itself
+
+        found = run_approximately(operands, options, way, output, workers)
+        if found is not None:
+            return found
+    options = exactly(options)
     if operands.masked:
         if operands.result.kind in "biu" and not isinstance(options.invalid, int):
             # What is masked may hold anything, so that integers need no NaN.
@@ -45,17 +59,40 @@ def run_linear(
         result, flags = _run_masked(operands, options, way, output, workers, selection)
         masked: Array = masked_array(result, flags, options.invalid)
         return masked
-    if operands.field is not None and options.tol is not None and selection is None:
-        from kernelscape.api.approximate import run_approximately  # which runs filters itself
-
-        found = run_approximately(operands, options, way, output, workers)
-        if found is not None:
-            return found
     made: Array = _run(operands, options, way, output, workers, selection)
     if selection is not None and selection.has_weights and _marks_itself(operands, options, way):
         flags = _flags(operands, options, way, workers, selection.unweighted(), True)
         np.copyto(made, options.invalid, where=~flags, casting="unsafe")
     return made
+
+
+def exactly(options: Options) -> Options:
+    """The options for the exact method, which knows no other."""
+    return changed(options, method="auto") if options.method in LINEAR_METHODS else options
+
+
+def kernel_plan(operands: Operands, options: Options, way: Way) -> StencilPlan | None:
+    """What one kernel for all pixels would run by the exact method, if that is one stage."""
+    if operands.weights is None or way.scattered or options.method == "numpy":
+        return None
+    own, kernel = turned(operands, exactly(options), way)
+    operands = replace(operands, weights=kernel)
+    function, parts = _function_of(operands, own)
+    if operands.result.kind != "c":
+        output = operands.result if operands.inner != operands.result and not operands.masked else None
+        windows = [operands.window]
+    else:
+        output, windows = None, input_parts(operands, own.cval)
+    return stencil_of(function, operands.unflagged(own)).plan(*windows, *parts, output=output)
+
+
+def turned(operands: Operands, options: Options, way: Way) -> tuple[Options, Array]:
+    """The kernel as it is correlated with, and its origin."""
+    kernel = operands.weights
+    assert kernel is not None
+    if way.flipped:
+        return changed(options, origin=flipped_origin(options.origin, kernel.shape)), np.flip(kernel)
+    return options, kernel.conj() if operands.complex_weights else kernel
 
 
 def _run(
@@ -66,12 +103,7 @@ def _run(
         return _run_field(operands, options, way, output, workers, selection)
     if way.scattered:
         return run_scatter(operands, options, way, output, workers, selection)
-    assert operands.weights is not None
-    kernel = operands.weights
-    if way.flipped:
-        kernel, options = np.flip(kernel), changed(options, origin=flipped_origin(options.origin, kernel.shape))
-    elif operands.complex_weights:
-        kernel = kernel.conj()
+    options, kernel = turned(operands, options, way)
     return _run_kernel(replace(operands, weights=kernel), options, output, workers, selection)
 
 
@@ -98,7 +130,7 @@ def _run_field(
     try:
         return run(operands, traced, way, output, workers, selection)
     except TracingError as error:
-        if options.method == "traced":
+        if options.must_trace:
             raise
         if options.method == "auto":
             warn_of_numpy(error)
@@ -109,15 +141,21 @@ def _run_kernel(
     operands: Operands, options: Options, output: Any, workers: int | None, selection: Selection | None
 ) -> Any:
     """One kernel for all pixels, gathered."""
+    function, parts = _function_of(operands, options)
+    output = (output, None) if operands.masked else output
+    return run_parts(operands, options, function, parts, output, workers, selection=selection)
+
+
+def _function_of(operands: Operands, options: Options) -> tuple[Callable[..., Any], list[Any]]:
+    """The function of windows and kernels, and what it gets behind the windows."""
     weights, finish = operands.weights, operands.finish(options)
     assert weights is not None
     if finish.rule.weighs and not operands.complex_weights and bool((weights >= 0).all()):
         finish = finish._replace(rule=finish.rule._replace(positive=True))
     function = _products(operands.complex_input, operands.complex_weights, finish)
     kernels = [weights.real, weights.imag] if operands.complex_weights else [weights]
-    parts: list[Any] = [KernelArgument(np.ascontiguousarray(k, operands.inner)) for k in kernels]
-    output = (output, None) if operands.masked else output
-    return run_parts(operands, options, function, parts, output, workers, selection=selection)
+    parts: list[Any] = [kernel_argument(np.ascontiguousarray(k, operands.inner)) for k in kernels]
+    return function, parts
 
 
 # -- which results are valid, where some are wanted only ---------------------------------------------------------------

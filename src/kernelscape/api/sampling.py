@@ -203,7 +203,7 @@ def _sampled(
         try:
             prepared = stencil.prepared_for(arguments)
         except TracingError as error:
-            if options.method == "traced":
+            if options.must_trace:
                 raise
             warn_of_numpy(error)
         else:

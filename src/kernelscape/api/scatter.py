@@ -33,7 +33,7 @@ from kernelscape.api.fields import (
     scattered,
 )
 from kernelscape.api.operands import Operands, counted, run_function
-from kernelscape.api.options import Options, changed, options_of
+from kernelscape.api.options import GENERAL, Options, changed, options_of
 from kernelscape.api.reach import Reach, Region, Slices, at_region, inside, selection
 from kernelscape.api.results import Result, allocate, store
 from kernelscape.api.scattered_blends import scatter_blend
@@ -442,7 +442,7 @@ class Scatter:
         axes, dilation = self.axes_of(array), self.reach.dilation
         options = options_of(
             None, None, "constant", 0.0, 0, 1, dilation, "full", axes, "propagate", 1, math.nan,
-            None, None, self.method, None, None,
+            None, None, self.method if self.method in GENERAL else "traced", None, None,
         )  # fmt: skip
 
         def convolve(sources: Array, kernel: Array) -> Array:

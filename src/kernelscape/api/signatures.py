@@ -94,8 +94,12 @@ def apply(
         saturates. An array may overlap the inputs.
     kwargs : dict, optional
         Keyword arguments for the function.
-    method : {"auto", "traced", "numpy"}
-        ``traced`` makes it an error when the function cannot be traced; ``numpy`` never compiles.
+    method : str
+        ``"auto"`` takes the method that the planner expects to be fastest. The name of another one forces it:
+        ``"direct"`` or ``"columns"``, as ``plan(...).candidates`` of a stencil lists them; one that does not apply is
+        an error that says why and what does. Methods may add floating numbers in different orders. ``"traced"`` is
+        ``"auto"``, but makes it an error when the function cannot be traced, as all names do; ``"numpy"`` never
+        compiles.
     tol : float, optional
         A tolerated error, as in `correlate`. It changes nothing here: functions of windows are computed exactly, up to
         rounding, whatever is tolerated.
@@ -139,9 +143,9 @@ def apply(
 
     Notes
     -----
-    Wanted outputs are, bit for bit, those of the whole filter, and unwanted ones are `otherwise`; with weights w strictly
-    between 0 and 1 the output is ``w * result + (1 - w) * otherwise``, in floating numbers. `where` says which samples
-    count, `at` which outputs are wanted.
+    Wanted outputs are, bit for bit, those of the whole filter, and unwanted ones are `otherwise`; with weights w
+    strictly between 0 and 1 the output is ``w * result + (1 - w) * otherwise``, in floating numbers. `where` says which
+    samples count, `at` which outputs are wanted.
 
     A function with a parameter `valid` gets a boolean array that says which samples count (a tuple of them when
     windows differ). Where samples may be missing, a function that cannot be traced must have it.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 import warnings
 import weakref
 from collections.abc import Callable, Hashable, Sequence
@@ -24,15 +25,16 @@ from kernelscape.api.expansion import Expanded, has_fields, run_with_fields
 from kernelscape.api.frame import Frame
 from kernelscape.api.framing import make_frame
 from kernelscape.api.kept import Kept
-from kernelscape.api.options import Options, nan_found, not_yet
+from kernelscape.api.options import GENERAL, LINEAR_METHODS, Options, nan_found, not_yet
 from kernelscape.api.prepared import Prepared, prepare
+from kernelscape.api.profiling import StencilPlan, with_call
 from kernelscape.api.results import allocate, written
 from kernelscape.api.selected import run_selected
 from kernelscape.api.selection import Selection
 from kernelscape.api.validity import is_masked, run_masked, with_masks
 from kernelscape.errors import ArgumentError, ArgumentTypeError, PerformanceWarning, TracingError
 from kernelscape.kernels.words import in_words
-from kernelscape.plan import Plan
+from kernelscape.plan import METHOD_NAMES, Plan
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _frames: Kept[Frame] = Kept(256)
@@ -58,6 +60,11 @@ class Stencil:
     ) -> None:
         if not callable(function):
             raise ArgumentTypeError(f"The function must be callable; got {in_words(function)}.")
+        if options.method in LINEAR_METHODS:
+            raise ArgumentError(
+                f"method={options.method!r} is for correlate and convolve; for functions of windows there are "
+                f"{', '.join(map(repr, (*GENERAL, *METHOD_NAMES)))}."
+            )
         self.function, self.options, self.selection = function, options, selection
         self.where = None if where is None else as_mask(where)
         self._prepared: Kept[Prepared] = Kept(64)
@@ -137,13 +144,14 @@ class Stencil:
             return run_with_fields(self.function, self.options, arguments, output, call, selection)
         return self.computed(arguments, output, workers, selection=selection)
 
-    def plan(self, *arrays: Any, output: Any = None) -> Plan:
+    def plan(self, *arrays: Any, output: Any = None) -> StencilPlan:
         """Say what a call on these arrays would run.
 
         Returns
         -------
-        Plan
-            ``plan(...).explain()`` says it in words.
+        StencilPlan
+            ``plan(...).explain()`` says it in words; ``plan(...).profile()`` runs it, and shows what was measured
+            beside what was expected; ``plan(...).candidates`` are all methods with their costs.
 
         Raises
         ------
@@ -160,6 +168,22 @@ class Stencil:
         """
         if self.options.method == "numpy":
             raise ArgumentError("method='numpy' has no plan, as NumPy calls the function; expected 'auto' or 'traced'.")
+
+        def run(target: Any, workers: int | None) -> Any:
+            return self(*arrays, output=output if target is None else target, workers=workers)
+
+        def again() -> tuple[float, float]:
+            from kernelscape.backends.compiled import compiling_seconds
+
+            start = time.perf_counter()
+            plan = Stencil(self.function, self.options, self.selection, self.where)._planned(arrays, output)
+            planning = time.perf_counter() - start
+            compiling = compiling_seconds(plan.stage, plan.target, masked=plan.is_masked)
+            return planning + compiling, compiling
+
+        return with_call(self._planned(arrays, output), run, again)
+
+    def _planned(self, arrays: Sequence[Any], output: Any) -> Plan:
         arguments = with_masks([canonical_argument(a) for a in arrays], self.where, self.options)
         if has_fields(arguments):
             return self._plan_with_fields(arguments, output)
@@ -195,7 +219,7 @@ class Stencil:
             try:
                 prepared = self.prepared_for(arguments)
             except TracingError as error:
-                if self.options.method == "traced":
+                if self.options.must_trace:
                     raise
                 warn_of_numpy(error)
             else:

@@ -65,6 +65,7 @@ def run_masked(
     """
     windows = tuple(n for n, a in enumerate(arguments) if isinstance(a, WindowArgument | np.ndarray))
     # The samples are counted by a function of their own.
+    method = options.planned_method or "traced"
     every = changed(options, min_count=0, method="traced")
     words: dict[str, Any] = {"windows": windows, "least": options.min_count}
     fields = has_fields(arguments)
@@ -78,7 +79,7 @@ def run_masked(
             # How many results a dtype alone is for is known only when they are there.
             own = isinstance(output, np.ndarray | tuple | list)
             targets = tuple(part for o in given for part in (o, None)) if own else None
-            found = run(with_flags, every, arguments, targets, None)
+            found = run(with_flags, changed(every, method=method), arguments, targets, None)
             results, flags = found[0::2], found[1::2]
             if not own and output is not None:
                 results = tuple(_converted(r, f, output, options.invalid) for r, f in zip(results, flags, strict=True))
@@ -90,7 +91,7 @@ def run_masked(
             results = found if isinstance(found, tuple) else (found,)
         several = len(results) > 1 or isinstance(output, tuple)
     except (TracingError, _AskedForError):
-        if options.method == "traced":
+        if options.must_trace:
             raise
         # As the warning says, NumPy calls the function, which says by itself what is valid.
         found = run(function, _marked_by_mask(options, output), arguments, output, selection)

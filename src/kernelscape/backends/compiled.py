@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -44,6 +45,13 @@ def kernel(stage: Stage, target: Target, *, masked: bool, checked: bool) -> Load
         lambda: kernel_text(stage, target, masked=masked, checked=checked),
         target,
     )
+
+
+def compiling_seconds(stage: Stage, target: Target, *, masked: bool) -> float:
+    """How long it takes to write and compile the kernel of a stage, whether it is there already or not."""
+    start = time.perf_counter()
+    cpu.compile_text(kernel_text(stage, target, masked=masked, checked=False), target)
+    return time.perf_counter() - start
 
 
 def fill(target: Target, loading: Loading, step: int, *, checked: bool) -> LoadedCode:

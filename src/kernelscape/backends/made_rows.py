@@ -1,7 +1,7 @@
-"""The part of the worker that makes rows of rows: their samples are computed from those of others at the same place.
+"""The part of the worker that makes rows of rows: their samples are computed from those of others.
 
 Made rows lie in a ring of the worker's own, as copied rows do, and each is made once per strip, by a small kernel
-(``loops.Stage.made``) that sees one row of each of its sources.
+(``loops.Stage.made``) that sees some rows of each of its sources.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class MadeRows(SourceRows):
     def make_part(self, record: Value, which: Value, address: Value, shift: Value, count: Value) -> None:
         b = self.b
         sources, table = self.word(record, InputWord.SOURCES), self.word(record, InputWord.SOURCE_TABLE, PTR)
+        items, mine = self.word(record, InputWord.ITEM_TABLE, PTR), b.mul(which, sources)
         rows, flags, limits = (
             self.room(name) for name in (Sweep.SOURCE_ROWS_AT, Sweep.SOURCE_FLAGS_AT, Sweep.SOURCE_LIMITS_AT)
         )
@@ -74,8 +75,8 @@ class MadeRows(SourceRows):
 
         def source(s: Value) -> None:
             pair = b.mul(s, self.number(2))
-            entry = b.add(self.entry(table, pair), which)
-            moved = b.mul(shift, self.entry(table, b.add(pair, self.number(1))))
+            entry = self.entry(table, b.add(mine, s))
+            moved = b.mul(shift, self.entry(items, s))
             self.put(rows, s, b.add(self.entry(self.room(Sweep.ROWS_AT), entry), moved))
             self.put(flags, s, b.add(self.entry(self.room(Sweep.FLAGS_AT), entry), shift))
             if self.checked:

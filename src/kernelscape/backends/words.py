@@ -85,8 +85,8 @@ class Call(Words):
 class InputWord(Words):
     """An input: where its rows come from, and the worker's own rows for it.
 
-    Where MAKE is not 0 its rows are made by this kernel of those of SOURCES other inputs, of which SOURCE_TABLE has the
-    first row and the bytes of an element.
+    Where MAKE is not 0 its rows are made by this kernel of SOURCES other rows each: SOURCE_TABLE has their places in
+    the table of row pointers, row by row, and ITEM_TABLE the bytes of their elements.
     """
 
     FILL = auto()
@@ -118,6 +118,7 @@ class InputWord(Words):
     ITEM = auto()
     SOURCES = auto()
     SOURCE_TABLE = auto()
+    ITEM_TABLE = auto()
 
 
 class Segment(Words):

@@ -151,6 +151,14 @@ def make_parser(version: str, words: str) -> Parser:
     demo.add_argument("--output", "-o", metavar="FOLDER", default="kernelscape-demo", help="where the pictures go")
     demo.add_argument("--workers", type=checked(integers), metavar="N", help="threads (all CPUs)")
     commands.add_parser("info", help="print versions, the CPU that is compiled for, and the cache folder")
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="measure this machine for the planner, in some seconds",
+        description="Measure how fast this machine is at what filters are made of, and keep it for later runs, which "
+        "plan with it. Leave the machine alone meanwhile.",
+    )
+    calibrate.add_argument("--reset", action="store_true", help="forget it, and plan with what is shipped")
+    calibrate.add_argument("--verbose", "-v", action="store_true", help="print what each job took")
     return parser
 
 
@@ -204,6 +212,8 @@ def _add_explain(commands: Any, words: str) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument("arguments", nargs="+", metavar="EXPRESSION FILE", help="the expression, then the inputs")
+    command.add_argument("--profile", action="store_true", help="run it too, and print what it took beside that")
+    command.add_argument("--repeat", type=checked(integers), default=5, metavar="N", help="runs of --profile (5)")
     _add_windows(command)
     _add_output(command, required=False)
 

@@ -95,7 +95,20 @@ def _compute(options: argparse.Namespace) -> int:
 def _explain(options: argparse.Namespace) -> int:
     from .jobs import prepare
 
-    print(prepare(options).explain())
+    call = prepare(options)
+    if options.profile:
+        # What was measured stands behind what was expected, of the same plan.
+        plan = call.plan()
+        print(plan.explain(), plan.profile(options.repeat, options.workers), sep="\n\n")
+    else:
+        print(call.explain())
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from .calibrate import reset, run
+
+    print("\n".join(reset() if options.reset else run(options.verbose)))
     return 0
 
 
@@ -119,4 +132,5 @@ _COMMANDS = {
     "explain": _explain,
     "demo": _demo,
     "info": _info,
+    "calibrate": _calibrate,
 }

@@ -77,6 +77,10 @@ class Call:
 
     def explain(self) -> str:
         """Say how it would run."""
+        return str(self.plan().explain())
+
+    def plan(self) -> Any:
+        """How it would run."""
         # Workers do not change a plan, and the output belongs to the call.
         options = {name: value for name, value in self.keywords.items() if name not in ("workers", "output")}
         function, arguments = self.function, self.arguments
@@ -85,8 +89,7 @@ class Call:
             image, weights = arguments
             order = (slice(None, None, -1),) * weights.ndim if self.convolve else ...
             function, arguments = _sum_of_products, (image, ks.kernel(weights[order]))
-        plan = ks.stencil(function, **options).plan(*arguments, output=self.keywords.get("output"))
-        return str(plan.explain())
+        return ks.stencil(function, **options).plan(*arguments, output=self.keywords.get("output"))
 
 
 def _sum_of_products(w: Any, k: Any) -> Any:

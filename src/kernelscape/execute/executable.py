@@ -52,7 +52,7 @@ class Executable:
         self._sweep_at = int(tables.sweep.ctypes.data)
         self._worker = self._entry_point()
         self._free: list[tuple[int, Array]] = []
-        self.serial = work.seconds < INLINE_SECONDS or self.tiles == 1
+        self.serial = plan.estimate.work < INLINE_SECONDS or self.tiles == 1
 
     def _entry_point(self) -> Callable[[int, int, int], None]:
         import ctypes

@@ -45,11 +45,11 @@ PIECE = 2048
 def is_supported(plan: Plan) -> bool:
     """Whether a plan can run for single points.
 
-    Not where the elements of a window lie each at another position, not where no output is valid, and not where data
-    says which samples count.
+    Not where the elements of a window lie each at another position, not where no output is valid, and not where rows
+    are made for many windows together, or data says which samples count.
     """
     inputs = plan.job.inputs
-    if any(i.has_gaps for i in inputs):
+    if any(i.has_gaps for i in inputs) or plan.stage.has_made_rows or plan.method == "separable":
         return False
     most = max((math.prod(i.window_shape) for i in inputs), default=0)
     return not any(i.elements and is_windowed(i) for i in inputs) and plan.job.min_count <= most
@@ -110,7 +110,7 @@ def point_plan(plan: Plan) -> PointPlan:
     job, target, ndim = plan.job, plan.target, len(plan.job.grid)
     interior, masked = interior_outputs(job), masked_outputs(job)
     window = column_window(interior, job, plan.arrangement, plan.stage.roles)
-    if window is not None:
+    if window is not None and plan.stage.columns:
         x = plan.stage.roles.index(X)
         interior = in_column_order(interior, window, x, keep_order=may_miss(job))
     axes = tuple(sorted({n.axis for n in ex.walk([*interior, *masked]) if isinstance(n, ex.Index)}))

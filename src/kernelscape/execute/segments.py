@@ -25,6 +25,8 @@ SEGMENT_LIMIT = 1 << 15
 """Positions of the longest segment: what bounds offset tables and scratch rows for very long rows."""
 STEP_SECONDS = 10e-3
 """Work between two looks at the cancel word, as expected."""
+WAYS, WAY_BYTES = 16, 4096
+"""So many rows are too many where they lie a multiple of so many bytes apart: they share sets of the cache."""
 COLUMN_BYTES = 1 << 15
 """Column rows of one tile that a segment may fill."""
 
@@ -147,11 +149,24 @@ def is_readable(work: Work, number: int) -> bool:
     if spec.is_packed:
         return True
     arrangement, size = work.plan.arrangement, layout.dtype.itemsize
-    if work.stride_along(number, arrangement.x) != 1:
+    if work.stride_along(number, arrangement.x) != 1 or _share_sets(work, number):
         return False
     if arrangement.flat is None:
         return layout.strides[arrangement.x] == size
     return layout.strides[arrangement.flat] == size and layout.strides[arrangement.x] == size * work.flat
+
+
+def _share_sets(work: Work, number: int) -> bool:
+    """Whether rows lie so in memory that too many of them share a set of the first-level cache.
+
+    They would drive each other out: once copied, they are a few lines more than a power of two apart.
+    """
+    y = work.plan.arrangement.y
+    if y is None:
+        return False
+    spec, step = work.stage.inputs[number], abs(work.plan.layouts[number].strides[y])
+    rows = len(work.stage.y_offsets[number]) * len(spec.outer)
+    return step > 0 and rows > WAYS * (WAY_BYTES // math.gcd(step, WAY_BYTES))
 
 
 def is_block(work: Work, number: int) -> bool:

@@ -7,6 +7,7 @@ each padded place; x is cut into segments (`segments.py`), and the rest into str
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from kernelscape.boundary import locate
 from kernelscape.execute import segments as along_x
 from kernelscape.execute.memory import LINE, Memory, Words, rounded
 from kernelscape.execute.work import Work
-from kernelscape.loops import MISSING, X, Y
+from kernelscape.loops import MISSING, Stage, X, Y
 from kernelscape.semantics import register_dtype
 
 ROWS_AHEAD = 8
@@ -69,6 +70,7 @@ class Tables:
             widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
             sweep[Sweep.COLUMN_BYTES] = rounded((longest + max(stage.column_taps)) * widest, LINE)
             sweep[Sweep.COLUMNS_AT] = memory.room(stage.column_rows[-1] * stage.rows * int(sweep[Sweep.COLUMN_BYTES]))
+        sources = int(inputs[:, InputWord.SOURCES].max(initial=0))
         sizes = {
             Sweep.ROWS_AT: 2 * rows,
             Sweep.FLAGS_AT: rows,
@@ -77,9 +79,9 @@ class Tables:
             Sweep.COORDINATES_AT: len(stage.roles) + 3,
             Sweep.OUTER_AT: len(work.outer) + 1,
             Sweep.PLANE_BASE_AT: planes,
-            Sweep.SOURCE_ROWS_AT: len(stage.alike),
-            Sweep.SOURCE_FLAGS_AT: len(stage.alike),
-            Sweep.SOURCE_LIMITS_AT: 2 * len(stage.alike) + 2,
+            Sweep.SOURCE_ROWS_AT: sources,
+            Sweep.SOURCE_FLAGS_AT: sources,
+            Sweep.SOURCE_LIMITS_AT: 2 * sources + 2,
             Sweep.MADE_AT: 1,
         }
         for name, count in sizes.items():
@@ -191,34 +193,52 @@ class Tables:
         table = self.memory.words(len(self.stage.inputs), len(InputWord))
         for number, row in enumerate(table):
             if self.stage.inputs[number].body is not None:
-                self._made_rows(row, table[self.stage.alike[0]], number, longest)
+                self._made_rows(row, number, longest)
                 continue
             self._rows_of_input(row, number)
             self._code_of_input(row, number)
             self._room_of_input(row, number, longest)
         return table
 
-    def _made_rows(self, row: Words, like: Words, number: int, longest: int) -> None:
-        """Rows that are computed from those of other inputs, in the places of these."""
+    def _made_rows(self, row: Words, number: int, longest: int) -> None:
+        """Rows that are computed from those of other inputs."""
         stage, memory = self.stage, self.memory
         spec, made, offsets = stage.inputs[number], stage.made(number), stage.y_offsets[number]
-        for word in (
-            *(InputWord.COMBINATIONS, InputWord.PHASES, InputWord.Y_OFFSETS, InputWord.Y_OFFSET_TABLE),
-            *(InputWord.Y_STRIDE, InputWord.Y_LAST, InputWord.RING, InputWord.RING_SLOTS),
-        ):
-            row[word] = like[word]
+        row[InputWord.COMBINATIONS], row[InputWord.PHASES] = len(spec.outer), spec.rows_each
+        row[InputWord.Y_OFFSETS], row[InputWord.Y_OFFSET_TABLE] = len(offsets), memory.address(offsets)
+        row[InputWord.Y_STRIDE] = spec.y_stride
+        # The last row that an output row needs: behind it come only those of surplus rows of the last tile.
+        beyond = offsets[-1] - (stage.rows - 1) * spec.y_step
+        row[InputWord.Y_LAST] = spec.y_stride * (self.work.y_count - 1) + beyond
         masked = any(i.may_miss or i.has_gaps for i in made.inputs)
         code = compiled.kernel(made, self.plan.target, masked=masked, checked=self.checked)
         memory.kept.append(code)
         row[InputWord.MAKE], row[InputWord.LANES] = code.addresses["kernel"], made.lanes
-        sources = [(stage.row_base[n], stage.inputs[n].dtype.itemsize) for n in stage.alike]
-        row[InputWord.SOURCES], row[InputWord.SOURCE_TABLE] = len(sources), memory.address(sources)
+        sources, items = self._sources(number, made)
+        row[InputWord.SOURCES], row[InputWord.SOURCE_TABLE] = len(items), memory.address(sources)
+        row[InputWord.ITEM_TABLE] = memory.address(items)
         row[InputWord.ITEM], row[InputWord.FIRST_ROW] = spec.dtype.itemsize, stage.row_base[number]
         row[InputWord.ROW_BYTES] = _staggered((longest + spec.span) * spec.dtype.itemsize)
+        row[InputWord.RING], row[InputWord.RING_SLOTS] = _ring(offsets)
         slots = len(spec.outer) * int(row[InputWord.RING_SLOTS])
         row[InputWord.RING_AT] = memory.room(slots * spec.rows_each * int(row[InputWord.ROW_BYTES]))
         row[InputWord.HELD_AT] = memory.room(8 * slots)
-        assert len(offsets) == row[InputWord.Y_OFFSETS]
+
+    def _sources(self, number: int, made: Stage) -> tuple[list[list[int]], list[int]]:
+        """For each made row the rows that it is made of, and for each of these the bytes of an element."""
+        stage, spec = self.stage, self.stage.inputs[number]
+        items = [i.dtype.itemsize for i, o in zip(made.inputs, made.y_offsets, strict=True) for _ in i.outer for _ in o]
+        found = []
+        for combination, place, phase in product(
+            range(len(spec.outer)), stage.y_offsets[number], range(spec.rows_each)
+        ):
+            entries = []
+            for reading, seen, taps in zip(spec.readings, made.inputs, made.y_offsets, strict=True):
+                for c, tap in product(range(len(seen.outer)), taps):
+                    which = c if reading.across else combination
+                    entries.append(stage.row_number(reading.number, which, place + tap, phase))
+            found.append(entries)
+        return found, items
 
     def _rows_of_input(self, row: Words, number: int) -> None:
         """Where the rows of an input come from."""
@@ -260,10 +280,7 @@ class Tables:
     def _room_of_input(self, row: Words, number: int, longest: int) -> None:
         """Rows of the worker's own, and those that stand for what lies outside."""
         spec, seen, memory = self.stage.inputs[number], self.job.inputs[number], self.memory
-        offsets = self.stage.y_offsets[number]
-        ring_rows = offsets[-1] - offsets[0] + 1
-        ring = ring_rows <= 4 * len(offsets) + 16
-        slots = ring_rows if ring else len(offsets)
+        ring, slots = _ring(self.stage.y_offsets[number])
         length, rows = (longest + spec.span) * spec.unit, len(spec.outer) * slots
         row[InputWord.RING], row[InputWord.RING_SLOTS] = ring, slots
         row[InputWord.ROW_BYTES] = rounded(length * spec.dtype.itemsize, LINE)
@@ -275,6 +292,12 @@ class Tables:
         row[InputWord.NO_FLAGS] = memory.address(np.zeros(length), np.uint8)
         row[InputWord.BASES_AT] = memory.room(8 * len(spec.outer))
         row[InputWord.HELD_AT] = memory.room(8 * rows)
+
+
+def _ring(offsets: tuple[int, ...]) -> tuple[bool, int]:
+    """Whether rows lie in a ring, which has a slot for each between the first and the last one; and the slots."""
+    rows = offsets[-1] - offsets[0] + 1
+    return (True, rows) if rows <= 4 * len(offsets) + 16 else (False, len(offsets))
 
 
 def _staggered(size: int) -> int:

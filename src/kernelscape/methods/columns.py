@@ -37,20 +37,22 @@ class Columns:
     columns: tuple[ex.Node, ...]
 
 
-def use_columns(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_order: bool) -> Columns:
+def use_columns(
+    outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_order: bool, known: Sequence[ex.Node] = ()
+) -> Columns:
     """Replaces folds and sorts over whole windows of `shape` by columns along window axis `x`, where that pays.
 
-    `keep_order`: floating sums must stay as they are.
+    `keep_order`: floating sums must stay as they are. `known`: columns that the outputs have already.
     """
-    found: list[ex.Node] = []
-    known: dict[object, ex.Node] = {}
+    found = list(known)
+    places: dict[object, ex.Node] = {}
 
     def column(node: ex.Node) -> ex.Node:
         key = ex.structure([node])
-        if key not in known:
-            known[key] = ex.Column((shape[x], *node.shape), node.dtype, len(found))
+        if key not in places:
+            places[key] = ex.Column((shape[x], *node.shape), node.dtype, len(found))
             found.append(node)
-        return known[key]
+        return places[key]
 
     def rule(node: ex.Node) -> ex.Node | None:
         if isinstance(node, ex.Sort):
@@ -72,7 +74,7 @@ def in_column_order(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep
     def rule(node: ex.Node) -> ex.Node | None:
         if not isinstance(node, ex.Reduce) or isinstance(node, ex.ArgReduce) or node.dtype.kind != "f":
             return None
-        body = _in_window_shape(node, shape)
+        body = in_window_shape(node, shape)
         if body is None or _folded_columns(node, shape, x, _column_of(shape, x), keep_order) is None:
             return None
         # As a slice of all, so that a product is rounded before it is added, as it is in a column.
@@ -88,11 +90,11 @@ def _column_of(shape: ex.Shape, x: int) -> MakeColumn:
 
 
 def _folded_columns(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn, keep_order: bool) -> ex.Node | None:
-    node = _without_choice(node, shape)
+    node = without_choice(node, shape)
     alone = _folded_along(node, shape, x, column)
     if alone is not None:
         return alone
-    body = _in_window_shape(node, shape)
+    body = in_window_shape(node, shape)
     if node.where is not None or body is None or not is_pointwise(body, shape):
         return None
     floating = node.dtype.kind == "f"
@@ -142,7 +144,7 @@ def _folded_along(node: ex.Reduce, shape: ex.Shape, x: int, column: MakeColumn) 
     return column(ex.reduce(node.operation, _first_column(node.body, shape, x), (0,)))
 
 
-def _without_choice(node: ex.Reduce, shape: ex.Shape) -> ex.Reduce:
+def without_choice(node: ex.Reduce, shape: ex.Shape) -> ex.Reduce:
     """Whether any of those that are chosen is: whether any is both."""
     if node.where is None or node.operation != "logical_or":
         return node
@@ -152,7 +154,7 @@ def _without_choice(node: ex.Reduce, shape: ex.Shape) -> ex.Reduce:
     return replace(node, body=ex.elementwise("logical_and", ex.BOOL, node.where, node.body), where=None)
 
 
-def _in_window_shape(node: ex.Reduce, shape: ex.Shape) -> ex.Node | None:
+def in_window_shape(node: ex.Reduce, shape: ex.Shape) -> ex.Node | None:
     """The body of a fold over a whole window, in the window's own shape (a flattened one is seen through)."""
     if node.axes != tuple(range(node.body.ndim)):
         return None

@@ -1,0 +1,121 @@
+"""The table of methods: every way in which the planner may compute a job, one entry each.
+
+A method is given a `Task` and makes a `Draft` of it, or says in a sentence why it does not apply. Drafts are turned
+into stages, their costs are estimated, and the cheapest one is taken (`candidates.py`); so a new method is one function
+and one entry, and nothing else knows its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+from kernelscape.expression import Node
+from kernelscape.loops import RowInput
+from kernelscape.methods.columns import use_columns
+from kernelscape.methods.passes import use_passes
+from kernelscape.methods.separable import use_separable
+from kernelscape.plan.rows import pass_rows
+from kernelscape.plan.task import Task
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a method makes of a task.
+
+    Attributes
+    ----------
+    outputs : tuple of Node
+        The expressions of the stage.
+    why : str
+        What is gained, in words.
+    exactness : str
+        How the results differ from the definition's, in words.
+    columns : tuple of Node
+        As in `loops.Stage`.
+    rows : tuple of RowInput
+        Made rows, numbered behind `Task.inputs`.
+    steps : tuple of str
+        What is done one after the other, in words; where there is nothing to say, the one stage.
+    """
+
+    outputs: tuple[Node, ...]
+    why: str
+    exactness: str = "exact up to rounding"
+    columns: tuple[Node, ...] = ()
+    rows: tuple[RowInput, ...] = ()
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Method:
+    """An entry of the table.
+
+    Attributes
+    ----------
+    name : str
+        What a user writes in ``method=``.
+    draft : callable
+        ``draft(task)``: a `Draft`, or why there is none.
+    """
+
+    name: str
+    draft: Callable[[Task], Draft | str]
+
+
+def _direct(task: Task) -> Draft | str:
+    return Draft(task.outputs, "every output from the samples of its own window")
+
+
+def _columns(task: Task) -> Draft | str:
+    x = task.x
+    if task.has_flags:
+        return "samples count or not as data says, in windows of several kinds"
+    if task.window is None or x is None:
+        return "windows do not move along x by one sample, or differ from each other"
+    made = use_columns(task.outputs, task.window, x, keep_order=task.keeps_order)
+    if not made.columns:
+        return "windows that are neighbours along x share no part that is worth keeping"
+    shared = sum(c.size for c in made.columns)
+    why = f"{shared} value{'s' * (shared != 1)} per position along x serve all windows that overlap there"
+    return Draft(made.outputs, why, columns=made.columns)
+
+
+def _separable(task: Task) -> Draft | str:
+    x = task.x
+    if not task.job.factors:
+        return "no kernel is the outer product of one vector for each axis"
+    if task.window is None or x is None or task.keeps_order or task.has_flags:
+        return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
+    made = use_separable(task.outputs, task.window, x, dict(task.job.factors))
+    if made is None:
+        return "no sum over windows is weighted with a separable kernel"
+    rest = use_columns(made.outputs, task.window, x, keep_order=False, known=made.columns)
+    sides = " + ".join(str(n) for n in task.window)
+    why = f"the kernel is the product of one vector for each axis: {sides} products instead of {prod(task.window)}"
+    return Draft(rest.outputs, why, columns=rest.columns)
+
+
+def _passes(task: Task) -> Draft | str:
+    lattice = task.lattice
+    if lattice is None:
+        return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
+    made = use_passes(task.outputs, lattice, len(task.inputs))
+    if made is None:
+        return "no sum, extremum or moment is of all samples of a window, or the windows are small"
+    rows = tuple(pass_rows(row, task.inputs[task.like], lattice) for row in made.rows)
+    rest = use_columns(made.outputs, lattice.shape, lattice.x, keep_order=False)
+    why = f"{len(rows)} kind{'s' * (len(rows) != 1)} of rows of groups of samples serve all windows that have them"
+    kinds = (f"{len(rows)} kind{'s' * (len(rows) != 1)} of rows, each made of others", "the outputs")
+    return Draft(rest.outputs, why, columns=rest.columns, rows=rows, steps=kinds)
+
+
+METHODS = (
+    Method("direct", _direct),
+    Method("columns", _columns),
+    Method("separable", _separable),
+    Method("passes", _passes),
+)
+"""All methods, the simplest first; among equally cheap ones the first is taken."""
+NAMES = tuple(m.name for m in METHODS)
