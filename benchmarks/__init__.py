@@ -4,7 +4,7 @@
 the numbers fair: everybody gets the same number of threads, preallocated outputs where the peer has a way to take one,
 borders included, warmed up first; and the contestants of a job take turns, so that a busy moment of the machine hits
 all of them. Whoever is too slow for the full image works on a smaller one and is scaled by its number of pixels; the
-table says so.
+table says so. The environment variable BENCHMARK_THREADS is the number of threads, two by default.
 """
 
 import os

@@ -30,7 +30,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=15, metavar="N", help="runs that are timed (default: 15)")
     parser.add_argument("--check", action="store_true", help="compare results on small images; take no times")
     parser.add_argument("--output", type=Path, metavar="FILE.md", help="write the tables as Markdown, too")
-    parser.add_argument("--list", action="store_true", help="print the names of the jobs")
+    parser.add_argument("--list", action="store_true", help="print the names of the jobs, or of the rows of --grid")
     parser.add_argument("--grid", action="store_true", help="measure the grid: every family, dtype and window size")
     parser.add_argument(
         "--planner", action="store_true", help="of the grid, compare the planner's choice with all methods"
@@ -153,7 +153,8 @@ def measure(options: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
     if options.list:
-        print(*(job.name for job in JOBS), MEMORY, LATENCY, sep="\n")
+        of_grid = [member.name for member in members()] if options.grid else []
+        print(*(of_grid or (job.name for job in JOBS)), *([] if of_grid else [MEMORY, LATENCY]), sep="\n")
         return 0
     if options.check:
         return 1 if check(options.only) else 0

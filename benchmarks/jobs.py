@@ -26,6 +26,9 @@ _offsets = np.arange(SIDE, dtype=np.float32) - SIDE // 2
 SPATIAL = np.exp(-(_offsets[:, None] ** 2 + _offsets**2) / np.float32(8.0))
 KERNEL = np.random.default_rng(5).random((SIDE, SIDE), dtype=np.float32)
 
+IN_GRID = "Correlations and medians"
+"""The heading of what the grid has, too."""
+
 Inputs = Callable[[tuple[int, int], np.random.Generator], tuple[Array, ...]]
 
 
@@ -110,6 +113,7 @@ def correlation(side: int) -> Job:
     weights = np.random.default_rng(side).standard_normal((side, side), dtype=np.float32)
     return Job(
         name=f"correlate f32 {side}x{side}",
+        table=IN_GRID,
         inputs=images(1, np.float32, weights),
         contestants={OURS: our_correlate, "opencv": opencv_filter, "scipy": scipy_correlate},
         oracle="scipy",
@@ -121,6 +125,7 @@ def correlation(side: int) -> Job:
 def median(dtype: type[np.generic], side: int, goal: float) -> Job:
     return Job(
         name=f"median {np.dtype(dtype).name} {side}x{side}",
+        table=IN_GRID,
         inputs=images(1, dtype),
         contestants={
             OURS: ours(lambda w: np.median(w), side, mode="nearest"),

@@ -30,6 +30,10 @@ READING = """\
 * torch, JAX, Numba, scikit-image, bottleneck and astropy have other borders, or none; their results are compared away
   from the border."""
 
+JOBS_READING = """\
+Times are best / median of the runs. A *goal* is a ratio that Kernelscape means to reach; a limit ("read K", "stride 1")
+is another job, which shows what a time means."""
+
 ALT = {
     "families.svg": "ratio of every row to its best peer, by family",
     "rows.svg": "ratio of every row to its best peer",
@@ -200,6 +204,11 @@ def page_of(record: Record, plots: Sequence[str], folder: str, command: str) -> 
             rows = [row for row in record.rows if row.family == family]
             parts += [f"### {family}", as_markdown(grid_table(rows, record)), "\n".join(note_lines(rows))]
         parts += [picture[name] for name in ("rows.svg",) if name in picture]
+    if record.tables:
+        parts += ["## Other jobs", JOBS_READING]
+        for heading, table in record.tables.items():
+            parts += [f"### {heading}", as_markdown(table)]
+        parts.append("\n".join(f"* {line}" for line in record.remarks))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

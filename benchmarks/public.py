@@ -1,6 +1,7 @@
 """The public benchmark: measures the parts one after the other, keeps them in a record, and writes the page.
 
-The parts are the grid, the curves over windows, images and threads, what users wait for, and peak memory.
+The parts are the grid, the curves over windows, images and threads, what users wait for, peak memory, and the jobs that
+are no part of the grid.
 """
 
 import os
@@ -15,13 +16,17 @@ from benchmarks.curves import image_curves, thread_curves, window_curves
 from benchmarks.footprints import measure_footprints
 from benchmarks.goals import goal_table
 from benchmarks.grid import QUICK_KINDS, QUICK_SIDES, Member, measure_grid, members
+from benchmarks.harness import measure_job
+from benchmarks.jobs import IN_GRID, JOBS
+from benchmarks.latency import measure_latencies
 from benchmarks.machine import limits
+from benchmarks.memory import MEMORY, measure_peaks
 from benchmarks.page import behind_table, family_table, grid_table, summary_lines, write_page
 from benchmarks.record import Record, Row, load, save
-from benchmarks.report import as_text, machine_lines
+from benchmarks.report import as_text, comparison, latency_rows, machine_lines, peak_rows, remarks, tables_of
 from benchmarks.waits import measure_waits
 
-PARTS = ("grid", "windows", "images", "threads", "waits", "memory")
+PARTS = ("grid", "windows", "images", "threads", "waits", "memory", "jobs")
 AXES = {"windows": "side", "images": "extent", "threads": "threads"}
 CURVE_REPEAT = 5
 LARGEST_WINDOW_IMAGE = 2048
@@ -79,8 +84,24 @@ def measure_part(part: str, request: Request, record: Record, keep: Callable[[],
             keep()
     elif part == "waits":
         record.waits = list(measure_waits())
-    else:
+    elif part == "memory":
         record.footprints = list(measure_footprints())
+    else:
+        measure_jobs(request, record)
+
+
+def measure_jobs(request: Request, record: Record) -> None:
+    """Measure the jobs that are no part of the grid, above all those with a kernel for every pixel."""
+    results = []
+    for job in JOBS:
+        if job.table != IN_GRID and request.wanted(job.name):
+            results.append(measure_job(job, request.size, request.repeat))
+            print(f"{job.name}: {comparison(results[-1])}", flush=True)
+    record.tables, record.remarks = tables_of(results), remarks(results)
+    if request.wanted(MEMORY):
+        record.tables["Memory that a kernel for every pixel takes"] = peak_rows(list(measure_peaks()))
+    if request.wanted("latency"):
+        record.tables["What a user of Kernelscape waits for"] = latency_rows(list(measure_latencies()))
 
 
 def run(request: Request) -> int:

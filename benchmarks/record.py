@@ -141,7 +141,10 @@ class Footprint:
 
 @dataclass
 class Record:
-    """Everything; empty where it was not measured."""
+    """Everything; empty where it was not measured.
+
+    `tables` are rows of text by heading, of the jobs that are no part of the grid; `remarks` are about them.
+    """
 
     machine: list[str] = field(default_factory=list)
     size: int = 2048
@@ -150,6 +153,8 @@ class Record:
     curves: list[Curve] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
     footprints: list[Footprint] = field(default_factory=list)
+    tables: dict[str, list[list[str]]] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
 
 def save(record: Record, path: Path) -> None:
@@ -169,6 +174,8 @@ def load(path: Path) -> Record:
         curves=[Curve(**tupled(curve)) for curve in values["curves"]],
         waits=[Wait(**wait) for wait in values["waits"]],
         footprints=[Footprint(**footprint) for footprint in values["footprints"]],
+        tables=values["tables"],
+        remarks=values["remarks"],
     )
 
 

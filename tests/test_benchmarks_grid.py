@@ -15,6 +15,7 @@ from benchmarks.machine import Limits, loop_of, multiply_adds
 from benchmarks.page import behind_table, family_table, grid_table, inexact_table, page_of, summary_lines, write_page
 from benchmarks.plots import write_plots
 from benchmarks.record import Curve, Footprint, Record, Row, Wait, geometric_mean, load, save
+from benchmarks.waits import RECIPES, measure_waits, run_recipe, script_of
 
 LIMITS = Limits(copy=4e10, flops={"float32": 2e11, "float64": 1e11})
 ROW = Row(
@@ -48,6 +49,8 @@ RECORD = Record(
     ],
     waits=[Wait("opencv", "correlate f32 5x5", 0.1, 0.001, 1e-5)],
     footprints=[Footprint("mean f32 5x5", OURS, 4096, 67_108_864, 200_000)],
+    tables={"Fields": [["job", "ms"], ["a field", "2.00 / 3.00"]]},
+    remarks=["a field: as it is"],
 )
 
 
@@ -126,6 +129,26 @@ def test_multiply_adds_are_counted(name):
     lanes = operations // 24  # of each vector: two operations, twelve sums
     assert text.count(f"call <{lanes} x ") == 12
     assert 1e8 < multiply_adds(np.dtype(name), rounds=10_000) < 1e13
+
+
+# -- what users wait for ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("package", RECIPES)
+def test_recipes_are_programs(package):
+    compile(script_of(RECIPES[package]), package, "exec")
+
+
+@pytest.mark.parametrize("package", ["kernelscape", "scipy"])
+def test_recipes_run_and_compare(package):
+    (wait,) = measure_waits(processes=1, calls=1, packages=(package,))
+    assert min(wait.imports, wait.first, wait.again) > 0
+
+
+def test_a_recipe_with_a_wrong_result_fails():
+    wrong = dataclasses.replace(RECIPES["scipy"], call="image + kernel[0, 0]")
+    with pytest.raises(RuntimeError, match="not what the definition gives"):
+        run_recipe(wrong, 1)
 
 
 # -- rows and records -------------------------------------------------------------------------------------------------
@@ -235,7 +258,15 @@ def test_what_is_faster_has_tables_of_its_own():
 def test_the_page_has_all_parts(tmp_path):
     write_page(RECORD, tmp_path / "benchmarks.md", "the command")
     text = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
-    for heading in ("The machine", "Where a peer wins", "Window size", "Threads", "Peak memory", "The grid, 2048x2048"):
+    for heading in (
+        "The machine",
+        "Where a peer wins",
+        "Window size",
+        "Threads",
+        "Peak memory",
+        "The grid, 2048x2048",
+        "Other jobs",
+    ):
         assert f"## {heading}\n" in text
     for name in ("families", "rows", "side", "extent", "threads"):
         assert f"(pictures/benchmarks/{name}.svg)" in text
