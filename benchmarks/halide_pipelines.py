@@ -8,12 +8,15 @@ those that pay for stencils on a CPU: parallel strips of rows, whole vectors in 
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import halide as hl
 import numpy as np
 
 from benchmarks.harness import Array, Run, clock
+
+F32 = hl.Float(32)
+TYPES = {"uint8": hl.UInt(8), "uint16": hl.UInt(16), "float32": F32, "float64": hl.Float(64)}
 
 UNROLLED = 7
 """The largest window that is unrolled."""
@@ -39,8 +42,8 @@ class Pipeline:
 
     Attributes
     ----------
-    output, parameters
-        What is computed, from what.
+    output, parameters, element
+        What is computed, from what; of which type both are.
     stages
         Those that a schedule may store, consumers after producers.
     loops
@@ -50,10 +53,16 @@ class Pipeline:
     output: "hl.Func"
     stages: dict[str, "hl.Func"]
     parameters: Sequence["hl.ImageParam"]
+    element: "hl.Type" = field(default_factory=lambda: F32)
     loops: Sequence[tuple["hl.Func", "hl.RDom"]] = ()
 
 
 x, y = hl.Var("x"), hl.Var("y")
+
+
+def number(value: float, element: "hl.Type") -> "hl.Expr":
+    """A constant of a type; Halide reads a bare number as float32."""
+    return hl.f64(float(value)) if element == TYPES["float64"] else hl.f32(float(value))
 
 
 def total(terms: Sequence["hl.Expr"]) -> "hl.Expr":
@@ -68,8 +77,8 @@ def taps(side: int) -> list[tuple[int, int]]:
     return [(i, j) for j in range(side) for i in range(side)]
 
 
-def inputs(number: int) -> tuple[list["hl.ImageParam"], list["hl.Func"]]:
-    parameters = [hl.ImageParam(hl.Float(32), 2, f"input{n}") for n in range(number)]
+def inputs(number: int, element: "hl.Type" = F32) -> tuple[list["hl.ImageParam"], list["hl.Func"]]:
+    parameters = [hl.ImageParam(element, 2, f"input{n}") for n in range(number)]
     bordered = []
     for n, parameter in enumerate(parameters):
         func = hl.Func(f"bordered{n}")
@@ -79,47 +88,56 @@ def inputs(number: int) -> tuple[list["hl.ImageParam"], list["hl.Func"]]:
 
 
 def of_products(
-    name: str, side: int, fold: Callable[..., "hl.Expr"], start: float, constants: Array | None, looped: bool
+    name: str,
+    side: int,
+    fold: Callable[..., "hl.Expr"],
+    start: float,
+    *,
+    constants: Array | None = None,
+    looped: bool = False,
+    element: "hl.Type" = F32,
 ) -> Pipeline:
     """A fold of w*k, with the kernel as data or as constants of the program; `looped` is over a reduction domain."""
-    (image,), (window,) = inputs(1)
-    kernel = hl.ImageParam(hl.Float(32), 2, "kernel")
+    (image,), (window,) = inputs(1, element)
+    kernel = hl.ImageParam(element, 2, "kernel")
     output, centre = hl.Func(name), side // 2
     parameters = [image, kernel] if constants is None else [image]
     if not looped:
         weights = {(i, j): kernel[i, j] if constants is None else hl.f32(float(constants[j, i])) for i, j in taps(side)}
         terms = [window[x + i - centre, y + j - centre] * weights[i, j] for i, j in taps(side)]
         output[x, y] = functools.reduce(fold, terms)
-        return Pipeline(output, {"border": window}, parameters)
+        return Pipeline(output, {"border": window}, parameters, element)
     folded, domain = hl.Func("folded"), hl.RDom([(0, side), (0, side)])
-    folded[x, y] = hl.f32(start)
+    folded[x, y] = number(start, element)
     product = window[x + domain.x - centre, y + domain.y - centre] * kernel[domain.x, domain.y]
     folded[x, y] = fold(folded[x, y], product)
     output[x, y] = folded[x, y]
-    return Pipeline(output, {"border": window}, parameters, [(folded, domain)])
+    return Pipeline(output, {"border": window}, parameters, element, [(folded, domain)])
 
 
-def correlation(side: int, looped: bool) -> Pipeline:
-    return of_products("correlation", side, lambda a, b: a + b, 0.0, None, looped)
+def correlation(side: int, **settings: object) -> Pipeline:
+    return of_products("correlation", side, lambda a, b: a + b, 0.0, **settings)
 
 
-def max_product(side: int, constants: Array | None = None, looped: bool = False) -> Pipeline:
+def max_product(side: int, **settings: object) -> Pipeline:
     """max(w*k)"""
-    return of_products("max_product", side, hl.max, -np.inf, constants, looped)
+    return of_products("max_product", side, hl.max, -np.inf, **settings)
 
 
-def separable(side: int, fold: Callable[[Sequence["hl.Expr"]], "hl.Expr"], weights: Sequence[float]) -> Pipeline:
+def separable(
+    fold: Callable[[Sequence["hl.Expr"]], "hl.Expr"], weights: Sequence[float], element: "hl.Type" = F32
+) -> Pipeline:
     """A fold of the window's columns, then of those along the row; weights of 1 are left out."""
-    parameters, (window,) = inputs(1)
+    parameters, (window,) = inputs(1, element)
     columns, output = hl.Func("columns"), hl.Func("separable")
 
     def weighted(value: "hl.Expr", weight: float) -> "hl.Expr":
-        return value if weight == 1 else value * hl.f32(float(weight))
+        return value if weight == 1 else value * number(weight, element)
 
-    offsets = [(i - side // 2, weights[i]) for i in range(side)]
+    offsets = [(i - len(weights) // 2, weight) for i, weight in enumerate(weights)]
     columns[x, y] = fold([weighted(window[x, y + i], weight) for i, weight in offsets])
     output[x, y] = fold([weighted(columns[x + i, y], weight) for i, weight in offsets])
-    return Pipeline(output, {"border": window, "columns": columns}, parameters)
+    return Pipeline(output, {"border": window, "columns": columns}, parameters, element)
 
 
 def difference_of_squares(side: int, separable: bool) -> Pipeline:
@@ -176,7 +194,7 @@ def bilateral(spatial: Array, sharpness: float, exponential: Callable[["hl.Expr"
 
 def compile_with(pipeline: Pipeline, schedule: Schedule) -> "hl.Func":
     target = hl.get_host_target()
-    lanes = target.natural_vector_size(hl.Float(32))
+    lanes = target.natural_vector_size(pipeline.element)
     strips, rows, xi, yi = hl.Var("strips"), hl.Var("rows"), hl.Var("xi"), hl.Var("yi")
     output = pipeline.output
     output.split(y, strips, rows, schedule.strip).parallel(strips)
@@ -238,7 +256,9 @@ class Search:
 
 
 def runner(pipeline: Pipeline, schedule: Schedule, arrays: Sequence[Array], detail: str) -> Run:
-    func = compile_with(pipeline, schedule)
+    lanes = hl.get_host_target().natural_vector_size(pipeline.element)
+    fitting = replace(schedule, vectors=max(1, min(schedule.vectors, arrays[0].shape[1] // lanes)))
+    func = compile_with(pipeline, fitting)
     for parameter, array in zip(pipeline.parameters, arrays, strict=False):  # a constant kernel has no parameter
         parameter.set(hl.Buffer(array))
     result = np.empty_like(arrays[0])

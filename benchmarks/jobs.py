@@ -145,7 +145,8 @@ WINDOW_FUNCTIONS = [
         contestants={
             OURS: ours(lambda w: np.max(w * KERNEL), SIDE),
             "halide": halide(
-                data=functools.partial(max_product, SIDE), constants=functools.partial(max_product, SIDE, KERNEL)
+                data=functools.partial(max_product, SIDE),
+                constants=functools.partial(max_product, SIDE, constants=KERNEL),
             ),
             "scipy": scipy_vectorized(lambda w, axis: np.max(w * KERNEL, axis=axis)),
         },

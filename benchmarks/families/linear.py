@@ -66,7 +66,7 @@ def correlation(case: Case) -> Job:
         numba=loops.correlated(weights, case.is_integer) if plain else None,
         torch=tensors.torch_correlated(weights) if real else None,
         jax=tensors.jax_correlated(weights) if case.kind == "f32" else None,
-        halide=pipelines.correlated(weights) if case.kind == "f32" else None,
+        halide=pipelines.correlated(weights) if real else None,
         astropy=arrays.astropy(weights) if case.kind == "f64" else None,
     )
 
@@ -84,7 +84,7 @@ def mean(case: Case) -> Job:
         scipy=arrays.ndimage(scipy.ndimage.uniform_filter, case.side),
         skimage=arrays.ranked("mean", case.side) if case.kind == "u8" else None,
         numba=loops.separated(np.full(case.side, 1 / case.side, case.floating)) if real else None,
-        halide=pipelines.averaged(case.side) if case.kind == "f32" else None,
+        halide=pipelines.averaged(case.side, case.dtype) if real else None,
         aside={"scipy": 0.02} if case.is_integer else {},
         notes={"scipy": "rounds after each axis"} if case.is_integer else {},
         torch=tensors.torch_pooled("avg", case.side) if real else None,
@@ -105,7 +105,7 @@ def gaussian(case: Case) -> Job:
         opencv_sepFilter2D=opencv.separated(line),
         scipy=arrays.separated(line) if not case.is_integer else None,
         numba=loops.separated(line) if not case.is_integer else None,
-        halide=pipelines.blurred(line.tolist()) if case.kind == "f32" else None,
+        halide=pipelines.separated(line) if not case.is_integer else None,
         coarse={"opencv": 2.0} if case.is_integer else {},
         notes={"opencv": "weights of 8 or 16 bits: within two grey levels"} if case.is_integer else {},
     )

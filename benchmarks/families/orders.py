@@ -20,7 +20,7 @@ def maximum(case: Case) -> Job:
         opencv=opencv.greatest(case.side),
         scipy=arrays.ndimage(scipy.ndimage.maximum_filter, case.side),
         numba=loops.greatest(case.side),
-        halide=pipelines.greatest(case.side) if case.kind == "f32" else None,
+        halide=pipelines.greatest(case.side, case.dtype),
         torch=tensors.torch_pooled("max", case.side) if not case.is_integer else None,
         jax=tensors.jax_reduced("max", case.side) if case.kind == "f32" else None,
     )

@@ -1,4 +1,4 @@
-"""Halide: its pipelines for the jobs of the grid, float32 only."""
+"""Halide: its pipelines for the jobs of the grid."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,7 +11,7 @@ from benchmarks.halide_pipelines import UNROLLED
 from benchmarks.harness import Array, Run
 from benchmarks.peers import Factory
 
-__all__ = ["UNROLLED", "averaged", "bilateral", "blurred", "correlated", "deviation", "greatest", "max_product"]
+__all__ = ["UNROLLED", "averaged", "bilateral", "correlated", "deviation", "greatest", "max_product", "separated"]
 
 
 def searched(*extra: Array, **variants: Callable[[], pipelines.Pipeline]) -> Factory:
@@ -25,10 +25,10 @@ def searched(*extra: Array, **variants: Callable[[], pipelines.Pipeline]) -> Fac
 
 def of_products(pipeline: Callable[..., pipelines.Pipeline], weights: Array) -> Factory:
     """As a loop over the window; small ones unrolled, too."""
-    side = len(weights)
-    variants = {"loop": partial(pipeline, side, looped=True)}
-    if side <= UNROLLED:
-        variants["taps"] = partial(pipeline, side, looped=False)
+    made = partial(pipeline, len(weights), element=pipelines.TYPES[weights.dtype.name])
+    variants = {"loop": partial(made, looped=True)}
+    if len(weights) <= UNROLLED:
+        variants["taps"] = made
     return searched(weights, **variants)
 
 
@@ -40,20 +40,24 @@ def max_product(weights: Array) -> Factory:
     return of_products(pipelines.max_product, weights)
 
 
-def averaged(side: int) -> Factory:
-    return searched(separable=partial(scaled_sum, side))
+def separated(line: Array) -> Factory:
+    """The same weights along both axes."""
+    element = pipelines.TYPES[line.dtype.name]
+    return searched(separable=partial(pipelines.separable, pipelines.total, line.tolist(), element))
 
 
-def scaled_sum(side: int) -> pipelines.Pipeline:
-    return pipelines.separable(side, lambda terms: pipelines.total(terms) * hl.f32(1 / side), [1.0] * side)
+def averaged(side: int, dtype: np.dtype) -> Factory:
+    element = pipelines.TYPES[dtype.name]
+
+    def mean(terms: Sequence["hl.Expr"]) -> "hl.Expr":
+        return pipelines.total(terms) * pipelines.number(1 / side, element)
+
+    return searched(separable=partial(pipelines.separable, mean, [1.0] * side, element))
 
 
-def blurred(line: Sequence[float]) -> Factory:
-    return searched(separable=partial(pipelines.separable, len(line), pipelines.total, line))
-
-
-def greatest(side: int) -> Factory:
-    return searched(separable=partial(pipelines.separable, side, pipelines.greatest, [1.0] * side))
+def greatest(side: int, dtype: np.dtype) -> Factory:
+    element = pipelines.TYPES[dtype.name]
+    return searched(separable=partial(pipelines.separable, pipelines.greatest, [1.0] * side, element))
 
 
 def deviation(side: int) -> Factory:
