@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 
 from kernelscape import expression as ex
-from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE, Reading, RowInput, Stage, X, Y
+from kernelscape.loops import (
+    LOWEST_OFFSET,
+    MISSING,
+    OUTSIDE,
+    Reading,
+    RowInput,
+    Stage,
+    TileRanks,
+    TileShape,
+    X,
+    Y,
+    tile_shape,
+)
 
 F32 = np.dtype(np.float32)
 
@@ -140,7 +152,12 @@ CHANGED = {
     "column_taps": (0, 1, 3),
     "at": 1,
     "spacing": 2,
+    "tile_ranks": (TileRanks(0, (4,), F32),),
+    "positions": 64,
 }
+CHANGED_RANKS = {
+    "input": 1, "ranks": (4, 5), "dtype": np.dtype(np.float64), "per_level": 64, "meets_nan": True,
+}  # fmt: skip
 CHANGED_INPUT = {
     "dtype": np.dtype(np.float64), "shape": (3, 4), "outer": ((0,),), "y_taps": (0, 1, 3), "x_taps": (0, 1, 3),
     "y_stride": 2, "y_step": 2, "phases": 2, "x_unit": 3, "taps": ((0, 0),),
@@ -153,11 +170,68 @@ CHANGED_INPUT = {
 def test_every_field_is_part_of_the_key():
     assert set(CHANGED) == {f.name for f in fields(Stage)}
     assert set(CHANGED_INPUT) == {f.name for f in fields(RowInput)}
+    assert set(CHANGED_RANKS) == {f.name for f in fields(TileRanks)}
     changed = [stage(**{name: value}) for name, value in CHANGED.items()]
     changed += [stage(inputs=(row_input(**{n: v}), stage().inputs[1])) for n, v in CHANGED_INPUT.items()]
+    ranks = TileRanks(0, (4,), F32)
+    changed += [stage(tile_ranks=(replace(ranks, **{n: v}),)) for n, v in CHANGED_RANKS.items()]
     assert len({stage().key, *(s.key for s in changed)}) == 1 + len(changed)
 
 
 def test_invalid_numbers_that_print_apart_are_apart():
     numbers = [math.nan, 0, 0.0, -0.0, -1, math.inf]
     assert len({stage(invalid=n).key for n in numbers}) == len(numbers)
+
+
+# -- tiles in which ranks are found ------------------------------------------------------------------------------------
+
+
+def test_rank_rows_come_behind_the_columns():
+    found = stage(tile_ranks=(TileRanks(0, (4, 5), F32), TileRanks(1, (0,), F32, 64, True)))
+    assert found.column_rows == (0, 1, 4, 6, 8)
+    assert found.column_lines == 1
+    assert stage(rows=3).column_lines == 3
+
+
+def test_column_rows_hold_the_largest_elements():
+    assert stage().column_itemsize == 4
+    assert stage(columns=(), tile_ranks=(TileRanks(0, (1,), np.dtype(np.float64)),)).column_itemsize == 8
+    assert stage(columns=()).column_itemsize == 0
+
+
+def test_the_stage_of_one_row_has_the_rows_of_one_window():
+    one = stage(rows=8, spacing=1, tile_ranks=(TileRanks(0, (4,), F32),)).row
+    assert one.rows == 1
+    assert one.y_offsets[0] == (0, 1, 2)
+    assert one.column_rows == stage(tile_ranks=(TileRanks(0, (4,), F32),)).column_rows
+
+
+def test_lines_of_a_tile_are_its_rows_and_for_each_all_outer_taps():
+    shape = tile_shape(row_input(outer=((0,), (1,)), y_step=2, y_stride=2, x_unit=3), 10, 30)
+    assert shape == TileShape(taps=3, step=3, lines=6, moved=4, each=2, rows=10, positions=30)
+    assert shape.all_lines == 9 * 4 + 6
+    assert (shape.span, shape.per_class, shape.columns) == (6, 12, 36)
+
+
+def test_a_line_has_room_for_as_many_in_each_class_as_the_longest_has():
+    shape = tile_shape(row_input(x_taps=(0, 4, 8)), 1, 9)
+    assert (shape.step, shape.per_class, shape.columns) == (4, 5, 20)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"y_taps": (0, 2, 4)},
+        {"x_taps": (0, 1, 3)},
+        {"phases": 2},
+        {"elements": (3, 3)},
+        {"taps": ((0, 0), (1, 1))},
+        {"may_miss": True},
+        {"masks": (1,)},
+        {"omits_nan": True},
+        {"is_uniform": True},
+        {"body": ex.Window((1, 1), F32, 0)},
+    ],
+)
+def test_windows_whose_samples_are_no_regular_lines_have_no_shape(changes):
+    assert tile_shape(row_input(**changes), 4, 16) is None

@@ -228,3 +228,16 @@ def test_moments_of_integers_are_exact(dtype):
         samples = [int(v) for v in padded[place[0] : place[0] + 5, place[1] : place[1] + 5].ravel()]
         exact = Fraction(25 * sum(v * v for v in samples) - sum(samples) ** 2, 625)
         assert found[place] == pytest.approx(float(exact), rel=4e-16)
+
+
+def test_means_of_integers_are_rounded_as_their_exact_value():
+    """Every sum of a window, and halves in particular: to even, whatever the float in between."""
+    for taps, dtype in ((2, np.uint8), (6, np.int8), (9, np.uint8), (25, np.uint8), (4, np.uint16), (16, np.int16)):
+        limits = np.iinfo(dtype)
+        array = np.concatenate([RNG.integers(limits.min, limits.max, 60_000, dtype, endpoint=True), np.arange(255) % 3])
+        array = array.astype(dtype)
+        found = ks.apply(np.mean, array, size=taps, mode="nearest", output=dtype)
+        sums = sliding_window_view(np.pad(array, (taps // 2, taps - 1 - taps // 2), "edge").astype(int), taps).sum(1)
+        down, left = np.divmod(sums, taps)
+        wanted = down + ((2 * left > taps) | ((2 * left == taps) & (down % 2 == 1)))
+        np.testing.assert_array_equal(found, wanted)

@@ -20,6 +20,7 @@ from typing import Any
 
 from kernelscape.expression import DType, Node, Shape, Window, cast, reduce, structure, valid
 from kernelscape.reductions import counter
+from kernelscape.semantics import register_dtype
 
 X, Y, POINT = -1, -2, -3
 """Roles of a window axis: innermost, rows of the tile; 0, 1, ... are outer axes.
@@ -190,6 +191,41 @@ class RowInput:
 
 
 @dataclass(frozen=True)
+class TileRanks:
+    """Sorted windows of one input, of which some elements are found for all positions of a tile together.
+
+    Attributes
+    ----------
+    input : int
+    ranks : tuple of int
+        Which elements, in ascending order.
+    dtype : dtype
+        Of these, as they are held in rows.
+    per_level : int
+        Not 0: the samples of a tile are numbered in the order of their values first, and as many of them have the same
+        level of 8 bits. 0: they are levels themselves.
+    meets_nan : bool
+        Whether, behind the elements, there is wanted if any sample is NaN.
+    """
+
+    input: int
+    ranks: tuple[int, ...]
+    dtype: DType
+    per_level: int = 0
+    meets_nan: bool = False
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """All that is said here, as plain data that is the same in every process."""
+        return (self.input, self.ranks, self.dtype.str, self.per_level, self.meets_nan)
+
+    @property
+    def row_count(self) -> int:
+        """Rank rows."""
+        return len(self.ranks) + self.meets_nan
+
+
+@dataclass(frozen=True)
 class Stage:
     """What one compiled sweep computes.
 
@@ -224,6 +260,11 @@ class Stage:
         Where they are read: padded offset of each tap along x, in elements.
     at
         As in `geometry.Job`.
+    tile_ranks : tuple of TileRanks
+        What is found for all rows and positions of a tile together. Then the outputs are computed row by row, and
+        ``Column`` nodes numbered behind the columns, one for each of these, with one tap, hold what was found.
+    positions : int
+        With `tile_ranks`: the most positions along x of a tile.
     """
 
     outputs: tuple[Node, ...]
@@ -242,6 +283,8 @@ class Stage:
     column_taps: tuple[int, ...] = ()
     at: int | None = None
     spacing: int = 1
+    tile_ranks: tuple[TileRanks, ...] = ()
+    positions: int = 0
 
     @property
     def chunk(self) -> int:
@@ -261,7 +304,7 @@ class Stage:
             self, outputs=(own.body,), output_dtypes=(own.dtype,),
             inputs=tuple(self._read(r, own.readings) for r in own.readings), strides=(1,) * len(self.roles),
             rows=1, vectors=1, lanes=own.lanes, min_count=0, invalid=None, columns=(), column_taps=(), at=None,
-            spacing=1,
+            spacing=1, tile_ranks=(), positions=0,
         )  # fmt: skip
 
     def _read(self, reading: Reading, readings: tuple[Reading, ...]) -> RowInput:
@@ -285,11 +328,30 @@ class Stage:
 
     @cached_property
     def column_rows(self) -> tuple[int, ...]:
-        """Which of the column rows each column expression begins with; the last entry is their number."""
+        """Which of the column rows each column expression begins with; the last entry is their number.
+
+        Behind the columns come the rows of `tile_ranks`.
+        """
         starts = [0]
-        for node in self.columns:
-            starts.append(starts[-1] + node.size)
+        for size in (*(node.size for node in self.columns), *(found.row_count for found in self.tile_ranks)):
+            starts.append(starts[-1] + size)
         return tuple(starts)
+
+    @property
+    def column_lines(self) -> int:
+        """Output rows for which there are column rows at the same time."""
+        return 1 if self.tile_ranks else self.rows
+
+    @property
+    def column_itemsize(self) -> int:
+        """Bytes of the largest elements of column rows."""
+        dtypes = (*(register_dtype(n.dtype) for n in self.columns), *(found.dtype for found in self.tile_ranks))
+        return max((d.itemsize for d in dtypes), default=0)
+
+    @cached_property
+    def row(self) -> Stage:
+        """The stage of one output row, behind `tile_ranks`."""
+        return replace(self, rows=1, spacing=1)
 
     @cached_property
     def valid_samples(self) -> Node:
@@ -344,4 +406,76 @@ class Stage:
             structure(self.columns),
             self.column_taps,
             self.at,
+            tuple(found.key for found in self.tile_ranks),
+            self.positions,
         )
+
+
+TILE_SIDE = 256
+"""Lines and columns of a tile whose samples are numbered, at most: a place is two numbers of 8 bits."""
+
+
+@dataclass(frozen=True)
+class TileShape:
+    """The samples of one input in a tile, for what is found in all its windows together.
+
+    Along y and the outer axes the samples lie in *lines*: all combinations of outer taps for the first source row, then
+    for the next one, so that the lines of a window lie one behind the other. Along x windows take every `step`-th
+    sample, from one of `step` *classes*.
+
+    Attributes
+    ----------
+    taps, step : int
+        Samples of a window along x, and elements of a row from one to the next.
+    lines, moved : int
+        Lines of a window, and how many lines further on the window of the next output row begins.
+    each : int
+        Lines of one source row.
+    rows, positions : int
+        Most output rows and positions of a tile.
+    """
+
+    taps: int
+    step: int
+    lines: int
+    moved: int
+    each: int
+    rows: int
+    positions: int
+
+    @property
+    def all_lines(self) -> int:
+        """Lines of a tile, at most."""
+        return (self.rows - 1) * self.moved + self.lines
+
+    @property
+    def span(self) -> int:
+        """Elements of a row that one window reaches over, beyond its first."""
+        return (self.taps - 1) * self.step
+
+    @property
+    def per_class(self) -> int:
+        """Samples of a line in one class, at most."""
+        return -(-(self.positions + self.span) // self.step)
+
+    @property
+    def columns(self) -> int:
+        """Samples of a line, at most, where each class has room for as many as the longest."""
+        return self.per_class * self.step
+
+
+def tile_shape(spec: RowInput, rows: int, positions: int) -> TileShape | None:
+    """How samples of an input lie in a tile; None where they are no regular lines."""
+    shift = row_step(spec)
+    gaps = {b - a for a, b in zip(spec.x_taps, spec.x_taps[1:], strict=False)}
+    if shift is None or spec.rows_each != 1 or spec.unit != 1 or spec.is_uniform or len(gaps) > 1 or spec.x_taps[0]:
+        return None
+    if spec.taps is not None or spec.elements or spec.has_gaps or spec.may_miss or spec.body is not None:
+        return None
+    each, step = len(spec.outer), max(gaps, default=1) * spec.x_unit
+    return TileShape(len(spec.x_taps), step, len(spec.y_taps) * each, shift * each, each, rows, positions)
+
+
+def row_step(spec: RowInput) -> int | None:
+    """How many of the rows of a tile lie between the first rows of neighbouring windows; None: it is no one number."""
+    return 1 if len(spec.y_taps) == 1 else spec.row_shift

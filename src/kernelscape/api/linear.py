@@ -100,10 +100,14 @@ def correlate(
         To which the input is converted as it is loaded; what is said below of the input's dtype holds for this one.
     tol : float, optional
         The largest error of any output, as a fraction of the largest output that there can be: of the largest magnitude
-        of the image (and of `cval`, where it is seen) times the largest sum of magnitudes of a kernel. With it a kernel
-        field may be applied by a method that is not exact, where that is faster: see Notes. Without it nothing inexact
-        ever runs.
-    output, method, workers, progress
+        of the image (and of `cval`, where it is seen) times the largest sum of magnitudes of a kernel. With it methods
+        that are not exact may run, where they are faster: see Notes. Without it nothing inexact ever runs unless
+        `method` asks for it.
+    method : str
+        As in `apply`; or one of those below by name, of which ``"fft"`` needs no `tol` (its error is then what
+        transforms in the dtype of the computation make; `plan` says how much), and ``"exact"``, which takes none of
+        them. A name that does not apply is an error that says why.
+    output, workers, progress
         As in `apply`.
 
     Returns
@@ -129,15 +133,17 @@ def correlate(
     Under `tol` the cheapest of these methods runs that keeps the tolerance for certain, rounding in the dtype of the
     computation included; and the exact one where none does, or where it is no slower:
 
+    * One kernel for all pixels: blocks of the outputs through Fourier transforms (`fft`), from some 20 x 20 weights on.
     * Gaussians along the axes: blurs of the image with few sigmas, blended at each pixel by its own (`log_sigma`).
     * Interpolated grids, scattered kernels, combinations: patches of the image through Fourier transforms
       (`product_convolution`).
     * Gathered stacks of many images: few basis kernels in place of the field, by `kernels.compress` (`low_rank`).
 
-    The choice depends on shapes, the field and `tol`, and not on the image; but where the image or the field holds NaN
-    or infinities the exact method runs, since only that one says which outputs they touch. Complex results,
-    `normalize`, `min_count`, `min_weight`, `where` and masked arrays are for the exact method, too. Rounding of the
-    exact method is no error here, and neither is the conversion of the result to `output`.
+    The choice depends on shapes, the kernels and `tol`, and not on the image; but where the image or a field holds NaN
+    or infinities the exact method runs, since only that one says which outputs they touch (with one kernel, for the
+    blocks that hold some; ``method="fft"`` refuses them). Complex results of fields, `at`, `normalize`, `min_count`,
+    `min_weight`, `where` and masked arrays are for the exact method, too. Rounding of the exact method is no error
+    here, and neither is the conversion of the result to `output`.
 
     Examples
     --------

@@ -86,9 +86,9 @@ def plan(operation: Callable[..., Any], *args: Any, **kwargs: Any) -> FilterPlan
     Returns
     -------
     FilterPlan
-        For `correlate` and `convolve`: ``explain()``, ``promise``, ``bound``, ``run()`` and ``check()``.
-    kernelscape.plan.Plan
-        For `apply`: that of `Stencil.plan`.
+        For `correlate` and `convolve`: ``explain()``, ``promise``, ``bound``, ``run()``, ``check()`` and ``profile()``.
+    StencilPlan
+        For `apply`: that of `Stencil.plan`, with ``explain()`` and ``profile()``.
 
     Raises
     ------

@@ -124,7 +124,8 @@ def is_sparse(plan: Plan, single: PointPlan, at: Array) -> bool:
     visited = int(np.count_nonzero(_reduced(arranged, rows, positions))) * rows * positions
     samples = sum(i.planes for i in single.stage.inputs)
     each = CYCLES[0] + CYCLES[1] * samples + _cycles(single.tile, plan.job.outputs)
-    return points * each < visited * (2 + _cycles(plan.tile, plan.job.outputs))
+    cycles = plan.tile.instructions / plan.tile.lanes
+    return points * each < visited * (2 + (cycles if plan.stage.tile_ranks else _cycles(plan.tile, plan.job.outputs)))
 
 
 def _cycles(tile: Tile, outputs: Sequence[ex.Node]) -> float:

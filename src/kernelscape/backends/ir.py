@@ -543,6 +543,27 @@ class Builder:
             self.line(f"br label %{after}")
         self._open(after)
 
+    def fork(
+        self, condition: Value, then: Callable[[], Sequence[Value]], otherwise: Callable[[], Sequence[Value]]
+    ) -> list[Value]:
+        """What `then` returns where the scalar condition holds, else what `otherwise` returns: as many values."""
+        yes, no, after = self._label(), self._label(), self._label()
+        self.line(f"br i1 {condition.name}, label %{yes}, label %{no}")
+        ends: list[tuple[Sequence[Value], str]] = []
+        for label, act in ((yes, then), (no, otherwise)):
+            self._open(label)
+            self._scopes.append({})
+            found = act()
+            self._scopes.pop()
+            ends.append((found, self._block))
+            self.line(f"br label %{after}")
+        self._open(after)
+        (first, one), (second, other) = ends
+        results = [self.fresh(value.type) for value in first]
+        for result, a, b in zip(results, first, second, strict=True):
+            self._lines.append(self._phi(result, (a, one), (b, other)))
+        return results
+
     def repeat(self, condition: Callable[[], Value], body: Callable[[], None]) -> None:
         """``while condition(): body()``; state lives in locals."""
         head, inside, after = self._label(), self._label(), self._label()

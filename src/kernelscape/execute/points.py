@@ -139,6 +139,8 @@ def point_plan(plan: Plan) -> PointPlan:
         columns=(),
         column_taps=(),
         spacing=1,
+        tile_ranks=(),
+        positions=0,
     )
     return PointPlan(plan, axes, stage, replace(stage, outputs=masked), tile)
 

@@ -19,7 +19,6 @@ from kernelscape.boundary import MODES, Outside, locate
 from kernelscape.execute.memory import Array, Memory, Words, rounded
 from kernelscape.execute.work import Work
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE, RowInput
-from kernelscape.semantics import register_dtype
 
 SEGMENT_LIMIT = 1 << 15
 """Positions of the longest segment: what bounds offset tables and scratch rows for very long rows."""
@@ -53,9 +52,8 @@ def pieces(work: Work) -> list[tuple[int, int]]:
     cuts = _cuts(work)
     if high - low < chunk:
         return _split(_blocks(0, work.x_count, block(work)), cuts)
-    parts = [(0, low)] if low else []
-    parts += _blocks(low, high, block(work))
-    return _split(parts + ([(high, work.x_count - high)] if high < work.x_count else []), cuts)
+    parts = [*_blocks(0, low, block(work)), *_blocks(low, high, block(work)), *_blocks(high, work.x_count, block(work))]
+    return _split(parts, cuts)
 
 
 def _cuts(work: Work) -> list[int]:
@@ -98,8 +96,9 @@ def block(work: Work) -> int:
     fitting = work.plan.target.cache_bytes // 2 // max(1, sum(sizes) * stage.spacing)
     if stage.columns:
         # Column rows are written and read at once: they should stay in the first-level cache.
-        widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
-        fitting = min(fitting, COLUMN_BYTES // (stage.column_rows[-1] * stage.rows * widest))
+        fitting = min(fitting, COLUMN_BYTES // (stage.column_rows[-1] * stage.column_lines * stage.column_itemsize))
+    if stage.tile_ranks:
+        fitting = min(fitting, stage.positions)
     # A worker looks at the cancel word once for each tile of rows.
     each = work.seconds / work.positions
     fitting = min(fitting, int(STEP_SECONDS / (each * stage.rows)))

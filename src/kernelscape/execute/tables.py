@@ -12,14 +12,13 @@ from itertools import product
 import numpy as np
 
 from kernelscape.backends import compiled
-from kernelscape.backends.emit import Loading, Phases
+from kernelscape.backends.emit import Loading, Phases, tile_bytes
 from kernelscape.backends.words import AxisWord, InputWord, Plane, Segment, Sweep
 from kernelscape.boundary import locate
 from kernelscape.execute import segments as along_x
 from kernelscape.execute.memory import LINE, Memory, Words, rounded
 from kernelscape.execute.work import Work
 from kernelscape.loops import MISSING, Stage, X, Y
-from kernelscape.semantics import register_dtype
 
 ROWS_AHEAD = 8
 """Rows behind the one that is copied whose samples are asked for."""
@@ -66,10 +65,11 @@ class Tables:
         sweep[Sweep.OUTER_EXTENTS] = memory.address(work.outer)
         sweep[Sweep.AXES], sweep[Sweep.AXIS_TABLE] = len(stage.roles), self._axes().ctypes.data
         sweep[Sweep.TOTAL_ROWS], sweep[Sweep.KEEPS] = rows, stage.at is not None
-        if stage.columns:
-            widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
-            sweep[Sweep.COLUMN_BYTES] = rounded((longest + max(stage.column_taps)) * widest, LINE)
-            sweep[Sweep.COLUMNS_AT] = memory.room(stage.column_rows[-1] * stage.rows * int(sweep[Sweep.COLUMN_BYTES]))
+        if stage.column_rows[-1]:
+            reach = max(stage.column_taps, default=0)
+            sweep[Sweep.COLUMN_BYTES] = bytes_ = rounded((longest + reach) * stage.column_itemsize, LINE)
+            rows_of_columns = stage.column_rows[-1] * stage.column_lines
+            sweep[Sweep.COLUMNS_AT] = memory.room(rows_of_columns * bytes_ + tile_bytes(stage))
         sources = int(inputs[:, InputWord.SOURCES].max(initial=0))
         sizes = {
             Sweep.ROWS_AT: 2 * rows,

@@ -62,7 +62,8 @@ def choose_tile(
     if linear and together == 1 and any(isinstance(n, ex.Pixel) and n.size > 1 for n in nodes):
         # Each position brings weights of its own: what counts is that they are read in long runs.
         return Tile(2 if shares_rows else 1, max(1, accumulators // 2), lanes, instructions)
-    rows = 4 if shares_rows and folds else 1
+    # Rows of narrow samples are short in vectors: more of them at once make up for what each tile costs.
+    rows = (8 if lanes >= 32 else 4) if shares_rows and folds else 1
     while rows > 1 and (rows > accumulators or (rows * instructions > 4 * BUDGET and not linear)):
         rows //= 2
     # Weights of a cell end with it: short chunks leave less of the last one unused.

@@ -34,6 +34,35 @@ def with_narrow_sums(outputs: Sequence[Node]) -> tuple[Node, ...]:
     return tuple(outputs)
 
 
+def narrow_quotient(node: Node, output: DType) -> Node:
+    """A mean of integers that is stored as an integer, in float32 where that is rounded to the same integer.
+
+    A quotient s / n that is no half integer differs from each by 1 / 2n at least; float32 moves it by less than that
+    where ``|s| < 2**23``, and represents the half integers.
+    """
+    if not isinstance(node, ex.Elementwise) or node.operator != "divide" or node.dtype != np.float64:
+        return node
+    total, count = node.operands
+    if output.kind not in "iu" or not isinstance(count, ex.Constant) or count.value != int(count.value):
+        return node
+    if (
+        not isinstance(total, ex.Elementwise)
+        or total.operator != "cast"
+        or not isinstance(total.operands[0], ex.Reduce)
+    ):
+        return node
+    fold = total.operands[0]
+    body = (
+        fold.body.operands[0] if isinstance(fold.body, ex.Elementwise) and fold.body.operator == "cast" else fold.body
+    )
+    if fold.operation != "add" or body.dtype.kind not in "biu" or fold.dtype.kind not in "iu":
+        return node
+    if fold.body.size * spread(body.dtype) >= 2**23:
+        return node
+    dtype: DType = np.dtype(np.float32)
+    return ex.elementwise("divide", dtype, ex.cast(fold, dtype), number(count.value, dtype))
+
+
 def spread(dtype: DType) -> int:
     """The largest magnitude of integers."""
     limits = np.iinfo(np.uint8 if dtype.kind == "b" else dtype)

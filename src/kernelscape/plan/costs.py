@@ -14,7 +14,8 @@ from kernelscape import expression as ex
 from kernelscape.expression import Shape
 from kernelscape.geometry import Job
 from kernelscape.loops import Stage
-from kernelscape.machine import Target
+from kernelscape.machine import Rates, Target
+from kernelscape.methods import tile_ranks
 from kernelscape.methods.direct import is_sum_of_products
 from kernelscape.plan.counting import count
 from kernelscape.plan.layout import Arrangement, Layout
@@ -97,7 +98,7 @@ def estimate(
     near = moved <= target.cache_bytes
     moving = moved / (rates.near if near else rates.far)
     return Estimate(
-        computing=vectors * seconds_per_vector(found, target),
+        computing=vectors * (seconds_per_vector(found, target) + stage.lanes * seconds_in_tiles(stage, target)),
         moving=moving,
         tiles=slabs * (math.ceil(rows / stage.rows) * rates.tile + rows * made_rows(stage) * rates.row),
         call=rates.call,
@@ -115,7 +116,13 @@ def steady_seconds(stage: Stage, target: Target) -> float:
     It depends on neither extents nor layouts, so that a choice by it is the same for all parts of an image.
     """
     rows = target.rates.tile / stage.rows + target.rates.row * made_rows(stage)
-    return seconds_per_vector(count(stage, target), target) / stage.lanes + rows / LONG
+    found = seconds_per_vector(count(stage, target), target) / stage.lanes
+    return found + seconds_in_tiles(stage, target) + rows / LONG
+
+
+def seconds_in_tiles(stage: Stage, target: Target) -> float:
+    """What is found for whole tiles, for one output; its parts were measured on the machine of the default rates."""
+    return tile_ranks.seconds(stage) * Rates().order / target.rates.order if stage.tile_ranks else 0.0
 
 
 def made_rows(stage: Stage) -> int:
@@ -152,10 +159,10 @@ def _scratch(stage: Stage, width: int) -> int:
     columns, length = 0, min(width, SEGMENT)
     if stage.columns:
         widest = max(register_dtype(node.dtype).itemsize for node in stage.columns)
-        columns = min(stage.column_rows[-1] * stage.rows * length * widest, COLUMN_BYTES)
+        columns = min(stage.column_rows[-1] * stage.column_lines * length * widest, COLUMN_BYTES)
     made = sum(
         len(offsets) * i.rows_each * len(i.outer) * length * i.dtype.itemsize
         for i, offsets in zip(stage.inputs, stage.y_offsets, strict=True)
         if i.body is not None
     )
-    return columns + made
+    return columns + made + tile_ranks.scratch(stage)

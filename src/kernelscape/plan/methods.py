@@ -16,6 +16,8 @@ from kernelscape.loops import RowInput
 from kernelscape.methods.columns import use_columns
 from kernelscape.methods.passes import use_passes
 from kernelscape.methods.separable import use_separable
+from kernelscape.methods.tile_ranks import Found, find_tile_ranks
+from kernelscape.plan.outputs import may_miss
 from kernelscape.plan.rows import pass_rows
 from kernelscape.plan.task import Task
 
@@ -38,6 +40,8 @@ class Draft:
         Made rows, numbered behind `Task.inputs`.
     steps : tuple of str
         What is done one after the other, in words; where there is nothing to say, the one stage.
+    tiles : Found or None
+        What is found for whole tiles, with the columns numbered.
     """
 
     outputs: tuple[Node, ...]
@@ -46,6 +50,7 @@ class Draft:
     columns: tuple[Node, ...] = ()
     rows: tuple[RowInput, ...] = ()
     steps: tuple[str, ...] = ()
+    tiles: Found | None = None
 
 
 @dataclass(frozen=True)
@@ -111,11 +116,54 @@ def _passes(task: Task) -> Draft | str:
     return Draft(rest.outputs, why, columns=rest.columns, rows=rows, steps=kinds)
 
 
+def _levels(task: Task) -> Draft | str:
+    made = _tile_ranks(task)
+    if isinstance(made, Draft) and made.tiles is not None and made.tiles.in_order:
+        return "samples have more than 8 bits"
+    return made
+
+
+def _ordinals(task: Task) -> Draft | str:
+    made = _tile_ranks(task)
+    if isinstance(made, Draft) and made.tiles is not None and not made.tiles.in_order:
+        return "samples have 8 bits, and need no numbers"
+    return made
+
+
+def _tile_ranks(task: Task) -> Draft | str:
+    if task.has_flags or task.filled is not None or may_miss(task.job) or task.job.min_count > 1:
+        return "samples may be missing"
+    found = find_tile_ranks(task.outputs, task.inputs, task.target)
+    if isinstance(found, str):
+        return found
+    x, outputs = task.x, found.outputs
+    columns: tuple[Node, ...] = ()
+    if task.window is not None and x is not None:
+        rest = use_columns(outputs, task.window, x, keep_order=False)
+        outputs, columns = rest.outputs, rest.columns
+    every = found.numbered((*outputs, *columns), len(columns))
+    count = sum(len(each.ranks) for each in found.ranks)
+    counted = f"{count} rank{'s' * (count != 1)}"
+    numbered = ("the samples of a tile are numbered in the order of their values",) * found.in_order
+    moved = f"histograms of columns move down a tile, and of windows along its rows: {counted}"
+    why = f"{counted} by histograms that move with the window: its size hardly matters"
+    return Draft(
+        every[: len(outputs)],
+        why,
+        "exact",
+        columns=every[len(outputs) :],
+        steps=(*numbered, moved, "the outputs"),
+        tiles=found,
+    )
+
+
 METHODS = (
     Method("direct", _direct),
     Method("columns", _columns),
     Method("separable", _separable),
     Method("passes", _passes),
+    Method("levels", _levels),
+    Method("ordinals", _ordinals),
 )
 """All methods, the simplest first; among equally cheap ones the first is taken."""
 NAMES = tuple(m.name for m in METHODS)

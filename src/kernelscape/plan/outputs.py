@@ -13,7 +13,7 @@ from kernelscape.expression import DType, Shape
 from kernelscape.geometry import Job
 from kernelscape.loops import X
 from kernelscape.methods.gaps import Filled
-from kernelscape.methods.integers import with_narrow_sums
+from kernelscape.methods.integers import narrow_quotient, with_narrow_sums
 from kernelscape.methods.ranks import fill_ranks
 from kernelscape.plan.layout import Arrangement, stride_of
 from kernelscape.rewrite import with_explicit_selections
@@ -87,6 +87,8 @@ def has_anchors(job: Job) -> bool:
 
 def _all_stored(job: Job, outputs: Sequence[ex.Node]) -> tuple[ex.Node, ...]:
     made = with_narrow_sums(outputs)
+    if job.at is None or job.inputs[job.at].dtype.kind == "b":  # what is blended is rounded after that
+        made = tuple(narrow_quotient(node, dtype) for node, dtype in zip(made, job.output_dtypes, strict=True))
     return tuple(stored(node, dtype) for node, dtype in zip(made, job.output_dtypes, strict=True))
 
 

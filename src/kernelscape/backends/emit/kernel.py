@@ -35,6 +35,7 @@ from kernelscape.backends.emit.order import Order
 from kernelscape.backends.emit.scans import Scans
 from kernelscape.backends.emit.selected import Selected, old_bits
 from kernelscape.backends.emit.shapes import Shapes
+from kernelscape.backends.emit.tiles import ARGUMENTS, write_tiles
 from kernelscape.backends.emit.values import Emitter, Frame, Index, Lane, report
 from kernelscape.backends.ir import I64, PTR, Bounds, Builder, Module, Type, Value, constant, vector_constant
 from kernelscape.backends.operators.masks import any_lane, either
@@ -42,27 +43,24 @@ from kernelscape.loops import Stage
 from kernelscape.machine import Target
 from kernelscape.semantics import register_dtype
 
-ARGUMENTS = (
-    ("rows", PTR),
-    ("flags", PTR),
-    ("outputs", PTR),
-    ("arguments", PTR),
-    ("coordinates", PTR),
-    ("limits", PTR),
-    ("error", PTR),
-    ("columns", PTR),
-    ("column_bytes", I64),
-    ("count", I64),
-)
-
 MOST_STEPS = 60
 """Nodes one behind the other that are emitted by recursion, each of which takes several of Python's frames."""
 
 
 def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) -> str:
-    """The module of a stage, with one function ``kernel``."""
+    """The module of a stage, with one function ``kernel`` that others can call."""
     module = Module(function_attributes(target))
-    builder = module.function("kernel", ARGUMENTS)
+    if stage.tile_ranks:
+        write_tiles(module, stage, target, checked=checked)
+        write_kernel(module, "row", stage.row, target, masked=masked, checked=checked)
+    else:
+        write_kernel(module, "kernel", stage, target, masked=masked, checked=checked)
+    return module.text()
+
+
+def write_kernel(module: Module, name: str, stage: Stage, target: Target, *, masked: bool, checked: bool) -> None:
+    """The function that computes all outputs of a tile of rows."""
+    builder = module.function(name, ARGUMENTS, internal=name != "kernel")
     words = {name: value for (name, _), value in zip(ARGUMENTS, builder.arguments, strict=True)}
     count, error = words.pop("count"), words["error"]
     if checked:
@@ -86,7 +84,6 @@ def kernel_text(stage: Stage, target: Target, *, masked: bool, checked: bool) ->
 
     builder.loop(constant(I64, 0), count, stage.chunk, [], body, never_empty=True)
     builder.finish()
-    return module.text()
 
 
 def _column_pass(builder: Builder, stage: Stage, count: Value, emitter_at: Callable[[Value, Stage], Emitter]) -> None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from kernelscape import expression as ex
-from kernelscape.backends import operators
+from kernelscape.backends.emit.keys import from_key, from_sortable, key_type, sortable, to_key
 from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Position, as_value, project
 from kernelscape.backends.ir import I64, Builder, Type, Value, constant
 from kernelscape.networks import Network, column_selection_network, selection_network, sorting_network
@@ -78,8 +78,8 @@ class Order:
         if node.dtype.kind == "b":
             wires = self._exchange(network, values, boolean=True)
         elif node.dtype.kind == "f" and not node.numbers:
-            keys = [_sortable_key(self.builder, v) for v in values]
-            wires = [_from_sortable_key(self.builder, k, values[0].type) for k in self._exchange(network, keys)]
+            keys = [sortable(self.builder, v) for v in values]
+            wires = [from_sortable(self.builder, k, values[0].type) for k in self._exchange(network, keys)]
         else:
             wires = self._exchange(network, values, unsigned=node.dtype.kind == "u")
         return {rank: Element(wire, None) for rank, wire in zip(ranks, wires, strict=True)}
@@ -136,16 +136,16 @@ class Order:
         scratch, key = self._sorted_memory(node, others, lane)
         wire = self.emitter.lookup(_whole_network(node.shape[node.axis]).outputs, rank)
         found = self.builder.load(key, self.builder.element_pointer(scratch, key.text, as_value(wire)))
-        return Element(self._from_key(found, node.dtype, key.lanes), None)
+        return Element(from_key(self.builder, found, node.dtype), None)
 
     def _sort_in_memory(self, node: ex.Sort, others: Index, lane: Lane) -> tuple[Value, Type]:
         """The network as data: a loop over its comparators, on keys in scratch memory."""
         builder, extent = self.builder, node.shape[node.axis]
-        key = self._key_type(node.dtype, self.emitter.width(node))
+        key = key_type(node.dtype, self.emitter.width(node))
         scratch = builder.local(key, extent)
 
         def fill(place: Value, _: list[Value]) -> list[Value]:
-            value = self._to_key(self._input(node, others, place, lane).value, node.dtype)
+            value = to_key(builder, self._input(node, others, place, lane).value, node.dtype)
             builder.store(value, builder.element_pointer(scratch, key.text, place))
             return []
 
@@ -204,7 +204,7 @@ class Order:
             number = self._clipped(builder.add(number, constant(number.type, 1)), node.shape[node.axis], width)
             found = self._following(keys, node.shape[node.axis], found, number)
         flag = None if keys.total is None else builder.icmp("sgt", keys.total, number)
-        return Element(self._from_key(found, node.dtype, width), flag)
+        return Element(from_key(builder, found, node.dtype), flag)
 
     def _clipped(self, rank: Value, extent: int, width: int) -> Value:
         """A rank as i32, in as many lanes as keys have."""
@@ -251,7 +251,7 @@ class Order:
         """The keys of all elements, in memory where they fit."""
         builder, emitter, extent = self.builder, self.emitter, node.shape[node.axis]
         flagged = False
-        key = self._key_type(node.dtype, width)
+        key = key_type(node.dtype, width)
         scratch = builder.local(key, extent) if extent * key.bits * width <= 8 * SCRATCH_LIMIT else None
         zero = constant(Type("i32", width), 0)
 
@@ -262,7 +262,7 @@ class Order:
                 index = (*others[: node.axis], place, *others[node.axis :])
                 where = emitter.operand(node, node.where, index, lane)
                 counts = emitter.both(emitter.both(counts, where.flag), where.value)
-            value = builder.splat(self._to_key(element.value, node.dtype), width)
+            value = builder.splat(to_key(builder, element.value, node.dtype), width)
             counts = None if counts is None else builder.splat(counts, width)
             return (value if counts is None else builder.select(counts, value, constant(key, -1))), counts
 
@@ -300,51 +300,8 @@ class Order:
         (count,) = builder.loop(start, stop, 1, [constant(counter, 0)], step, never_empty=True)
         return count
 
-    def _key_type(self, dtype: ex.DType, width: int) -> Type:
-        bits = 32 if dtype.itemsize == 2 and dtype.kind == "f" else 8 * dtype.itemsize
-        return Type(f"i{bits}", width)
-
-    def _to_key(self, value: Value, dtype: ex.DType) -> Value:
-        builder = self.builder
-        if dtype.kind == "b":
-            return builder.convert("zext", value, value.type.of("i8"))
-        if dtype.kind == "f":
-            return _sortable_key(builder, value)
-        if dtype.kind == "i":
-            return builder.binary("xor", value, constant(value.type, 1 << (value.type.bits - 1)))
-        return value
-
-    def _from_key(self, key: Value, dtype: ex.DType, width: int) -> Value:
-        builder = self.builder
-        if dtype.kind == "b":
-            return builder.icmp("ne", key, constant(key.type, 0))
-        if dtype.kind == "f":
-            return _from_sortable_key(builder, key, operators.register_type(dtype, width))
-        if dtype.kind == "i":
-            return builder.binary("xor", key, constant(key.type, 1 << (key.type.bits - 1)))
-        return key
-
 
 _whole_network = lru_cache(maxsize=32)(sorting_network)
-
-
-def _sortable_key(builder: Builder, value: Value) -> Value:
-    """An integer whose unsigned order is the order of floating values; every NaN is the same, above all numbers."""
-    bits = value.type.bits
-    nan = constant(value.type, float("nan"))
-    known = builder.select(builder.fcmp("uno", value, value), nan, value)
-    raw = builder.convert("bitcast", known, value.type.of(f"i{bits}"))
-    negative = builder.binary("ashr", raw, constant(raw.type, bits - 1))
-    return builder.binary("xor", raw, builder.binary("or", negative, constant(raw.type, 1 << (bits - 1))))
-
-
-def _from_sortable_key(builder: Builder, key: Value, to: Type) -> Value:
-    """The floating value of a key."""
-    bits = key.type.bits
-    positive = builder.binary("ashr", key, constant(key.type, bits - 1))
-    negative = builder.binary("xor", positive, constant(key.type, -1))
-    raw = builder.binary("xor", key, builder.binary("or", negative, constant(key.type, 1 << (bits - 1))))
-    return builder.convert("bitcast", raw, to)
 
 
 def _resized(builder: Builder, value: Value, to: Type) -> Value:

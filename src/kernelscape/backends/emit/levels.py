@@ -1,0 +1,386 @@
+"""Ranks among levels of 8 bits: histograms of columns, and of windows that move over them (``methods/levels.py``).
+
+All counts are cumulative, 16 of them in one register: of the samples of a column (or of a window) as many as entry i
+says have a high half of at most i; and for each high half, of the samples that have it, as many have a low half of at
+most i. A sample comes or goes by one vector of ones and zeros, and the level of a rank is where the entries first
+exceed the rank.
+
+Counts of the low halves of a window are only brought up to date for the high half in which the rank lies: from where
+they were last wanted, or from the columns of the window, whichever is nearer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
+from typing import Protocol
+
+from kernelscape.backends.ir import I64, Builder, Type, Value, constant
+from kernelscape.loops import TileShape
+
+LEVELS = 16
+"""Entries of a histogram: the halves of a level have 4 bits."""
+BLOCK = 4
+"""Positions, or columns, that are looked at together."""
+ALL = 256
+"""Levels."""
+_COUNT, _COUNTS, _COLUMN = Type("i16"), Type("i16", LEVELS), Type("i8", LEVELS)
+ONE, MANY = LEVELS, 2 * LEVELS
+"""Bytes of the 16 counts of a column, and of those of a window."""
+_LOW, _HIGH, _PLANES = 0, ALL * ONE, 2 * ALL * ONE
+"""Bytes in front of the tables of a level."""
+_PLACE = 64
+"""Bytes from the counts of one position of a block to those of the next; in front of them there is a 0."""
+_NEVER = -(1 << 40)
+"""A position far in front of all others."""
+
+Found = Callable[[int, Value, Value, Value, Value], None]
+"""What is done with a level: (which rank, level, the rank among the samples of this level, class, position in it)."""
+
+
+class Lines(Protocol):
+    """Where the levels of a tile are read."""
+
+    def line(self, number: Value) -> tuple[Value, ...]:
+        """What is needed to read a line."""
+
+    def level(self, line: tuple[Value, ...], kind: Value, place: Value, behind: int) -> Value:
+        """A level (i64) of a line: of class `kind` the sample that comes `behind` places after a place."""
+
+
+def level_bytes(shape: TileShape, ranks: int) -> int:
+    """Scratch memory that the histograms of a tile take."""
+    return _plane(shape) * (1 + LEVELS) + ranks * LEVELS * (MANY + 8) + (2 * BLOCK + 1) * _PLACE
+
+
+def _plane(shape: TileShape) -> int:
+    """Bytes of one histogram of all columns, and some that a block may look at behind the last one.
+
+    The counts of neighbouring columns lie side by side, since they are changed one after the other.
+    """
+    columns = shape.step * (shape.per_class + BLOCK)
+    return -(-(columns * ONE - 1088) // 4096) * 4096 + 1088
+
+
+class Levels:
+    """Writes the code for some `ranks` of one sorted window; `length` is the number of samples of a line.
+
+    Only where it `needs_rest` the rank among the samples of the same level is found, too.
+    """
+
+    def __init__(
+        self, builder: Builder, shape: TileShape, lines: Lines, memory: Value, length: Value,
+        ranks: Sequence[int], *, needs_rest: bool,
+    ) -> None:  # fmt: skip
+        self.builder, self.shape, self.lines, self.length = builder, shape, lines, length
+        self.ranks, self.needs_rest = ranks, needs_rest
+        self.coarse = memory
+        self.plane = _plane(shape)
+        self.fine = builder.offset(self.coarse, self.plane)
+        self.window = builder.offset(self.fine, self.plane * LEVELS)
+        self.last = builder.offset(self.window, len(ranks) * LEVELS * MANY)
+        self.counts = builder.offset(self.last, len(ranks) * LEVELS * 8 + _PLACE)
+        self.inside = builder.offset(self.counts, BLOCK * _PLACE)
+        self.ones = self._tables()
+
+    def _tables(self) -> Value:
+        """For each level the ones of its low half, then for each those of its high half, then the plane of that.
+
+        One table, so that one register has the address of all.
+        """
+        low, high = [level % LEVELS for level in range(ALL)], [level // LEVELS for level in range(ALL)]
+        words = [
+            sum(int(half <= 8 * word + entry) << 8 * entry for entry in range(8))
+            for half in (*low, *high)
+            for word in range(LEVELS // 8)
+        ]
+        planes = [half * self.plane for half in high]
+        return self.builder.module.constant_table(f"levels_{self.plane}", I64, [*words, *planes])
+
+    # -- columns -------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Columns of the first output row."""
+        builder, wide = self.builder, Type("i8", 64)
+        size = constant(I64, self.plane * (1 + LEVELS))
+
+        def clear(place: Value, _: list[Value]) -> list[Value]:
+            builder.store(constant(wide, 0), builder.offset(self.coarse, place))
+            return []
+
+        builder.loop(constant(I64, 0), size, wide.lanes, [], clear, never_empty=True)
+        for place in range(2 * BLOCK):
+            builder.store(constant(_COUNT, 0), builder.offset(self.counts, place * _PLACE - 2))
+
+        def enter(number: Value, _: list[Value]) -> list[Value]:
+            line = self.lines.line(number)
+            self.each_column(partial(self._enter, line))
+            return []
+
+        builder.loop(constant(I64, 0), constant(I64, self.shape.lines), 1, [], enter, never_empty=True)
+
+    def move(self, row: Value) -> None:
+        """From the columns of the output row before `row` to those of it."""
+        builder, shape = self.builder, self.shape
+        first = builder.mul(builder.sub(row, constant(I64, 1)), constant(I64, shape.moved))
+
+        def one(number: Value, _: list[Value]) -> list[Value]:
+            old = self.lines.line(builder.add(first, number))
+            new = self.lines.line(builder.add(builder.add(first, number), constant(I64, shape.lines)))
+            self.each_column(partial(self._exchange, old, new))
+            return []
+
+        builder.loop(constant(I64, 0), constant(I64, shape.moved), 1, [], one, never_empty=True)
+
+    def each_column(self, act: Callable[[Value, Value, Value, int], None]) -> None:
+        """For every sample of a line: its class, a place there, the number of its column; some samples at a time."""
+
+        def along(kind: Value, first: Value) -> None:
+            count = self.members(self.length, kind)
+            self.in_blocks(count, lambda place, number: act(kind, place, self.builder.add(first, place), number))
+
+        self.each_class(along)
+
+    def in_blocks(self, count: Value, act: Callable[[Value, int], None]) -> None:
+        """Numbers below `count`: the first one of some, and how many these are."""
+        builder, zero = self.builder, constant(I64, 0)
+        rest = builder.binary("and", count, constant(I64, BLOCK - 1))
+        whole = builder.sub(count, rest)
+
+        def some(number: int, place: Value) -> list[Value]:
+            act(place, number)
+            return []
+
+        builder.loop(zero, whole, BLOCK, [], lambda place, _: some(BLOCK, place))
+        builder.loop(whole, count, 1, [], lambda place, _: some(1, place))
+
+    def each_class(self, act: Callable[[Value, Value], None]) -> None:
+        """For every class of positions: its number, and the number of its first column."""
+        builder, shape, zero = self.builder, self.shape, constant(I64, 0)
+        if shape.step == 1:
+            act(zero, zero)
+            return
+
+        def one(kind: Value, _: list[Value]) -> list[Value]:
+            act(kind, builder.mul(kind, constant(I64, shape.per_class + BLOCK)))
+            return []
+
+        builder.loop(zero, constant(I64, shape.step), 1, [], one, never_empty=True)
+
+    def members(self, length: Value, kind: Value) -> Value:
+        """How many of so many elements of a row are in a class."""
+        builder, step = self.builder, self.shape.step
+        if step == 1:
+            return length
+        rest = builder.sub(builder.add(length, constant(I64, step - 1)), kind)
+        return builder.binary("udiv", rest, constant(I64, step))
+
+    def _enter(self, line: tuple[Value, ...], kind: Value, place: Value, column: Value, number: int) -> None:
+        builder = self.builder
+        for behind in range(number):
+            level = self.lines.level(line, kind, place, behind)
+            pointers = self._coarse_at(column, behind), self._fine_at(level, column, behind)
+            for pointer, ones in zip(pointers, (_HIGH, _LOW), strict=True):
+                builder.store(builder.add(builder.load(_COLUMN, pointer), self._ones_of(ones, level)), pointer)
+
+    def _exchange(
+        self, old: tuple[Value, ...], new: tuple[Value, ...], kind: Value, place: Value, column: Value, number: int
+    ) -> None:
+        builder = self.builder
+        for behind in range(number):
+            gone, come = (self.lines.level(line, kind, place, behind) for line in (old, new))
+            coarse = self._coarse_at(column, behind)
+            held = builder.sub(builder.load(_COLUMN, coarse), self._ones_of(_HIGH, gone))
+            builder.store(builder.add(held, self._ones_of(_HIGH, come)), coarse)
+            for level, change in ((come, builder.add), (gone, builder.sub)):
+                pointer = self._fine_at(level, column, behind)
+                builder.store(change(builder.load(_COLUMN, pointer), self._ones_of(_LOW, level)), pointer)
+
+    def _ones_of(self, table: int, level: Value) -> Value:
+        return self.builder.load(_COLUMN, self.builder.offset(self._at(self.ones, level), table))
+
+    def _at(self, first: Value, number: Value) -> Value:
+        """Counts in a table of such."""
+        return self.builder.offset(first, self.builder.mul(number, constant(I64, ONE)))
+
+    def _coarse_at(self, column: Value, behind: int) -> Value:
+        return self.builder.offset(self._at(self.coarse, column), behind * ONE)
+
+    def _fine_at(self, level: Value, column: Value, behind: int) -> Value:
+        builder = self.builder
+        plane = builder.load(I64, builder.offset(builder.element_pointer(self.ones, "i64", level), _PLANES))
+        return builder.offset(builder.offset(self._at(self.fine, column), behind * ONE), plane)
+
+    # -- windows -------------------------------------------------------------------------------------------------------
+
+    def sweep(self, count: Value, found: Found) -> None:
+        """Moves the window along one output row of `count` positions."""
+        self.each_class(lambda kind, first: self._sweep_class(count, kind, first, found))
+
+    def _sweep_class(self, count: Value, kind: Value, first: Value, found: Found) -> None:
+        """Between positions sums lack their last column: what they have then is part of the next window, too."""
+        builder, zero = self.builder, constant(I64, 0)
+        members = self.members(count, kind)
+        coarse, fine = self._at(self.coarse, first), self._at(self.fine, first)
+
+        def block(place: Value, carried: list[Value]) -> list[Value]:
+            sums, counts = carried[0], []
+            for u in range(BLOCK):
+                counts.append(builder.add(sums, self.column(coarse, place, u + self.shape.taps - 1)))
+                builder.store(counts[-1], builder.offset(self.counts, u * _PLACE))
+                sums = builder.sub(counts[-1], self.column(coarse, place, u))
+            following = [sums]
+            left = builder.intrinsic("smin", I64, builder.sub(members, place), constant(I64, BLOCK))
+            for number in range(len(self.ranks)):
+                search = _Search(self, number, kind, fine, found)
+                held = (carried[1 + 2 * number], carried[2 + 2 * number])
+                following += search.block(counts, place, left, held)
+            return following
+
+        state = [self.sum(coarse, zero)]
+        for number in range(len(self.ranks)):
+            for entry in range(LEVELS):
+                builder.store(constant(I64, _NEVER), self.place_of(self.last, number, constant(I64, entry), 8))
+            state += [zero, self.sum(fine, zero)]
+        builder.loop(zero, members, BLOCK, state, block)
+
+    def column(self, plane: Value, place: Value, behind: int) -> Value:
+        """The counts of a column that comes so many behind the first one of the window at a place."""
+        pointer = self.builder.offset(self._at(plane, place), behind * ONE)
+        return self.builder.convert("zext", self.builder.load(_COLUMN, pointer), _COUNTS)
+
+    def fine_plane(self, fine: Value, high: Value) -> Value:
+        """Where the counts of the low halves of those samples begin that have a high half."""
+        return self.builder.offset(fine, self.builder.mul(high, constant(I64, self.plane)))
+
+    def sum(self, plane: Value, place: Value) -> Value:
+        """The sums of all columns of the window at a place but the last."""
+        builder, taps = self.builder, self.shape.taps - 1
+        first = self._at(plane, place)
+
+        def block(at: Value, carried: list[Value]) -> list[Value]:
+            found = carried[0]
+            for behind in range(BLOCK):
+                found = builder.add(found, self.column(first, at, behind))
+            return [found]
+
+        whole = constant(I64, taps // BLOCK * BLOCK)
+        found = builder.loop(constant(I64, 0), whole, BLOCK, [constant(_COUNTS, 0)], block)[0]
+        for at in range(taps // BLOCK * BLOCK, taps):
+            found = builder.add(found, self.column(first, constant(I64, 0), at))
+        return found
+
+    def place_of(self, table: Value, number: int, high: Value, size: int) -> Value:
+        """Where a table has the entry of a high half, for a rank."""
+        builder = self.builder
+        return builder.offset(builder.offset(table, number * LEVELS * size), builder.mul(high, constant(I64, size)))
+
+
+class _Search:
+    """Finds the levels of one rank.
+
+    From block to block a high half and its sums are held; sums of others are in memory, as they were when they were
+    last held.
+    """
+
+    def __init__(self, levels: Levels, number: int, kind: Value, fine: Value, found: Found) -> None:
+        self.levels, self.builder, self.number, self.kind, self.fine = levels, levels.builder, number, kind, fine
+        self.rank, self.found = constant(_COUNTS, levels.ranks[number]), found
+
+    def block(self, counts: Sequence[Value], place: Value, left: Value, held: tuple[Value, Value]) -> list[Value]:
+        """The levels at all positions of a block of which `left` are there; returns what is held then.
+
+        Where all windows of the block have their rank in the same high half there is little to do.
+        """
+        builder = self.builder
+        lowest = reduce(lambda a, b: builder.intrinsic("umin", _COUNTS, a, b), counts)
+        highest = reduce(lambda a, b: builder.intrinsic("umax", _COUNTS, a, b), counts)
+        bits, same = (self._above(c) for c in (lowest, highest))
+        whole = builder.icmp("eq", left, constant(I64, BLOCK))
+        alike = builder.binary("and", builder.icmp("eq", bits, same), whole)
+
+        def together() -> list[Value]:
+            high = self._first(bits)
+            (sums,) = builder.fork(
+                builder.icmp("eq", high, held[0]), lambda: [held[1]], lambda: [self._changed(place, held, high)]
+            )
+            for u in range(BLOCK):
+                sums = self._position(u, place, high, sums)
+            return [high, sums]
+
+        def apart() -> list[Value]:
+            def one(u: Value, state: list[Value]) -> list[Value]:
+                at = builder.add(place, u)
+                entry = builder.mul(u, constant(I64, _PLACE))
+                counts = builder.load(_COUNTS, builder.offset(self.levels.counts, entry))
+                high = self._first(self._above(counts))
+                (sums,) = builder.fork(
+                    builder.icmp("eq", high, state[0]),
+                    lambda: [state[1]],
+                    lambda: [self._changed(at, (state[0], state[1]), high)],
+                )
+                return [high, self._position(0, at, high, sums, entry)]
+
+            return builder.loop(constant(I64, 0), left, 1, held, one)
+
+        return builder.fork(alike, together, apart)
+
+    def _position(self, behind: int, place: Value, high: Value, sums: Value, entry: Value | None = None) -> Value:
+        """The level at the position so many behind a place, where its high half is known.
+
+        `entry` says where its counts are, if not at `behind` in the block. Returns the sums for the next position.
+        """
+        builder, levels, rank = self.builder, self.levels, self.levels.ranks[self.number]
+        plane, taps = levels.fine_plane(self.fine, high), levels.shape.taps
+        entry = constant(I64, behind * _PLACE) if entry is None else entry
+        inside = builder.add(sums, levels.column(plane, place, behind + taps - 1))
+        # Of all samples in the window, as many have a level of at most this high half and the low half of an entry.
+        below = self._below(builder.offset(levels.counts, entry), high)
+        low = self._first(self._above(builder.add(inside, builder.splat(below, LEVELS))))
+        level = builder.binary("or", builder.mul(high, constant(I64, LEVELS)), low)
+        rest = constant(I64, 0)
+        if levels.needs_rest:
+            held = builder.offset(levels.inside, entry)
+            builder.store(inside, held)
+            less = builder.add(below, self._below(held, low))
+            rest = builder.convert("zext", builder.sub(constant(less.type, rank), less), I64)
+        self.found(self.number, level, rest, self.kind, builder.add(place, constant(I64, behind)))
+        return builder.sub(inside, levels.column(plane, place, behind))
+
+    def _below(self, counts: Value, half: Value) -> Value:
+        """The count in front of the entry of a half."""
+        builder = self.builder
+        return builder.load(_COUNT, builder.offset(builder.offset(counts, builder.mul(half, constant(I64, 2))), -2))
+
+    def _above(self, counts: Value) -> Value:
+        """Bits of the entries that are above the rank; the highest one is always set."""
+        above = self.builder.icmp("ugt", counts, self.rank)
+        return self.builder.convert("bitcast", above, _COUNT)
+
+    def _first(self, bits: Value) -> Value:
+        """The lowest bit that is set, as i64."""
+        builder = self.builder
+        wide = builder.convert("zext", bits, Type("i32"))
+        return builder.convert("zext", builder.intrinsic("cttz", wide.type, wide, constant(Type("i1"), 1)), I64)
+
+    def _changed(self, place: Value, held: tuple[Value, Value], high: Value) -> Value:
+        """Puts the sums of one high half away; the sums of another one at the same place.
+
+        They come from those of where it was last held, or from all columns, whichever is less work.
+        """
+        builder, levels, number, taps = self.builder, self.levels, self.number, self.levels.shape.taps
+        builder.store(held[1], levels.place_of(levels.window, number, held[0], MANY))
+        builder.store(place, levels.place_of(levels.last, number, held[0], 8))
+        known = builder.load(I64, levels.place_of(levels.last, number, high, 8))
+        plane = levels.fine_plane(self.fine, high)
+
+        def onwards() -> list[Value]:
+            def one(at: Value, carried: list[Value]) -> list[Value]:
+                inside = builder.add(carried[0], levels.column(plane, at, taps - 1))
+                return [builder.sub(inside, levels.column(plane, at, 0))]
+
+            sums = builder.load(_COUNTS, levels.place_of(levels.window, number, high, MANY))
+            return builder.loop(known, place, 1, [sums], one)
+
+        far = builder.icmp("sgt", builder.sub(place, known), constant(I64, taps // 2))
+        return builder.fork(far, lambda: [levels.sum(plane, place)], onwards)[0]

@@ -1,0 +1,260 @@
+"""The kernel of a stage with `tile_ranks`: what is found for a whole tile, then the outputs, row by row.
+
+It has the arguments of any other kernel (``kernel.py``), for a tall tile. For each of its output rows it writes the
+ranks of all positions into column rows, and calls the kernel of a single row, with a table of its own for the rows that
+this one reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kernelscape.backends.emit.levels import Levels, level_bytes
+from kernelscape.backends.emit.ordinals import Ordinals, ordinal_bytes
+from kernelscape.backends.emit.values import report
+from kernelscape.backends.ir import I8, I64, PTR, Bounds, Builder, Module, Value, constant
+from kernelscape.loops import Stage, TileRanks, TileShape, Y, row_step, tile_shape
+from kernelscape.machine import Target
+
+ARGUMENTS = (
+    ("rows", PTR),
+    ("flags", PTR),
+    ("outputs", PTR),
+    ("arguments", PTR),
+    ("coordinates", PTR),
+    ("limits", PTR),
+    ("error", PTR),
+    ("columns", PTR),
+    ("column_bytes", I64),
+    ("count", I64),
+)
+"""Of every kernel function."""
+
+
+def tile_bytes(stage: Stage) -> int:
+    """Scratch memory behind the column rows that a worker needs for `tile_ranks`."""
+    return sum(_bytes_of(stage, found) for found in stage.tile_ranks)
+
+
+def _shape_of(stage: Stage, found: TileRanks) -> TileShape:
+    shape = tile_shape(stage.inputs[found.input], stage.rows, stage.positions)
+    assert shape is not None
+    return shape
+
+
+def _bytes_of(stage: Stage, found: TileRanks) -> int:
+    shape = _shape_of(stage, found)
+    size = ordinal_bytes(shape, found) if found.per_level else level_bytes(shape, len(found.ranks))
+    return -(-size // 64) * 64
+
+
+def write_tiles(module: Module, stage: Stage, target: Target, *, checked: bool) -> None:
+    """The function ``kernel``, which calls ``row``."""
+    builder = module.function("kernel", ARGUMENTS)
+    words = {name: value for (name, _), value in zip(ARGUMENTS, builder.arguments, strict=True)}
+    if checked:
+        builder.offence = lambda address: report(builder, words["error"], address)
+    _Tile(builder, stage, target, words).write()
+    builder.finish()
+
+
+class _Tile:
+    def __init__(self, builder: Builder, stage: Stage, target: Target, words: dict[str, Value]) -> None:
+        self.builder, self.stage, self.target, self.words = builder, stage, target, words
+
+    def write(self) -> None:
+        builder, stage, zero = self.builder, self.stage, constant(I64, 0)
+        place = builder.offset(self.words["coordinates"], 8 * (len(stage.roles) + 2))
+        rows = builder.intrinsic("smin", I64, builder.load(I64, place), constant(I64, stage.rows))
+        found = self._finders(rows)
+        for finder in found:
+            finder.begin()
+        tables = self._tables()
+
+        def one(row: Value, _: list[Value]) -> list[Value]:
+            for finder in found:
+                builder.when(builder.icmp("ne", row, zero), lambda finder=finder: finder.move(row))  # type: ignore[misc]
+                finder.find(row)
+            self._one_row(row, tables)
+            return []
+
+        builder.loop(zero, rows, 1, [], one, never_empty=True)
+
+    def _finders(self, rows: Value) -> list[_LevelRows | Ordinals]:
+        builder, stage, words = self.builder, self.stage, self.words
+        sizes = words["column_bytes"]
+        memory = builder.offset(words["columns"], builder.mul(sizes, constant(I64, stage.column_rows[-1])))
+        found: list[_LevelRows | Ordinals] = []
+        for number, ranks in enumerate(stage.tile_ranks):
+            first = stage.column_rows[len(stage.columns) + number]
+            targets = [
+                builder.offset(words["columns"], builder.mul(sizes, constant(I64, first + q)))
+                for q in range(ranks.row_count)
+            ]
+            shape = _shape_of(stage, ranks)
+            length = builder.add(words["count"], constant(I64, shape.span))
+            source = _Source(builder, stage, ranks.input, shape, words["rows"], words["limits"])
+            if ranks.per_level:
+                lanes = stage.lanes
+                found.append(
+                    Ordinals(
+                        builder,
+                        self.target,
+                        shape,
+                        ranks,
+                        source,
+                        memory,
+                        targets,
+                        (rows, words["count"], length),
+                        lanes,
+                    )
+                )
+            else:
+                found.append(_LevelRows(builder, shape, ranks, source, memory, targets, words["count"], length))
+            memory = builder.offset(memory, _bytes_of(stage, ranks))
+        return found
+
+    # -- one row -------------------------------------------------------------------------------------------------------
+
+    def _tables(self) -> dict[str, Value]:
+        """Tables for the kernel of one row."""
+        builder, row = self.builder, self.stage.row
+        sizes = {
+            "rows": 2 * row.row_base[-1],
+            "outputs": row.plane_count,
+            "coordinates": len(row.roles) + 3,
+            "limits": 2 * (row.row_base[-1] + row.plane_count),
+        }
+        return {name: builder.local(I64, max(1, size)) for name, size in sizes.items()}
+
+    def _one_row(self, row: Value, tables: dict[str, Value]) -> None:
+        builder, stage, words = self.builder, self.stage, self.words
+        for number in range(len(stage.inputs)):
+            self._rows_of_input(number, row, tables)
+        checked = builder.offence is not None
+        for plane in range(stage.plane_count):
+            entry = builder.add(row, constant(I64, plane * stage.rows))
+            self._copy(words["outputs"], entry, tables["outputs"], constant(I64, plane))
+            if checked:
+                self._copy_limits(
+                    builder.add(entry, constant(I64, stage.row_base[-1])),
+                    constant(I64, stage.row.row_base[-1] + plane),
+                    tables,
+                )
+        axes = len(stage.roles)
+        for axis in range(axes + 2):
+            value = builder.load(I64, builder.offset(words["coordinates"], 8 * axis))
+            if axis < axes and stage.roles[axis] == Y:
+                value = builder.add(value, builder.mul(row, constant(I64, stage.spacing * stage.strides[axis])))
+            builder.store(value, builder.offset(tables["coordinates"], 8 * axis))
+        builder.store(constant(I64, 1), builder.offset(tables["coordinates"], 8 * (axes + 2)))
+        builder.call(Value("@row", PTR), *({**words, **tables}[name] for name, _ in ARGUMENTS))
+
+    def _rows_of_input(self, number: int, row: Value, tables: dict[str, Value]) -> None:
+        """The entries of an input in the table of one row: for each combination of outer taps those of its window."""
+        builder, stage, spec = self.builder, self.stage, self.stage.inputs[number]
+        step, each = row_step(spec), spec.rows_each
+        assert step is not None
+        own = len(spec.y_taps) * each
+        moved = builder.mul(row, constant(I64, step * each))
+
+        def combination(c: Value, _: list[Value]) -> list[Value]:
+            tall = builder.mul(c, constant(I64, len(stage.y_offsets[number]) * each))
+            first = builder.add(builder.add(tall, moved), constant(I64, stage.row_base[number]))
+            to = builder.add(builder.mul(c, constant(I64, own)), constant(I64, stage.row.row_base[number]))
+
+            def one(i: Value, _: list[Value]) -> list[Value]:
+                source, target = builder.add(first, i), builder.add(to, i)
+                self._copy(self.words["rows"], source, tables["rows"], target)
+                if builder.offence is not None:
+                    self._copy_limits(source, target, tables)
+                return []
+
+            return builder.loop(constant(I64, 0), constant(I64, own), 1, [], one, never_empty=True)
+
+        builder.loop(constant(I64, 0), constant(I64, len(spec.outer)), 1, [], combination, never_empty=True)
+
+    def _copy(self, source: Value, entry: Value, target: Value, place: Value) -> None:
+        builder = self.builder
+        value = builder.load(I64, builder.element_pointer(source, "i64", entry))
+        builder.store(value, builder.element_pointer(target, "i64", place))
+
+    def _copy_limits(self, entry: Value, place: Value, tables: dict[str, Value]) -> None:
+        builder = self.builder
+        for n in (0, 1):
+            pair = [builder.add(builder.mul(v, constant(I64, 2)), constant(I64, n)) for v in (entry, place)]
+            self._copy(self.words["limits"], pair[0], tables["limits"], pair[1])
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The source rows of an input in a tall tile."""
+
+    builder: Builder
+    stage: Stage
+    input: int
+    shape: TileShape
+    rows: Value
+    limits: Value
+
+    def row(self, number: Value) -> tuple[Value, Bounds | None]:
+        """A line: where it begins, and the bounds of its buffer."""
+        builder, shape = self.builder, self.shape
+        if shape.each > 1:
+            y, c = (builder.binary(op, number, constant(I64, shape.each)) for op in ("udiv", "urem"))
+            number = builder.add(y, builder.mul(c, constant(I64, len(self.stage.y_offsets[self.input]))))
+        entry = builder.add(number, constant(I64, self.stage.row_base[self.input]))
+        pointer = builder.load(PTR, builder.element_pointer(self.rows, "ptr", entry))
+        if builder.offence is None:
+            return pointer, None
+        pair = builder.element_pointer(self.limits, "i64", builder.mul(entry, constant(I64, 2)))
+        return pointer, Bounds(builder.load(I64, pair), builder.load(I64, builder.offset(pair, 8)))
+
+    def element(self, kind: Value, place: Value) -> Value:
+        """The element of a row that is sample `place` of a class."""
+        return self.builder.add(kind, self.builder.mul(place, constant(I64, self.shape.step)))
+
+
+class _LevelRows:
+    """Ranks of elements of 8 bits, which are levels themselves."""
+
+    def __init__(
+        self, builder: Builder, shape: TileShape, ranks: TileRanks, source: _Source, memory: Value,
+        targets: list[Value], count: Value, length: Value,
+    ) -> None:  # fmt: skip
+        self.builder, self.ranks, self.source, self.targets, self.count = builder, ranks, source, targets, count
+        self.flip = 0x80 if ranks.dtype.kind == "i" else 0
+        self.levels = Levels(builder, shape, self, memory, length, ranks.ranks, needs_rest=False)
+
+    def begin(self) -> None:
+        self.levels.begin()
+
+    def move(self, row: Value) -> None:
+        self.levels.move(row)
+
+    def find(self, row: Value) -> None:
+        """Writes the ranks of all positions of a row."""
+
+        def found(number: int, level: Value, rest: Value, kind: Value, place: Value) -> None:
+            builder = self.builder
+            value = builder.convert("trunc", level, I8)
+            if self.flip:
+                value = builder.binary("xor", value, constant(I8, self.flip))
+            builder.store(value, builder.offset(self.targets[number], self.source.element(kind, place)))
+
+        self.levels.sweep(self.count, found)
+
+    # What `Levels` asks for.
+
+    def line(self, number: Value) -> tuple[Value, ...]:
+        pointer, bounds = self.source.row(number)
+        return (pointer,) if bounds is None else (pointer, bounds.first, bounds.end)
+
+    def level(self, line: tuple[Value, ...], kind: Value, place: Value, behind: int) -> Value:
+        builder = self.builder
+        bounds = Bounds(line[1], line[2]) if len(line) > 1 else None
+        pointer = builder.offset(line[0], self.source.element(kind, place))
+        value = builder.load(I8, builder.offset(pointer, behind * self.source.shape.step), bounds)
+        if self.flip:
+            value = builder.binary("xor", value, constant(I8, self.flip))
+        return builder.convert("zext", value, I64)
