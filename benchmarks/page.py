@@ -23,8 +23,8 @@ This page is written by a program: `{command}`."""
 READING = """\
 * *ratio* is the best peer's time divided by ours. `~` marks a time that was taken on a smaller image and scaled by the
   number of pixels. *copy* is the time of copying as many bytes, in reused memory, divided by ours; *FMA* is the time
-  that multiplying and adding would take in registers alone, divided by ours; *compile* is what our first call took more
-  than the second one; *agree* counts the contestants with the right result, us among them.
+  that multiplying and adding would take in registers alone, divided by ours; *compile* is the processor time that our
+  first call took more than the second one; *agree* counts the contestants with the right result, us among them.
 * A contestant in brackets computes its result in a less exact way than Kernelscape, and is no peer. Integers may differ
   by one grey level where sums are rounded.
 * torch, JAX, Numba, scikit-image, bottleneck and astropy have other borders, or none; their results are compared away
@@ -138,9 +138,9 @@ def inexact_table(rows: Sequence[Row]) -> list[list[str]]:
 
 
 def wait_table(waits: Sequence[Wait]) -> list[list[str]]:
-    table = [["package", "job", "import after NumPy, ms", "first call, ms", "any later call, µs"]]
+    table = [["package", "job", "import after NumPy, ms", "first call, ms", "both, ms", "any later call, µs"]]
     for wait in waits:
-        numbers = (wait.imports * 1e3, wait.first * 1e3, wait.again * 1e6)
+        numbers = (wait.imports * 1e3, wait.first * 1e3, (wait.imports + wait.first) * 1e3, wait.again * 1e6)
         table.append([wait.package, wait.job, *(f"{number:.3g}" for number in numbers)])
     return table
 

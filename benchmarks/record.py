@@ -32,7 +32,7 @@ class Row:
     aside
         Contestants whose result is less exact than ours: shown, but no peer.
     compile
-        Seconds that our first calls took more than the second ones: tracing, planning, compiling.
+        Seconds of processor time that our first call took more than the second: tracing, planning, compiling.
     bytes, operations
         That must be moved, for input and output; that a sum of products takes, else 0.
     load
