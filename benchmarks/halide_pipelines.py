@@ -48,6 +48,8 @@ class Pipeline:
         Those that a schedule may store, consumers after producers.
     loops
         Reductions over a domain: each stays in the registers of a tile of the output.
+    unrolls
+        Whether a column of the domain is unrolled, so that rows that are loaded serve all rows of a tile.
     """
 
     output: "hl.Func"
@@ -55,6 +57,7 @@ class Pipeline:
     parameters: Sequence["hl.ImageParam"]
     element: "hl.Type" = field(default_factory=lambda: F32)
     loops: Sequence[tuple["hl.Func", "hl.RDom"]] = ()
+    unrolls: bool = True
 
 
 x, y = hl.Var("x"), hl.Var("y")
@@ -177,6 +180,37 @@ def local_std(side: int, one_pass: bool, separable: bool) -> Pipeline:
     return Pipeline(output, {"border": window, "columns": columns, "squares": squares}, parameters)
 
 
+def looped_std(side: int) -> Pipeline:
+    """The same in two passes, the second as a loop over the window, and the mean from its columns."""
+    parameters, (window,) = inputs(1)
+    output, mean, columns, squares = (hl.Func(name) for name in ("looped_std", "mean", "columns", "squares"))
+    scale, centre = hl.f32(1.0 / side**2), side // 2
+    columns[x, y] = total([window[x, y + j - centre] for j in range(side)])
+    mean[x, y] = total([columns[x + i - centre, y] for i in range(side)]) * scale
+    domain = hl.RDom([(0, side), (0, side)])
+    difference = window[x + domain.x - centre, y + domain.y - centre] - mean[x, y]
+    squares[x, y] = hl.f32(0.0)
+    squares[x, y] = squares[x, y] + difference * difference
+    output[x, y] = hl.sqrt(squares[x, y] * scale)
+    stages = {"border": window, "columns": columns, "mean": mean}
+    return Pipeline(output, stages, parameters, F32, [(squares, domain)])
+
+
+def looped_bilateral(side: int, sharpness: float) -> Pipeline:
+    """The bilateral filter as a loop over the window, its spatial kernel as data."""
+    (image,), (window,) = inputs(1)
+    spatial = hl.ImageParam(F32, 2, "spatial")
+    output, sums = hl.Func("looped_bilateral"), hl.Func("sums")
+    domain = hl.RDom([(0, side), (0, side)])
+    value = window[x + domain.x - side // 2, y + domain.y - side // 2]
+    distance = value - window[x, y]
+    weight = spatial[domain.x, domain.y] * hl.exp(-(distance * distance) * hl.f32(sharpness))
+    sums[x, y] = (hl.f32(0.0), hl.f32(0.0))
+    sums[x, y] = (sums[x, y][0] + weight * value, sums[x, y][1] + weight)
+    output[x, y] = sums[x, y][0] / sums[x, y][1]
+    return Pipeline(output, {"border": window}, [image, spatial], F32, [(sums, domain)], unrolls=False)
+
+
 def bilateral(spatial: Array, sharpness: float, exponential: Callable[["hl.Expr"], "hl.Expr"]) -> Pipeline:
     """sum(w g e) / sum(g e) with e = exp(-(w - centre)² c); the spatial kernel g is constant."""
     parameters, (window,) = inputs(1)
@@ -205,7 +239,8 @@ def compile_with(pipeline: Pipeline, schedule: Schedule) -> "hl.Func":
     for func, domain in pipeline.loops:
         func.compute_at(output, x).vectorize(x, lanes).unroll(x).unroll(y)
         update = func.update().reorder(x, y, domain.y, domain.x).vectorize(x, lanes).unroll(x).unroll(y)
-        update.unroll(domain.y)  # a column of the window: rows that are loaded serve all rows of the tile
+        if pipeline.unrolls:
+            update.unroll(domain.y)
     output.compile_jit(target)
     return output
 
@@ -214,7 +249,8 @@ def schedules_for(pipeline: Pipeline, thorough: bool) -> list[Schedule]:
     """The schedules to be tried; without `thorough` the few that have won before."""
     stages = list(pipeline.stages)
     if pipeline.loops:
-        return [Schedule(32, rows, vectors, tuple(stages)) for rows, vectors in ((4, 2), (4, 3), (8, 2))]
+        tiles = ((4, 2), (4, 3), (8, 2)) if pipeline.unrolls else ((1, 2), (2, 1), (2, 2))
+        return [Schedule(32, rows, vectors, tuple(stages)) for rows, vectors in tiles]
     if not thorough:
         return [Schedule(32, rows, vectors, tuple(stages)) for rows, vectors in ((1, 2), (2, 1), (4, 1))]
     stores = [tuple(stages[:number]) for number in range(len(stages), -1, -1)]

@@ -39,7 +39,7 @@ def deviation(case: Case) -> Job:
         opencv=opencv.deviation(case.side),
         scipy=arrays.vectorized(np.std, case.side) if not case.is_integer else None,
         numba=loops.deviation(case.side, case.floating),
-        halide=pipelines.deviation(case.side) if case.kind == "f32" and case.side <= pipelines.UNROLLED else None,
+        halide=pipelines.deviation(case.side) if case.kind == "f32" else None,
         aside={"opencv": 1e-3},
         notes={"opencv": "E[w²] - E[w]² of two box filters: cancels where the mean exceeds the deviation"},
     )
@@ -106,7 +106,7 @@ def bilateral(case: Case) -> Job:
         inside=INSIDE,
         scipy=arrays.vectorized(right, case.side),
         numba=loops.bilateral(spatial, SHARPNESS),
-        halide=pipelines.bilateral(spatial, SHARPNESS) if case.side <= pipelines.UNROLLED else None,
+        halide=pipelines.bilateral(spatial, SHARPNESS),
     )
 
 

@@ -11,7 +11,7 @@ from benchmarks.halide_pipelines import UNROLLED
 from benchmarks.harness import Array, Run
 from benchmarks.peers import Factory
 
-__all__ = ["UNROLLED", "averaged", "bilateral", "correlated", "deviation", "greatest", "max_product", "separated"]
+__all__ = ["averaged", "bilateral", "correlated", "deviation", "greatest", "max_product", "separated"]
 
 
 def searched(*extra: Array, **variants: Callable[[], pipelines.Pipeline]) -> Factory:
@@ -61,8 +61,14 @@ def greatest(side: int, dtype: np.dtype) -> Factory:
 
 
 def deviation(side: int) -> Factory:
-    return searched(two_passes=partial(pipelines.local_std, side, one_pass=False, separable=False))
+    variants = {"loop": partial(pipelines.looped_std, side)}
+    if side <= UNROLLED:
+        variants["taps"] = partial(pipelines.local_std, side, one_pass=False, separable=False)
+    return searched(**variants)
 
 
 def bilateral(spatial: Array, sharpness: np.floating) -> Factory:
-    return searched(exp=partial(pipelines.bilateral, spatial, float(sharpness), hl.exp))
+    variants = {"loop": partial(pipelines.looped_bilateral, len(spatial), float(sharpness))}
+    if len(spatial) <= UNROLLED:
+        variants["taps"] = partial(pipelines.bilateral, spatial, float(sharpness), hl.exp)
+    return searched(spatial, **variants)
