@@ -115,9 +115,9 @@ def applied(function: Callable[..., object], case: Case, result: object = None, 
     """`ks.apply`, with an output of the input's dtype unless told otherwise."""
     settings.setdefault("size", None if "footprint" in settings else case.side)
 
-    def make(image: Array, method: str = "auto") -> Run:
+    def make(image: Array, method: str = "auto", workers: int = THREADS) -> Run:
         output = np.empty(image.shape, result or image.dtype)
-        return Run(lambda: ks.apply(function, image, output=output, workers=THREADS, method=method, **settings))
+        return Run(lambda: ks.apply(function, image, output=output, workers=workers, method=method, **settings))
 
     return make
 
@@ -125,11 +125,11 @@ def applied(function: Callable[..., object], case: Case, result: object = None, 
 def correlated(weights: object, **settings: object) -> Factory:
     """`ks.correlate`, with an output of the input's dtype; colours are no axis of the window."""
 
-    def make(image: Array, method: str = "auto") -> Run:
+    def make(image: Array, method: str = "auto", workers: int = THREADS) -> Run:
         axes = {"axes": (0, 1)} if image.ndim == 3 and image.shape[-1] == 3 else {}
         stride = settings.get("stride", 1)
         output = np.empty([-(-n // stride) if i < 2 else n for i, n in enumerate(image.shape)], image.dtype)
-        whole = {"output": output, "workers": THREADS, "method": method, **axes, **settings}
+        whole = {"output": output, "workers": workers, "method": method, **axes, **settings}
         return Run(lambda: ks.correlate(image, weights, **whole))
 
     return make
