@@ -7,11 +7,12 @@ moment, and scaled by the number of pixels.
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 import kernelscape as ks
+from benchmarks import THREADS
 from benchmarks.families import FAMILIES, Case, Family
 from benchmarks.harness import OURS, Job, Result, Run, Timing, check_job, compare_runs, describe, time_in_turns
 from benchmarks.record import Row
@@ -23,6 +24,8 @@ TINY = 64
 """Extent of the image of the very first call: what it takes longer than others is compiling, not work."""
 MOMENT = 0.15
 """Seconds that one run may take; who needs more works on a smaller image."""
+ACCOUNTED = 0.1
+"""Seconds of processor time after which the share of a thread is known: systems account for it now and then only."""
 PATIENCE = 0.06
 """Seconds: runs that take longer are timed three times only."""
 QUICK_SIDES = (3, 7, 31)
@@ -67,6 +70,15 @@ def processor_seconds_of(run: Run) -> float:
     start = time.process_time()
     run()
     return time.process_time() - start
+
+
+def is_alone(run: Run) -> bool:
+    """Whether the calling thread does all the work."""
+    whole, own, calls = time.process_time(), time.thread_time(), 0
+    while calls < 2 or (time.process_time() - whole < ACCOUNTED and calls < 50):
+        run()
+        calls += 1
+    return time.thread_time() - own > 0.85 * (time.process_time() - whole)
 
 
 @dataclass(frozen=True)
@@ -118,7 +130,8 @@ def measure_member(member: Member, size: int, repeat: int, names: Sequence[str] 
     failures |= compare_runs(job, runs, {name: prepared[name].extent for name in runs})
     runs = {name: run for name, run in runs.items() if name not in failures}
     timings = scaled_times(runs, prepared, size, repeat)
-    return row_of(member, Result(job, timings, failures, details_of(runs)), prepared, size)
+    alone = tuple(name for name, run in runs.items() if name != OURS and is_alone(run)) if THREADS > 1 else ()
+    return replace(row_of(member, Result(job, timings, failures, details_of(runs)), prepared, size), alone=alone)
 
 
 def details_of(runs: dict[str, Run]) -> dict[str, str]:

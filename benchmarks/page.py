@@ -22,9 +22,10 @@ This page is written by a program: `{command}`."""
 
 READING = """\
 * *ratio* is the best peer's time divided by ours. `~` marks a time that was taken on a smaller image and scaled by the
-  number of pixels. *copy* is the time of copying as many bytes, in reused memory, divided by ours; *FMA* is the time
-  that multiplying and adding would take in registers alone, divided by ours; *compile* is the processor time that our
-  first call took more than the second one; *agree* counts the contestants with the right result, us among them.
+  number of pixels, `°` that of a package that uses one thread for this job, whatever it is told.
+* *copy* is the time of copying as many bytes, in reused memory, divided by ours; *FMA* is the time that multiplying and
+  adding would take in registers alone, divided by ours. *compile* is the processor time that our first call took more
+  than the second one. *agree* counts the contestants with the right result, us among them.
 * A contestant in brackets computes its result in a less exact way than Kernelscape, and is no peer. Integers may differ
   by one grey level where sums are rounded.
 * torch, JAX, Numba, scikit-image, bottleneck and astropy have other borders, or none; their results are compared away
@@ -44,7 +45,7 @@ ALT = {
 
 
 def milliseconds(row: Row, name: str) -> str:
-    text = f"{'~' if name in row.scaled else ''}{row.best[name] * 1e3:.3g}"
+    text = f"{'~' if name in row.scaled else ''}{row.best[name] * 1e3:.3g}{'°' if name in row.alone else ''}"
     return f"({name} {text})" if name in row.aside else text
 
 

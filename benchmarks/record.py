@@ -31,6 +31,8 @@ class Row:
         By contestant: why its result is wrong, what a reader has to know, how it was done.
     aside
         Contestants whose result is less exact than ours: shown, but no peer.
+    alone
+        Contestants that did it on one thread, although they were allowed more.
     compile
         Seconds of processor time that our first call took more than the second: tracing, planning, compiling.
     bytes, operations
@@ -50,6 +52,7 @@ class Row:
     notes: dict[str, str] = field(default_factory=dict)
     details: dict[str, str] = field(default_factory=dict)
     aside: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
     contestants: int = 0
     compile: float = 0.0
     bytes: int = 0
