@@ -29,6 +29,7 @@ FUNCTIONS = {
     "any": lambda w: np.any(w > 4),
     "all": lambda w: np.all(w > -4),
     "count": np.count_nonzero,
+    "clipped": lambda w: np.sum(np.clip(w, 1, 5)),
     "var": np.var,
     "std": lambda w: np.std(w, ddof=1),
     "energy": lambda w: np.sum(np.square(w.astype(np.float64))),
@@ -97,9 +98,10 @@ def test_functions_of_windows(name, dtype):
 
 
 @pytest.mark.parametrize(
-    ("shape", "size"), [((200,), 9), ((70,), 40), ((6, 9, 35), (3, 4, 5)), ((5, 4, 3, 20), (2, 3, 3, 5))]
+    ("shape", "size"),
+    [((200,), 9), ((70,), 40), ((6, 9, 35), (3, 4, 5)), ((5, 4, 3, 20), (2, 3, 3, 5)), ((3, 20, 5, 4), (3, 5, 2, 2))],
 )
-@pytest.mark.parametrize("name", ["sum", "max", "var", "any"])
+@pytest.mark.parametrize("name", ["sum", "max", "var", "any", "clipped"])
 def test_any_number_of_dimensions(shape, size, name):
     array = image(np.float64, shape)
     found = ks.apply(FUNCTIONS[name], array, size=size, method="passes")

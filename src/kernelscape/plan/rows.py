@@ -66,9 +66,11 @@ def pass_rows(row: MadeRow, like: RowInput, lattice: Lattice) -> RowInput:
     read = row.taps or ((0,),) * len(lattice.shape)
     taps = tuple(tuple(d * t for t in own) for d, own in zip(lattice.dilations, read, strict=True))
     along = dict(zip(lattice.roles, taps, strict=True))
+    extents = enumerate(zip(lattice.shape, taps, strict=True))
     return RowInput(
         dtype=register_dtype(row.body.dtype),
-        shape=tuple(map(len, taps)),
+        # Along outer axes all that there is a row for, which other rows may read.
+        shape=tuple(n if a in lattice.outer and row.combinations else len(t) for a, (n, t) in extents),
         outer=like.outer if row.combinations else like.outer[:1],
         y_taps=along.get(Y, (0,)),
         x_taps=along[X],
