@@ -82,6 +82,7 @@ def mean(case: Case) -> Job:
         inside=ZERO_BORDERS,
         opencv=opencv.averaged(case.side),
         scipy=arrays.ndimage(scipy.ndimage.uniform_filter, case.side),
+        scipy_float32=arrays.averaged_in_floats(case.side) if case.is_integer else None,
         skimage=arrays.ranked("mean", case.side) if case.kind == "u8" else None,
         numba=loops.separated(np.full(case.side, 1 / case.side, case.floating)) if real else None,
         halide=pipelines.averaged(case.side, case.dtype) if real else None,

@@ -93,6 +93,7 @@ def deviation(case: Case) -> Job:
         1e-13 if case.kind == "f64" else 4e-6,
         dimensions=1,
         inside=INSIDE,
+        scipy=arrays.vectorized(np.std, case.side),
         bottleneck=arrays.moving("move_std", case.side),
         aside={"bottleneck": 1e-2},
         notes={"bottleneck": "one running variance over the whole line, whose rounding errors add up"},

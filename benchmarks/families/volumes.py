@@ -37,6 +37,7 @@ def mean(case: Case) -> Job:
         dimensions=3,
         inside=INSIDE,
         scipy=arrays.ndimage(scipy.ndimage.uniform_filter, case.side),
+        scipy_float32=arrays.averaged_in_floats(case.side) if case.is_integer else None,
         torch=tensors.torch_pooled("avg", case.side, 3) if not case.is_integer else None,
         jax=tensors.jax_reduced("add", case.side, 3) if case.kind == "f32" else None,
         aside={"scipy": 0.02} if case.is_integer else {},

@@ -27,6 +27,23 @@ def ndimage(function: Callable[..., object], *arguments: object, mode: str = MOD
     return make
 
 
+def averaged_in_floats(side: int) -> Factory:
+    """`uniform_filter` of integers, rounded once at the end and not after each axis."""
+
+    def make(image: Array) -> Run:
+        kept, output = np.empty(image.shape, np.float32), np.empty_like(image)
+
+        def work() -> Array:
+            scipy.ndimage.uniform_filter(image, side, output=kept, mode=MODE)
+            np.rint(kept, out=kept)
+            np.copyto(output, kept, casting="unsafe")
+            return output
+
+        return Run(work)
+
+    return make
+
+
 def separated(line: Array) -> Factory:
     """Two passes of `correlate1d`, the first in floating point."""
 
