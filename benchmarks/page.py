@@ -1,9 +1,10 @@
 """The page of the documentation: what was measured, in words, tables and plots. It is made from a record alone."""
 
 import os.path
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks import THREADS
 from benchmarks.goals import goal_table
 from benchmarks.harness import OURS
 from benchmarks.plots import write_plots
@@ -19,6 +20,9 @@ to take one, compiled pipelines kept, everything warmed up. All results were com
 row the packages took turns, so that a busy moment of the machine hit all of them; times are the best of several.
 
 This page is written by a program: `{command}`."""
+
+BUSY = THREADS + 0.5
+"""The load average from which on others used the machine, too."""
 
 READING = """\
 * *ratio* is the best peer's time divided by ours. `~` marks a time that was taken on a smaller image and scaled by the
@@ -101,6 +105,11 @@ def summary_lines(rows: Sequence[Row]) -> list[str]:
             f"Compiling took {longest.compile * 1e3:.0f} ms at most ({longest.name}); "
             f"{len(slow)} of {len(rows)} rows took more than {COMPILE_GOAL * 1e3:.0f} ms."
         )
+    busiest = max((row.load for row in rows), default=0.0)
+    if busiest > BUSY:
+        lines.append(
+            f"The machine had other work to do: load averages up to {busiest:.1f}. Measure again when it is quiet."
+        )
     wrong = [f"{row.name}: {name}: {text}" for row in rows for name, text in row.failures.items()]
     return [*lines, *wrong]
 
@@ -169,46 +178,51 @@ def note_lines(rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def summary_parts(record: Record, picture: Mapping[str, str]) -> list[str]:
+    """What the grid comes to: families, goals, and where others are faster."""
+    parts = ["## The grid in short", *summary_lines(record.rows), as_markdown(family_table(record.rows))]
+    parts += [picture[name] for name in ("families.svg", "rows.svg") if name in picture]
+    if record.limits:
+        parts += ["## Goals", as_markdown(goal_table(record.rows, record.limits))]
+    behind, inexact = behind_table(record.rows, record), inexact_table(record.rows)
+    if len(behind) > 1:
+        text = "Rows in which the best peer is faster, the farthest behind first, and how near we are to the limits."
+        parts += ["## Where a peer wins", text, as_markdown(behind)]
+    if len(inexact) > 1:
+        parts += ["## Where something less exact is faster", as_markdown(inexact)]
+    return parts
+
+
+def grid_parts(record: Record) -> list[str]:
+    """All rows, family by family."""
+    parts = [f"## The grid, {record.size}x{record.size}", READING]
+    for family in dict.fromkeys(row.family for row in record.rows):
+        rows = [row for row in record.rows if row.family == family]
+        parts += [f"### {family}", as_markdown(grid_table(rows, record)), "\n".join(note_lines(rows))]
+    return parts
+
+
 def page_of(record: Record, plots: Sequence[str], folder: str, command: str) -> str:
     """The page as Markdown; `folder` is where the plots are, as seen from the page."""
     picture = {name: f"![{ALT[name]}]({folder}/{name})" for name in plots}
-    parts = [OPENING.format(command=command), "## The machine", "\n".join(f"* {line}" for line in record.machine)]
+    machine = list(record.machine)
     if record.limits:
         rates = ", ".join(f"{rate / 1e9:.0f} GFLOP/s {name}" for name, rate in record.limits.flops.items())
-        copy = f"* copy: {record.limits.copy / 1e9:.1f} GB/s read and written; multiply-adds: {rates}"
-        parts[-1] += "\n" + copy
-    if record.rows:
-        parts += ["## The grid in short", *summary_lines(record.rows), as_markdown(family_table(record.rows))]
-        parts += [picture[name] for name in ("families.svg",) if name in picture]
-        parts += ["## Goals", as_markdown(goal_table(record.rows, record.limits))] if record.limits else []
-        behind = behind_table(record.rows, record)
-        if len(behind) > 1:
-            text = (
-                "Rows in which the best peer is faster, the farthest behind first, and how near we are to the limits."
-            )
-            parts += ["## Where a peer wins", text, as_markdown(behind)]
-        inexact = inexact_table(record.rows)
-        if len(inexact) > 1:
-            parts += ["## Where something less exact is faster", as_markdown(inexact)]
+        machine.append(f"copy: {record.limits.copy / 1e9:.1f} GB/s read and written; multiply-adds: {rates}")
+    parts = [OPENING.format(command=command), "## The machine", "\n".join(f"* {line}" for line in machine)]
+    parts += summary_parts(record, picture) if record.rows else []
     for name, heading in (("side.svg", "Window size"), ("extent.svg", "Image size"), ("threads.svg", "Threads")):
-        if name in picture:
-            parts += [f"## {heading}", picture[name]]
+        parts += [f"## {heading}", picture[name]] if name in picture else []
     if record.waits:
         text = "Medians of several processes, each with an empty cache of ours; images of 64x64, a line of 4096."
         parts += ["## Imports, first calls, overhead", text, as_markdown(wait_table(record.waits))]
     if record.footprints:
         text = "What a call takes beyond its input and its output, at the peak; each number from a process of its own."
         parts += ["## Peak memory", text, as_markdown(footprint_table(record.footprints))]
-    if record.rows:
-        parts += [f"## The grid, {record.size}x{record.size}", READING]
-        for family in dict.fromkeys(row.family for row in record.rows):
-            rows = [row for row in record.rows if row.family == family]
-            parts += [f"### {family}", as_markdown(grid_table(rows, record)), "\n".join(note_lines(rows))]
-        parts += [picture[name] for name in ("rows.svg",) if name in picture]
+    parts += grid_parts(record) if record.rows else []
     if record.tables:
         parts += ["## Other jobs", JOBS_READING]
-        for heading, table in record.tables.items():
-            parts += [f"### {heading}", as_markdown(table)]
+        parts += [part for name, table in record.tables.items() for part in (f"### {name}", as_markdown(table))]
         parts.append("\n".join(f"* {line}" for line in record.remarks))
     return "\n\n".join(part for part in parts if part) + "\n"
 

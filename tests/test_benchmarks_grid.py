@@ -251,6 +251,11 @@ def test_the_summary_counts():
     ]
 
 
+def test_a_busy_machine_is_told_of():
+    assert "other work" not in "\n".join(summary_lines([ROW]))
+    assert "load averages up to 7.0" in "\n".join(summary_lines([dataclasses.replace(ROW, load=7.0), ROW]))
+
+
 def test_what_is_faster_has_tables_of_its_own():
     assert [row[0] for row in behind_table(RECORD.rows, RECORD)[1:]] == ["mean u8 7x7"]
     assert inexact_table(RECORD.rows)[1:] == [["correlate f32 3x3", "2", "quick 1", "cancels"]]
