@@ -26,6 +26,9 @@ _offsets = np.arange(SIDE, dtype=np.float32) - SIDE // 2
 SPATIAL = np.exp(-(_offsets[:, None] ** 2 + _offsets**2) / np.float32(8.0))
 KERNEL = np.random.default_rng(5).random((SIDE, SIDE), dtype=np.float32)
 
+IN_GRID = "Correlations and medians"
+"""The heading of what the grid has, too."""
+
 Inputs = Callable[[tuple[int, int], np.random.Generator], tuple[Array, ...]]
 
 
@@ -103,13 +106,14 @@ def vectorized_bilateral(w: Array, axis: Sequence[int]) -> Array:
 
 
 def halide(**variants: Callable[[], object]) -> Callable[..., Run]:
-    return Search(variants, {}).contestant
+    return Search(variants).contestant
 
 
 def correlation(side: int) -> Job:
     weights = np.random.default_rng(side).standard_normal((side, side), dtype=np.float32)
     return Job(
         name=f"correlate f32 {side}x{side}",
+        table=IN_GRID,
         inputs=images(1, np.float32, weights),
         contestants={OURS: our_correlate, "opencv": opencv_filter, "scipy": scipy_correlate},
         oracle="scipy",
@@ -121,6 +125,7 @@ def correlation(side: int) -> Job:
 def median(dtype: type[np.generic], side: int, goal: float) -> Job:
     return Job(
         name=f"median {np.dtype(dtype).name} {side}x{side}",
+        table=IN_GRID,
         inputs=images(1, dtype),
         contestants={
             OURS: ours(lambda w: np.median(w), side, mode="nearest"),
@@ -139,7 +144,10 @@ WINDOW_FUNCTIONS = [
         inputs=images(1, np.float32, KERNEL),
         contestants={
             OURS: ours(lambda w: np.max(w * KERNEL), SIDE),
-            "halide": halide(data=max_product, constants=functools.partial(max_product, KERNEL)),
+            "halide": halide(
+                data=functools.partial(max_product, SIDE),
+                constants=functools.partial(max_product, SIDE, constants=KERNEL),
+            ),
             "scipy": scipy_vectorized(lambda w, axis: np.max(w * KERNEL, axis=axis)),
         },
         oracle="scipy",
@@ -152,8 +160,8 @@ WINDOW_FUNCTIONS = [
         contestants={
             OURS: ours(lambda a, b: np.sum(a**2 - b**2), SIDE, number=2),
             "halide": halide(
-                taps=functools.partial(difference_of_squares, separable=False),
-                separable=functools.partial(difference_of_squares, separable=True),
+                taps=functools.partial(difference_of_squares, SIDE, separable=False),
+                separable=functools.partial(difference_of_squares, SIDE, separable=True),
             ),
             "scipy": scipy_difference_of_squares,
         },
@@ -167,10 +175,10 @@ WINDOW_FUNCTIONS = [
         inputs=images(1),
         contestants={
             OURS: ours(lambda w: np.std(w), SIDE),
-            "halide": halide(two_passes=functools.partial(local_std, one_pass=False, separable=False)),
+            "halide": halide(two_passes=functools.partial(local_std, SIDE, one_pass=False, separable=False)),
             "halide one-pass": halide(
-                one_pass=functools.partial(local_std, one_pass=True, separable=False),
-                one_pass_separable=functools.partial(local_std, one_pass=True, separable=True),
+                one_pass=functools.partial(local_std, SIDE, one_pass=True, separable=False),
+                one_pass_separable=functools.partial(local_std, SIDE, one_pass=True, separable=True),
             ),
             "scipy": scipy_vectorized(lambda w, axis: np.std(w, axis=axis)),
         },

@@ -23,6 +23,9 @@ PACKAGES = (
     "pylops",
     "torch",
     "jax",
+    "scikit-image",
+    "astropy",
+    "bottleneck",
 )
 
 

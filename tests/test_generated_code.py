@@ -19,7 +19,9 @@ from kernelscape.backends.emit import Loading, Phases, fill_text, kernel_text, p
 from kernelscape.backends.emit.folds import _row_runs
 from kernelscape.expression import to_text
 from tests.conformance.functions import FUNCTIONS
-from tests.oracle.engine import TARGETS, target_named, whole_numbers
+from tests.oracle.engine import TARGETS, plan_of, target_named, whole_numbers
+from tests.oracle.jobs import WindowWords, make_job
+from tests.oracle.tiles import middle
 
 DTYPES = ("bool", "uint8", "int16", "uint32", "int64", "float16", "float32", "float64")
 FORBIDDEN = re.compile(r"\b(fast|nnan|ninf|nsz|arcp|contract|afn|reassoc|nsw|nuw|exact|disjoint|nneg|inbounds|undef)\b")
@@ -87,8 +89,8 @@ def assert_harmless(text):
     found = FORBIDDEN.search(text.split("attributes #0")[0])
     assert found is None, text[max(0, found.start() - 100) : found.end() + 100]
     for call in CALL.finditer(text):
-        own = re.search(rf"^define .*{re.escape(call.group(1))}\(", text, flags=re.MULTILINE)
-        assert own or call.group(1).startswith("@llvm."), call.group(0)
+        ours = re.search(rf"^define internal .*{call.group(1)}\(", text, flags=re.MULTILINE)
+        assert ours or call.group(1).startswith("@llvm."), call.group(0)
     definitions = dict(DEFINITION.findall(text))
     for opcode, _, _, divisor in DIVISION.findall(text):
         if divisor.startswith("%"):
@@ -124,6 +126,18 @@ def test_nothing_that_is_undefined_is_written_in_loops_and_networks_of_large_win
             name, "float32", target=target, size=(3, 3) if "kernel" in FUNCTIONS[name].roles else (7, 9)
         ):
             assert_harmless(text)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("dtype", "mode"), [("uint8", "wrap"), ("uint16", "wrap"), ("float32", "shrink")])
+def test_nothing_that_is_undefined_is_written_for_whole_tiles(target, dtype, mode):
+    array = np.zeros((200, 300), dtype)
+    for size in ((13, 15), (63, 40)):
+        plan = plan_of(make_job(middle, [array], [WindowWords(size, mode)]), [array], target=target)
+        assert plan.stage.tile_ranks
+        for checked in (False, True):
+            assert_harmless(kernel_text(plan.stage, plan.target, masked=False, checked=checked))
+            assert_harmless(kernel_text(plan.masked_stage, plan.target, masked=True, checked=checked))
 
 
 @pytest.mark.parametrize("line", [

@@ -358,3 +358,12 @@ def test_the_text_of_a_float_is_that_of_the_equal_double():
     """LLVM reads the bits of a double for `float`, and refuses those that a float cannot hold."""
     value = struct.unpack(">f", struct.pack(">f", 0.1))[0]
     assert constant(F32, 0.1).name == f"0x{int.from_bytes(struct.pack('>d', value), 'big'):016X}"
+
+
+def test_tables_of_other_numbers_are_other_tables():
+    """Several sweeps of one module, as over columns and over outputs, each look up tables of their own."""
+    module = Module()
+    first, second = module.integer_table((0, 1, 5)), module.integer_table((0, 2, 3))
+    assert first.name != second.name
+    assert module.integer_table((0, 1, 5)).name == first.name
+    assert module.text().count("private unnamed_addr constant") == 2

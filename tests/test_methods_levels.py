@@ -69,6 +69,30 @@ def test_many_ranks_of_one_window_and_what_else_is_made_of_it():
     assert_found_in_tiles(several, [image("random", (30, 40), "uint8")], WindowWords(13), method="levels")
 
 
+@pytest.mark.parametrize(("dtype", "method"), [("uint8", "levels"), ("float32", "ordinals")])
+@pytest.mark.parametrize("stride", [1, (2, 1)])
+def test_beside_maps_coordinates_and_kernels(dtype, method, stride):
+    rng = np.random.default_rng(0)
+    array, places, kernel = image("noisy", (70, 90), dtype), rng.random((70, 90)), rng.random((13, 13))
+
+    def function(w, y, x, m, k):
+        return np.median(w) + y * 1000 + x + m * np.max(w) + np.sum(w * k)
+
+    arguments = (array, ks.index(0), ks.index(1), ks.pixel(places), ks.kernel(kernel))
+    results = [ks.apply(function, *arguments, size=13, stride=stride, method=name) for name in (method, "direct")]
+    assert results[0].tobytes() == results[1].tobytes()
+
+
+def test_nan_in_an_integer_output_is_an_error():
+    array = image("noisy", (40, 90), "float32")
+    array[5, 5] = np.nan
+    with pytest.raises(ks.errors.ArgumentError, match="NaN"):
+        ks.apply(np.median, array, size=13, output=U8, method="ordinals")
+    found = ks.apply(np.median, array, size=13, output=np.int16, method="ordinals", invalid=-1000)
+    assert (found[:12, :12] == -1000).all()
+    assert (found[12:, 12:] != -1000).all()
+
+
 def test_windows_of_two_arrays():
     arrays = [image(kind, (30, 40), "uint8", seed) for seed, kind in enumerate(("random", "noisy"))]
     words = [WindowWords(13), WindowWords((5, 31), "wrap")]

@@ -2,7 +2,7 @@
 
 Whatever method is forced, results are those of the reference; the bits of single outputs are those of the whole. Costs
 are checked where they are known (counts of instructions, what grows with what) and never against a clock: what was
-measured is beside what was expected in ``python -m benchmarks.planner``.
+measured is beside what was expected in ``python -m benchmarks.estimates``.
 """
 
 import pickle

@@ -131,6 +131,7 @@ class Module:
         self._functions: list[str] = []
         self._declarations: dict[str, str] = {}
         self._globals: dict[str, str] = {}
+        self._integers: dict[tuple[int, ...], str] = {}
 
     def declare(self, name: str, result: str, arguments: Sequence[str]) -> None:
         self._declarations[name] = f"declare {result} @{name}({', '.join(arguments)})"
@@ -142,6 +143,11 @@ class Module:
             shape = f"[{len(values)} x {type.element}]"
             self._globals[name] = f"@{name} = private unnamed_addr constant {shape} [{body}], align 64"
         return Value(f"@{name}", PTR)
+
+    def integer_table(self, values: tuple[int, ...]) -> Value:
+        """A table of 64-bit integers, one for all that ask for the same numbers."""
+        name = self._integers.setdefault(values, f"table{len(self._integers)}")
+        return self.constant_table(name, I64, values)
 
     def function(
         self, name: str, arguments: Sequence[tuple[str, Type]], result: str = VOID, *, internal: bool = False

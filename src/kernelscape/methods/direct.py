@@ -17,6 +17,8 @@ from kernelscape.machine import Target
 from kernelscape.networks import column_selection_network, selection_network
 from kernelscape.semantics import OPERATORS, register_dtype
 
+SHORT = 400
+"""Instructions of a tile of several rows that share nothing."""
 BUDGET = 1000
 """Instructions of an unrolled tile above which it does not grow."""
 
@@ -50,7 +52,9 @@ def choose_tile(
     lanes = _best_lanes(nodes, widths, target)
     instructions = sum(_instructions(n) * _registers(widths[id(n)], lanes, target) for n in nodes)
     if any(isinstance(n, ex.Sort | ex.ArgReduce) for n in nodes):
-        return Tile(1, 1, lanes, instructions)
+        # One after the other: several rows share nothing but what a tile costs, which is much beside a short network.
+        rows = 8 if lanes >= 32 else 4
+        return Tile(rows if rows * instructions <= SHORT else 1, 1, lanes, instructions)
     folds = [n for n in nodes if isinstance(n, ex.Reduce)]
     widest = max((_registers(widths[id(n)], lanes, target) for n in nodes), default=1)
     together = max(Counter((n.axes, n.body.shape) for n in folds).values(), default=1)

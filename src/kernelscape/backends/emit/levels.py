@@ -364,7 +364,7 @@ class _Search:
         """The lowest bit that is set, as i64."""
         builder = self.builder
         wide = builder.convert("zext", bits, Type("i32"))
-        return builder.convert("zext", builder.intrinsic("cttz", wide.type, wide, constant(Type("i1"), 1)), I64)
+        return builder.convert("zext", builder.intrinsic("cttz", wide.type, wide, constant(Type("i1"), 0)), I64)
 
     def _changed(self, place: Value, held: tuple[Value, Value], high: Value) -> Value:
         """Puts the sums of one high half away; the sums of another one at the same place.

@@ -74,7 +74,6 @@ class Emitter:
     ) -> None:
         self.module, self.builder, self.stage, self.target = module, builder, stage, target
         self.frame, self.masked = frame, masked
-        self._tables: dict[tuple[int, ...], Value] = {}
         self._multiples: dict[Value, tuple[Value, int]] = {}
         self.has_asked_ahead = False
         self._storing = False
@@ -375,9 +374,8 @@ class Emitter:
             number, factor = self._multiples[base]
             if found := _arithmetic(table[ahead::factor]):
                 return self.affine(number, found[1], found[0])
-        if table not in self._tables:
-            self._tables[table] = self.module.constant_table(f"table{len(self._tables)}", I64, table)
-        return self.builder.load_constant(I64, self.builder.element_pointer(self._tables[table], "i64", place))
+        address = self.module.integer_table(table)
+        return self.builder.load_constant(I64, self.builder.element_pointer(address, "i64", place))
 
     def multiple(self, number: Value, factor: int) -> Value:
         """``number * factor``, of which `lookup` knows that it is a multiple."""

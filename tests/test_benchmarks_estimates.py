@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks import planner
-from benchmarks.planner import Row, main, rows, summary
+from benchmarks import estimates as planner
+from benchmarks.estimates import Row, main, rows, summary
 
 
 def test_every_stencil_is_run_by_all_its_methods():
