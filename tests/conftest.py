@@ -28,7 +28,7 @@ settings.register_profile(
     database=None,
     print_blob=True,
     phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 settings.register_profile(
     "long",
@@ -36,7 +36,7 @@ settings.register_profile(
     derandomize=False,
     max_examples=2000,
     phases=list(Phase),
-    suppress_health_check=[HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 settings.load_profile(os.environ.get("KERNELSCAPE_HYPOTHESIS", "ci"))
 
