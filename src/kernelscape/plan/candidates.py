@@ -88,11 +88,33 @@ def choose(task: Task, method: str | None = None) -> Choice:
     possible = [p for p in found if isinstance(p, _Possible)]
     every = tuple(p.candidate if isinstance(p, _Possible) else p for p in found)
     if method is None:
-        least = min(p.steady for p in possible)
-        best = next(p for p in possible if p.steady <= NEARLY * least)
+        best = _cheapest(task, possible)
     else:
         best = next((p for p in possible if p.candidate.name == method), None) or _refuse(method, every)
     return Choice(best.stage, best.tile, best.estimate, best.candidate, every)
+
+
+def _cheapest(task: Task, possible: Sequence[_Possible]) -> _Possible:
+    """The simplest of those that are as cheap as any.
+
+    Truth values do not decide beside others: whether flags are computed with results, as those of masked arrays are, or
+    by themselves, must change no bit of these.
+    """
+    kept = [n for n, node in enumerate(task.outputs) if node.dtype.kind != "b"]
+    if 0 < len(kept) < len(task.outputs):
+        dtypes = tuple(task.job.output_dtypes[n] for n in kept)
+        job = replace(task.job, outputs=tuple(task.job.outputs[n] for n in kept), output_dtypes=dtypes, interior=None)
+        values = replace(task, job=job, outputs=tuple(task.outputs[n] for n in kept))
+        names = {p.candidate.name for p in possible}
+        alone = [p for p in (_candidate(m, values) for m in METHODS if m.name in names) if isinstance(p, _Possible)]
+        chosen = _simplest(alone).candidate.name
+        return next(p for p in possible if p.candidate.name == chosen)
+    return _simplest(possible)
+
+
+def _simplest(possible: Sequence[_Possible]) -> _Possible:
+    least = min(p.steady for p in possible)
+    return next(p for p in possible if p.steady <= NEARLY * least)
 
 
 def _refuse(method: str, candidates: Sequence[Candidate]) -> NoReturn:
