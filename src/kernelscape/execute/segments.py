@@ -96,6 +96,8 @@ def block(work: Work) -> int:
         if not i.is_uniform and not i.is_packed
     )
     fitting = work.plan.target.cache_bytes // 2 // max(1, sum(sizes) * stage.spacing)
+    # Made rows reach beyond a segment, and what they have there is made again for the next one.
+    fitting = max(fitting, 2 * max((i.span for i in stage.inputs if i.body is not None), default=0))
     if stage.columns:
         # Column rows are written and read at once: they should stay in the first-level cache.
         fitting = min(fitting, COLUMN_BYTES // (stage.column_rows[-1] * stage.column_lines * stage.column_itemsize))
