@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from kernelscape import expression as ex
 from kernelscape.expression import Shape
 from kernelscape.geometry import Job
-from kernelscape.loops import Stage
+from kernelscape.loops import Stage, Y
 from kernelscape.machine import Rates, Target
 from kernelscape.methods import tile_ranks
 from kernelscape.methods.direct import is_sum_of_products
@@ -24,6 +24,8 @@ from kernelscape.semantics import register_dtype
 
 LONG = 1024
 """Positions of a row of a large image, for costs that must not depend on how large one is."""
+LINE = 8192
+"""The same of a long line, in one dimension."""
 UNHIDDEN = 0.2
 """How much of the memory traffic is not hidden behind instructions, or the reverse."""
 SEGMENT = 4096
@@ -131,7 +133,7 @@ def steady_seconds(stage: Stage, target: Target) -> float:
     """
     rows = target.rates.tile / stage.rows + target.rates.row * made_rows(stage)
     found = seconds_per_vector(count(stage, target), target) / stage.lanes
-    return found + seconds_in_tiles(stage, target) + rows / LONG
+    return found + seconds_in_tiles(stage, target) + rows / (LONG if Y in stage.roles else LINE)
 
 
 def seconds_in_tiles(stage: Stage, target: Target) -> float:
