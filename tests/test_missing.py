@@ -385,3 +385,12 @@ def test_no_mask_and_nothing_else():
 def test_two_masked_arrays():
     one, two = np.ma.masked_array(GIVEN, HIDDEN), np.ma.masked_array(GIVEN, np.arange(6) == 0)
     assert_masked(ks.apply(lambda a, b: np.sum(b - a + 1), one, two, size=3), [1, 1, 1, None, 1, 2], np.int64)
+
+
+@pytest.mark.parametrize("size", [1, 3, 40])
+def test_a_sum_of_what_is_selected_begins_with_plus_zero(size):
+    """As in NumPy: of nothing but -0 it is +0, and without a selection -0."""
+    zeros = np.full(50, -0.0)
+    for function in (np.nanmean, np.nansum, lambda w: np.sum(w, where=w == w)):
+        assert not np.signbit(ks.apply(function, zeros, size=size)).any()
+    assert np.signbit(ks.apply(np.sum, zeros, size=size)).all()

@@ -281,7 +281,8 @@ class Folds:
         else:
             element = self.emitter.operand(node, node.body, place, lane)
             valid = element.flag
-            new = element.value if first else self._combine(node, state.value, element.value)
+            # A sum of what is selected begins with +0, so that it is +0 of nothing but -0.
+            new = element.value if first and node.where is None else self._combine(node, state.value, element.value)
         counts = valid
         if chosen_by is not None:
             condition = self.emitter.operand(node, chosen_by, project(place, chosen_by.shape, node.body.shape), lane)
