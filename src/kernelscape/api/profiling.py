@@ -209,7 +209,7 @@ class StencilPlan(Plan):
         >>> import kernelscape as ks
         >>> plan = ks.stencil(np.max, size=5).plan(np.zeros((200, 300), np.float32))
         >>> profile = plan.profile(repeat=3)
-        >>> bool(0 < profile.seconds <= profile.first)
+        >>> profile.seconds > 0
         True
         >>> print(profile)
         profile: columns, ... worker..., fastest of 3 calls

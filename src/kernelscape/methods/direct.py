@@ -47,16 +47,16 @@ def choose_tile(
     `varying` holds the ids of nodes that differ from lane to lane, `packed` the inputs whose elements are taken apart
     in registers; `divides_rows` says that windows have a stride along x.
     """
-    widths = _element_bytes(outputs)
+    widths = element_bytes(outputs)
     nodes = [n for n in ex.walk(outputs) if id(n) in varying]
     lanes = _best_lanes(nodes, widths, target)
-    instructions = sum(_instructions(n) * _registers(widths[id(n)], lanes, target) for n in nodes)
+    instructions = sum(_instructions(n) * registers_of(widths[id(n)], lanes, target) for n in nodes)
     if any(isinstance(n, ex.Sort | ex.ArgReduce) for n in nodes):
         # One after the other: several rows share nothing but what a tile costs, which is much beside a short network.
         rows = 8 if lanes >= 32 else 4
         return Tile(rows if rows * instructions <= SHORT else 1, 1, lanes, instructions)
     folds = [n for n in nodes if isinstance(n, ex.Reduce)]
-    widest = max((_registers(widths[id(n)], lanes, target) for n in nodes), default=1)
+    widest = max((registers_of(widths[id(n)], lanes, target) for n in nodes), default=1)
     together = max(Counter((n.axes, n.body.shape) for n in folds).values(), default=1)
     linear = bool(folds) and all(map(is_sum_of_products, folds))
     free = target.registers * 3 // 4 if linear and together > 1 else target.registers // 2
@@ -91,11 +91,12 @@ def is_sum_of_products(fold: ex.Reduce) -> bool:
     return fold.operation == "add" and known and len(operators) <= 3
 
 
-def _registers(width: int, lanes: int, target: Target) -> int:
+def registers_of(width: int, lanes: int, target: Target) -> int:
+    """Registers that so many lanes of elements of so many bytes take."""
     return max(1, math.ceil(lanes * width / target.vector_bytes))
 
 
-def _element_bytes(outputs: Sequence[ex.Node]) -> dict[int, int]:
+def element_bytes(outputs: Sequence[ex.Node]) -> dict[int, int]:
     """Bytes of each node's elements in a register; a mask is as wide as what it was made of."""
     found: dict[int, int] = {}
     for node in ex.walk(outputs):
@@ -147,7 +148,7 @@ def _best_lanes(nodes: Sequence[ex.Node], widths: dict[int, int], target: Target
     best, lowest = target.vector_bytes // 8, math.inf
     for size in (8, 4, 2, 1):
         lanes = target.vector_bytes // size
-        total = sum(_instructions(n) * _registers(widths[id(n)], lanes, target) for n in nodes) / lanes
+        total = sum(_instructions(n) * registers_of(widths[id(n)], lanes, target) for n in nodes) / lanes
         fits = lanes * main <= 2 * target.vector_bytes and lanes * ordered <= target.vector_bytes
         if total < lowest * 0.999 and fits:
             best, lowest = lanes, total

@@ -7,15 +7,14 @@ each position. It is a count of vector instructions for registers as wide as the
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 
 from kernelscape import expression as ex
 from kernelscape.loops import RowInput, Stage, X, Y
 from kernelscape.machine import Target
-from kernelscape.methods.direct import sort_operations
-from kernelscape.semantics import OPERATORS, register_dtype
+from kernelscape.methods.direct import element_bytes, registers_of, sort_operations
+from kernelscape.semantics import OPERATORS
 
 ARITHMETIC, SELECTION, DIVISION, ELEMENTARY, ORDER, LOAD, STORE = (
     "arithmetic", "selection", "division", "elementary", "order", "load", "store",
@@ -42,30 +41,19 @@ def count(stage: Stage, target: Target) -> dict[str, float]:
         for kind, number in _count(stage.columns, stage, target, 1).items():
             found[kind] += number
         widths = element_bytes(stage.columns)
-        found[STORE] += sum(c.size * _registers(widths[id(c)], stage.lanes, target) for c in stage.columns)
+        found[STORE] += sum(c.size * registers_of(widths[id(c)], stage.lanes, target) for c in stage.columns)
     for number, spec in enumerate(stage.inputs):
         if spec.body is not None:
             # Each is made once, for all windows that have it.
             made, rows = stage.made(number), len(spec.outer) * spec.y_stride * stage.lanes / spec.lanes
             for kind, part in _count(made.outputs, made, target, 1).items():
                 found[kind] += rows * part
-            found[STORE] += rows * _registers(spec.dtype.itemsize, spec.lanes, target)
+            found[STORE] += rows * registers_of(spec.dtype.itemsize, spec.lanes, target)
     for node, dtype in zip(stage.outputs, stage.output_dtypes, strict=True):
-        found[STORE] += node.size * _registers(dtype.itemsize, stage.lanes, target)
+        found[STORE] += node.size * registers_of(dtype.itemsize, stage.lanes, target)
         if node.dtype != dtype:
             found[ARITHMETIC] += 2.0 * node.size
     return dict(found)
-
-
-def element_bytes(outputs: Sequence[ex.Node]) -> dict[int, int]:
-    """Bytes of each node's elements in a register; a mask is as wide as what it was made of."""
-    found: dict[int, int] = {}
-    for node in ex.walk(outputs):
-        if node.dtype.kind == "b":
-            found[id(node)] = max((found[id(child)] for child in node.children), default=1)
-        else:
-            found[id(node)] = register_dtype(node.dtype).itemsize
-    return found
 
 
 def _count(outputs: Sequence[ex.Node], stage: Stage, target: Target, vectors: int) -> defaultdict[str, float]:
@@ -77,7 +65,7 @@ def _count(outputs: Sequence[ex.Node], stage: Stage, target: Target, vectors: in
     widths = element_bytes(outputs)
     total: defaultdict[str, float] = defaultdict(float)
     for node in nodes:
-        registers = _registers(widths[id(node)], stage.lanes, target)
+        registers = registers_of(widths[id(node)], stage.lanes, target)
         if id(node) not in varying:
             if isinstance(node, ex.Argument | ex.Constant | ex.Pixel) and node.shape:
                 total[LOAD] += wanted[id(node)] / (2 * vectors)
@@ -186,7 +174,3 @@ def _new_rows(spec: RowInput, stage: Stage) -> float:
     if Y not in stage.roles or not spec.y_taps:
         return 1.0
     return len(spec.y_offsets(stage.rows)) / (stage.rows * len(spec.y_taps))
-
-
-def _registers(width: int, lanes: int, target: Target) -> int:
-    return max(1, math.ceil(lanes * width / target.vector_bytes))
