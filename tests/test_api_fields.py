@@ -20,6 +20,7 @@ from kernelscape.errors import ArgumentError, ArgumentTypeError, MemoryBudgetErr
 from kernelscape.kernels import Chebyshev, Combination, Dense, Disc, Formula, Gaussian, Grid, Scattered, Separable
 from tests.conformance.field_cases import field_case
 from tests.oracle.comparison import assert_near
+from tests.oracle.errors import assert_refused
 
 EXTENTS, SIZE = (7, 5), (3, 4)
 KINDS = [
@@ -46,12 +47,6 @@ def windows(x, size, mode="symmetric"):
     """The windows of an image, axes of the samples last."""
     padding = [(k // 2, k - 1 - k // 2) for k in size]
     return np.lib.stride_tricks.sliding_window_view(np.pad(x, padding, mode=mode), size)
-
-
-def refused(error, text, call):
-    with pytest.raises(error, match=text) as caught:
-        call()
-    assert isinstance(caught.value, ks.KernelscapeError)
 
 
 # -- arguments of functions --------------------------------------------------------------------------------------------
@@ -127,7 +122,7 @@ def test_a_footprint_chooses_samples_of_the_kernel_too():
         field, kernels = case_of(name)
         found = ks.apply(lambda w, k: np.max(w * k), X, ks.kernel(field), footprint=footprint, method=method)
         assert_near(found, (windows(X, SIZE) * kernels)[..., footprint].max(-1))
-    refused(ShapeError, r"footprint must have the shape \(3, 4\)", lambda: ks.apply(
+    assert_refused(ShapeError, r"footprint must have the shape \(3, 4\)", lambda: ks.apply(
         np.vdot, X, ks.kernel(case_of("dense")[0]), footprint=np.ones((3, 3))))  # fmt: skip
 
 
@@ -139,7 +134,7 @@ def test_plans_of_functions_of_fields():
 
 def test_complex_fields_are_no_arguments():
     field, _ = case_of("dense, complex")
-    refused(ArgumentTypeError, "field.real and field.imag", lambda: ks.apply(np.vdot, X, ks.kernel(field)))
+    assert_refused(ArgumentTypeError, "field.real and field.imag", lambda: ks.apply(np.vdot, X, ks.kernel(field)))
     found = ks.apply(
         lambda w, re, im: np.hypot(np.sum(w * re), np.sum(w * im)), X, ks.kernel(field.real), ks.kernel(field.imag)
     )
@@ -311,7 +306,7 @@ def test_formulas_that_cannot_be_traced(form, monkeypatch):
         assert_near(ks.apply(lambda w, k: np.sum(w * k), X, ks.kernel(field)), ks.correlate(X, dense))
         with ks.configure(memory_budget=3000):
             ks.correlate(X, field)
-            refused(
+            assert_refused(
                 MemoryBudgetError, r"shape \(7, 5, 3, 4\): 3\.4e-06 GB", lambda: ks.correlate(X, field, form="scatter")
             )
 
@@ -480,17 +475,17 @@ def holding_nan():
 def test_nan_is_found_in_fields(name):
     field = holding_nan()[name]
     for form in FORMS:
-        refused(ArgumentError, "NaN", lambda f=form: ks.correlate(X, field, form=f, nan_policy="raise"))
+        assert_refused(ArgumentError, "NaN", lambda f=form: ks.correlate(X, field, form=f, nan_policy="raise"))
     if field.imag is None:
-        refused(ArgumentError, "NaN", lambda: ks.apply(np.vdot, X, ks.kernel(field), nan_policy="raise"))
+        assert_refused(ArgumentError, "NaN", lambda: ks.apply(np.vdot, X, ks.kernel(field), nan_policy="raise"))
     x = X.copy()
     x[2, 3] = np.nan
     for form in FORMS:
-        refused(
+        assert_refused(
             ArgumentError, "^input contains NaN",
             lambda f=form: ks.correlate(x, case_of("gaussian")[0], form=f, nan_policy="raise"),
         )  # fmt: skip
-        refused(
+        assert_refused(
             ArgumentError, "^weights contains NaN",
             lambda f=form: ks.correlate(X, [[1, np.nan]], form=f, nan_policy="raise"),
         )  # fmt: skip
@@ -509,8 +504,8 @@ def test_fields_where_arrays_are_expected():
         lambda: ks.correlate(field, [[1.0]]),
         lambda: ks.apply(np.vdot, field, ks.kernel(np.ones((3, 3)))),
     ):
-        refused(ArgumentTypeError, text, call)
-    refused(ArgumentTypeError, "array to take windows from", lambda: ks.apply(np.sum, ks.kernel(field)))
+        assert_refused(ArgumentTypeError, text, call)
+    assert_refused(ArgumentTypeError, "array to take windows from", lambda: ks.apply(np.sum, ks.kernel(field)))
 
 
 COLOURS = {
@@ -531,13 +526,13 @@ def test_axes_are_suggested(name):
     field = COLOURS[name]
     for form in FORMS:
         text = r"window axes: axes=\(0, 1\)"
-        refused(ShapeError, text, lambda f=form: ks.correlate(np.ones((*EXTENTS, 3)), field, form=f))
-        refused(ShapeError, "2 window axes; got axes=0", lambda f=form: ks.correlate(X, field, form=f, axes=0))
-    refused(ShapeError, text, lambda: ks.apply(np.vdot, np.ones((*EXTENTS, 3)), ks.kernel(field)))
+        assert_refused(ShapeError, text, lambda f=form: ks.correlate(np.ones((*EXTENTS, 3)), field, form=f))
+        assert_refused(ShapeError, "2 window axes; got axes=0", lambda f=form: ks.correlate(X, field, form=f, axes=0))
+    assert_refused(ShapeError, text, lambda: ks.apply(np.vdot, np.ones((*EXTENTS, 3)), ks.kernel(field)))
     if field.extents is not None:
-        refused(ShapeError, r"axes=\(1, 2\)", lambda: ks.correlate(np.ones((3, *EXTENTS)), field))
-        refused(ShapeError, r"(?=.*\(7, 5).*\(5, 7\)", lambda: ks.correlate(np.ones((5, 7)), field))
-    refused(ShapeError, "2 axes; got an array with 1", lambda: ks.correlate(np.ones(7), field))
+        assert_refused(ShapeError, r"axes=\(1, 2\)", lambda: ks.correlate(np.ones((3, *EXTENTS)), field))
+        assert_refused(ShapeError, r"(?=.*\(7, 5).*\(5, 7\)", lambda: ks.correlate(np.ones((5, 7)), field))
+    assert_refused(ShapeError, "2 axes; got an array with 1", lambda: ks.correlate(np.ones(7), field))
 
 
 def test_formulas_with_too_few_parameters():
@@ -548,8 +543,10 @@ def test_formulas_with_too_few_parameters():
         lambda: field.at(0, 0),
         lambda: ks.apply(np.vdot, X, ks.kernel(field)),
     ):
-        refused(ArgumentTypeError, text, call)
-    refused(ArgumentTypeError, r"function\(d0\)", lambda: ks.correlate(np.ones(5), Formula(lambda dy, dx: dy * dx, 3)))
+        assert_refused(ArgumentTypeError, text, call)
+    assert_refused(
+        ArgumentTypeError, r"function\(d0\)", lambda: ks.correlate(np.ones(5), Formula(lambda dy, dx: dy * dx, 3))
+    )
     for function in (np.hypot, lambda *values: values[0] * values[1], lambda dy, dx, scale=2.0: dy * dx * scale):
         assert Formula(function, 3).at(0, 0).shape == (3, 3)
 
