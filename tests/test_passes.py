@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 
 import kernelscape as ks
-from kernelscape.methods.passes import group_sizes, parts_of, steps
+from kernelscape.methods.passes import group_sizes, parts_of, reads
 
 RNG = np.random.default_rng(71)
 FLOATS = RNG.normal(3, 2, (40, 150)).astype(np.float32)
@@ -79,12 +79,13 @@ def test_groups_cover_a_window_once(extent):
     assert [p.start for p in parts] == [0, *ends[:-1]]
     assert ends[-1] == extent
     assert all(p.size == math.prod(sizes[: p.level]) for p in parts)
-    assert steps(extent) <= extent
+    assert reads(extent, sizes) <= extent
 
 
 def test_what_a_window_costs_hardly_grows():
-    assert steps(101) < 2.5 * steps(15)
-    assert steps(31) < 16
+    small, middle, large = (reads(extent, group_sizes(extent)) for extent in (15, 31, 101))
+    assert large < 2.5 * small
+    assert middle < 16
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -125,9 +125,13 @@ def group_sizes(extent: int) -> tuple[int, ...]:
     for first in range(2, min(LARGEST_GROUP, extent) + 1):
         for second in (0, *range(2, min(LARGEST_GROUP, extent // first) + 1)):
             sizes = (first, second) if second else (first,)
-            cost = sum(sizes) + LEVEL * len(sizes) + sum(p.count for p in parts_of(extent, sizes))
-            best = min(best, (cost, sizes))
+            best = min(best, (reads(extent, sizes), sizes))
     return best[1]
+
+
+def reads(extent: int, sizes: Sequence[int]) -> float:
+    """Elements that are read for one fold of `extent` samples, those of its groups included, and rows of these made."""
+    return sum(sizes) + LEVEL * len(sizes) + sum(p.count for p in parts_of(extent, sizes))
 
 
 def parts_of(extent: int, sizes: Sequence[int]) -> tuple[Part, ...]:
@@ -140,12 +144,6 @@ def parts_of(extent: int, sizes: Sequence[int]) -> tuple[Part, ...]:
             found.append(Part(level, start, count, size))
             start += count * size
     return tuple(found)
-
-
-def steps(extent: int) -> float:
-    """Elements that are read for one fold of `extent` samples, those of its groups included."""
-    sizes = group_sizes(extent)
-    return sum(sizes) + LEVEL * len(sizes) + sum(p.count for p in parts_of(extent, sizes))
 
 
 # -- what is folded ----------------------------------------------------------------------------------------------------
