@@ -119,6 +119,8 @@ def _instructions(node: ex.Node) -> float:
         return 5.0 * node.body.size
     if isinstance(node, ex.Reduce | ex.Scan):
         return node.body.size
+    if isinstance(node, ex.Runs):
+        return run_operations(node)
     return 0.0
 
 
@@ -132,6 +134,18 @@ def sort_operations(node: ex.Sort) -> float:
     if extent <= 121:
         return node.size / extent * selection_network(extent, (extent // 2,)).operations
     return float(node.size * node.dtype.itemsize * 16)
+
+
+def run_operations(node: ex.Runs) -> float:
+    """Instructions that follow runs along sorted elements, on one register; all of these are sorted for it."""
+    rest = node.body.size * (4.0 + _ALL_RANKS * math.log2(max(2, node.body.shape[-1])))
+    return rest + (node.body.size * _LOOKED_UP if node.measure == "bits" else 0.0)
+
+
+_ALL_RANKS = 0.5
+"""Instructions for an element, and each time their number doubles, that sorting takes beyond finding the middle."""
+_LOOKED_UP = 24.0
+"""Instructions for an element of all lanes of a register, of which each has its own entry of a table."""
 
 
 def _best_lanes(nodes: Sequence[ex.Node], widths: dict[int, int], target: Target) -> int:

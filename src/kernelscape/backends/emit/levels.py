@@ -64,6 +64,34 @@ def _plane(shape: TileShape) -> int:
     return -(-(columns * ONE - 1088) // 4096) * 4096 + 1088
 
 
+class Classes:
+    """The classes of positions of a tile: a window has samples of its own class only."""
+
+    def __init__(self, builder: Builder, shape: TileShape) -> None:
+        self.builder, self.shape = builder, shape
+
+    def each(self, act: Callable[[Value, Value], None]) -> None:
+        """For every class: its number, and the number of its first column."""
+        builder, shape, zero = self.builder, self.shape, constant(I64, 0)
+        if shape.step == 1:
+            act(zero, zero)
+            return
+
+        def one(kind: Value, _: list[Value]) -> list[Value]:
+            act(kind, builder.mul(kind, constant(I64, shape.per_class + BLOCK)))
+            return []
+
+        builder.loop(zero, constant(I64, shape.step), 1, [], one, never_empty=True)
+
+    def members(self, length: Value, kind: Value) -> Value:
+        """How many of so many elements of a row are in a class."""
+        builder, step = self.builder, self.shape.step
+        if step == 1:
+            return length
+        rest = builder.sub(builder.add(length, constant(I64, step - 1)), kind)
+        return builder.binary("udiv", rest, constant(I64, step))
+
+
 class Levels:
     """Writes the code for some `ranks` of one sorted window; `length` is the number of samples of a line.
 
@@ -76,6 +104,7 @@ class Levels:
     ) -> None:  # fmt: skip
         self.builder, self.shape, self.lines, self.length = builder, shape, lines, length
         self.ranks, self.needs_rest = ranks, needs_rest
+        self.classes = Classes(builder, shape)
         self.coarse = memory
         self.plane = _plane(shape)
         self.fine = builder.offset(self.coarse, self.plane)
@@ -135,10 +164,10 @@ class Levels:
         """For every sample of a line: its class, a place there, the number of its column; some samples at a time."""
 
         def along(kind: Value, first: Value) -> None:
-            count = self.members(self.length, kind)
+            count = self.classes.members(self.length, kind)
             self.in_blocks(count, lambda place, number: act(kind, place, self.builder.add(first, place), number))
 
-        self.each_class(along)
+        self.classes.each(along)
 
     def in_blocks(self, count: Value, act: Callable[[Value, int], None]) -> None:
         """Numbers below `count`: the first one of some, and how many these are."""
@@ -152,27 +181,6 @@ class Levels:
 
         builder.loop(zero, whole, BLOCK, [], lambda place, _: some(BLOCK, place))
         builder.loop(whole, count, 1, [], lambda place, _: some(1, place))
-
-    def each_class(self, act: Callable[[Value, Value], None]) -> None:
-        """For every class of positions: its number, and the number of its first column."""
-        builder, shape, zero = self.builder, self.shape, constant(I64, 0)
-        if shape.step == 1:
-            act(zero, zero)
-            return
-
-        def one(kind: Value, _: list[Value]) -> list[Value]:
-            act(kind, builder.mul(kind, constant(I64, shape.per_class + BLOCK)))
-            return []
-
-        builder.loop(zero, constant(I64, shape.step), 1, [], one, never_empty=True)
-
-    def members(self, length: Value, kind: Value) -> Value:
-        """How many of so many elements of a row are in a class."""
-        builder, step = self.builder, self.shape.step
-        if step == 1:
-            return length
-        rest = builder.sub(builder.add(length, constant(I64, step - 1)), kind)
-        return builder.binary("udiv", rest, constant(I64, step))
 
     def _enter(self, line: tuple[Value, ...], kind: Value, place: Value, column: Value, number: int) -> None:
         builder = self.builder
@@ -218,12 +226,12 @@ class Levels:
 
     def sweep(self, count: Value, found: Found) -> None:
         """Moves the window along one output row of `count` positions."""
-        self.each_class(lambda kind, first: self._sweep_class(count, kind, first, found))
+        self.classes.each(lambda kind, first: self._sweep_class(count, kind, first, found))
 
     def _sweep_class(self, count: Value, kind: Value, first: Value, found: Found) -> None:
         """Between positions sums lack their last column: what they have then is part of the next window, too."""
         builder, zero = self.builder, constant(I64, 0)
-        members = self.members(count, kind)
+        members = self.classes.members(count, kind)
         coarse, fine = self._at(self.coarse, first), self._at(self.fine, first)
 
         def block(place: Value, carried: list[Value]) -> list[Value]:
