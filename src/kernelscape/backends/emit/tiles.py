@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from kernelscape.backends.emit.frequencies import Frequencies, frequency_bytes
+from kernelscape.backends import operators
+from kernelscape.backends.emit.frequencies import Frequencies, frequency_bytes, together
 from kernelscape.backends.emit.levels import Levels, level_bytes
 from kernelscape.backends.emit.ordinals import Ordinals, ordinal_bytes
 from kernelscape.backends.emit.values import report
@@ -52,7 +53,7 @@ def _shape_of(stage: Stage, found: TileRanks | TileRuns) -> TileShape:
 def _bytes_of(stage: Stage, found: TileRanks | TileRuns) -> int:
     shape = _shape_of(stage, found)
     if isinstance(found, TileRuns):
-        size = frequency_bytes(shape, MOST_WORDS)
+        size = frequency_bytes(shape, MOST_WORDS) + kept_bytes(shape, found) * together(shape.rows)
     else:
         size = ordinal_bytes(shape, found) if found.per_level else level_bytes(shape, len(found.ranks))
     return -(-size // 64) * 64
@@ -106,7 +107,7 @@ class _Tile:
             source = _Source(builder, stage, ranks.input, shape, words["rows"], words["limits"])
             if isinstance(ranks, TileRuns):
                 extents = (rows, words["count"])
-                found.append(_FrequencyRows(builder, shape, ranks, source, memory, targets[0], extents))
+                found.append(_FrequencyRows(builder, stage, shape, ranks, source, memory, targets[0], extents))
             elif ranks.per_level:
                 lanes = stage.lanes
                 found.append(
@@ -296,28 +297,53 @@ class _LevelRows:
 
 
 class _FrequencyRows:
-    """Runs of elements of 8 bits."""
+    """Runs of elements of 8 bits: found for some rows together, and kept until these are wanted."""
 
     def __init__(
-        self, builder: Builder, shape: TileShape, runs: TileRuns, source: _Source, memory: Value, target: Value,
-        extents: tuple[Value, Value],
+        self, builder: Builder, stage: Stage, shape: TileShape, runs: TileRuns, source: _Source, memory: Value,
+        target: Value, extents: tuple[Value, Value],
     ) -> None:  # fmt: skip
-        self.builder, self.source, self.target = builder, source, target
+        self.builder, self.source, self.target, self.count = builder, source, target, extents[1]
         self.lines = _LevelLines(builder, source)
+        self.held = operators.memory_type(runs.dtype, stage.lanes)
+        self.together, self.kept, self.bytes = together(shape.rows), memory, kept_bytes(shape, runs)
         words = 1 if builder.offence is None else MOST_WORDS
-        self.frequencies = Frequencies(builder, shape, self.lines, memory, extents, runs.measure, words)
+        rest = builder.offset(memory, self.bytes * self.together)
+        self.frequencies = Frequencies(builder, shape, self.lines, rest, extents, runs.measure, words)
 
     def begin(self) -> None:
         self.frequencies.begin()
 
     def move(self, row: Value) -> None:
-        self.frequencies.move(row)
+        self.builder.when(self._is_first(row), lambda: self.frequencies.move(row))
+
+    def _place(self, row: Value) -> Value:
+        """Which one of the rows that are computed together."""
+        return self.builder.binary("and", row, constant(I64, self.together - 1))
+
+    def _is_first(self, row: Value) -> Value:
+        return self.builder.icmp("eq", self._place(row), constant(I64, 0))
 
     def find(self, row: Value) -> None:
-        def found(value: Value, kind: Value, place: Value) -> None:
-            builder = self.builder
-            value = self.lines.flipped(value) if value.type == I8 else value
-            element = self.source.element(kind, place)
-            builder.store(value, builder.element_pointer(self.target, value.type.element, element))
+        builder = self.builder
 
-        self.frequencies.sweep(row, found)
+        def found(number: int, value: Value, kind: Value, place: Value) -> None:
+            value = self.lines.flipped(value) if value.type == I8 else value
+            kept = builder.offset(self.kept, self.bytes * number)
+            element = self.source.element(kind, place)
+            builder.store(value, builder.element_pointer(kept, value.type.element, element))
+
+        builder.when(self._is_first(row), lambda: self.frequencies.sweep(row, found))
+        kept = builder.offset(self.kept, builder.mul(self._place(row), constant(I64, self.bytes)))
+
+        def copy(x: Value, _: list[Value]) -> list[Value]:
+            value = builder.load(self.held, builder.element_pointer(kept, self.held.element, x))
+            builder.store(value, builder.element_pointer(self.target, self.held.element, x))
+            return []
+
+        builder.loop(constant(I64, 0), self.count, self.held.lanes, [], copy, never_empty=True)
+
+
+def kept_bytes(shape: TileShape, runs: TileRuns) -> int:
+    """Room for what is found for one row."""
+    return -(-shape.positions * runs.dtype.itemsize // 64) * 64
