@@ -102,6 +102,8 @@ def element_bytes(outputs: Sequence[ex.Node]) -> dict[int, int]:
     for node in ex.walk(outputs):
         if node.dtype.kind == "b":
             found[id(node)] = max((found[id(child)] for child in node.children), default=1)
+        elif isinstance(node, ex.Runs):
+            found[id(node)] = found[id(node.body)]  # to follow runs is more than what comes of it
         else:
             found[id(node)] = register_dtype(node.dtype).itemsize
     return found
@@ -137,15 +139,21 @@ def sort_operations(node: ex.Sort) -> float:
 
 
 def run_operations(node: ex.Runs) -> float:
-    """Instructions that follow runs along sorted elements, on one register; all of these are sorted for it."""
-    rest = node.body.size * (4.0 + _ALL_RANKS * math.log2(max(2, node.body.shape[-1])))
-    return rest + (node.body.size * _LOOKED_UP if node.measure == "bits" else 0.0)
+    """Instructions that follow runs along sorted elements, on one register, and what sorting all of them takes more.
+
+    So many that the rate of additions gives the time that was measured.
+    """
+    extent = node.body.shape[-1]
+    each = 8.0 if extent <= NETWORK else 2.5 * math.log2(extent) ** 2
+    if node.measure == "bits":
+        each += LOOKED_UP / register_dtype(node.body.dtype).itemsize
+    return node.body.size * each
 
 
-_ALL_RANKS = 0.5
-"""Instructions for an element, and each time their number doubles, that sorting takes beyond finding the middle."""
-_LOOKED_UP = 24.0
-"""Instructions for an element of all lanes of a register, of which each has its own entry of a table."""
+NETWORK = 64
+"""Elements up to which all ranks come from a network in registers."""
+LOOKED_UP = 110.0
+"""Instructions for an element of all lanes of a register of bytes, of which each has its own entry of a table."""
 
 
 def _best_lanes(nodes: Sequence[ex.Node], widths: dict[int, int], target: Target) -> int:

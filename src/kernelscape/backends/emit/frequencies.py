@@ -2,8 +2,8 @@
 
 Up to four output rows have their histograms side by side, the counts of one level in one word: a sample that is in the
 windows of all of them is counted by one addition. With every sample that comes or goes there changes what the counts
-say together; so at each position that is at hand. Lines that are in the windows of the same rows are gone through in one
-loop, and what a line needs to be read lies in a table.
+say together; so at each position that is at hand. Lines that are in the windows of the same rows are gone through in
+one loop, and what a line needs to be read lies in a table.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from itertools import pairwise
 from kernelscape.backends.emit.levels import Classes, Lines
 from kernelscape.backends.ir import I8, I64, PTR, Builder, Type, Value, constant, vector_constant
 from kernelscape.loops import TileShape
+from kernelscape.methods.frequencies import together
 from kernelscape.semantics import run_bits
 
 ALL = 256
 """Levels."""
-MOST_ROWS = 4
-"""Output rows whose counts of one level share a word."""
 _FIELD = 16
 """Bits of one count; the highest is never set."""
 _LANES = 32
@@ -30,11 +29,6 @@ _I16, _WIDE = Type("i16"), Type("i8", 64)
 Found = Callable[[int, Value, Value, Value], None]
 """What is done with what is found: (which row, value, class, position in it)."""
 Rows = tuple[int, ...]
-
-
-def together(rows: int) -> int:
-    """Output rows of a tile of so many whose histograms lie side by side."""
-    return next(n for n in (MOST_ROWS, 2, 1) if n <= rows)
 
 
 def frequency_bytes(shape: TileShape, words: int) -> int:

@@ -256,17 +256,26 @@ class _Sums:
 
     def of_steps(self) -> Value:
         """The sums of what was noted behind the first place, where each says how long its run is up to there."""
-        builder, start, stop = self.builder, constant(I64, 1), constant(I64, self.extent)
+        builder = self.builder
+        whole = 1 + (self.extent - 1) // UNROLLED * UNROLLED
 
         def one(lane: Value) -> None:
-            def step(place: Value, carried: list[Value]) -> list[Value]:
-                return [builder.add(carried[0], self._looked_up(self.steps, place, lane))]
+            def some(place: Value, carried: list[Value]) -> list[Value]:
+                return [self._added(carried[0], place, UNROLLED, lane)]
 
-            (found,) = builder.loop(start, stop, 1, [constant(I64, 0)], step)
-            builder.store(found, self._sum(lane))
+            (found,) = builder.loop(constant(I64, 1), constant(I64, whole), UNROLLED, [constant(I64, 0)], some)
+            builder.store(self._added(found, constant(I64, whole), self.extent - whole, lane), self._sum(lane))
 
         self._each_lane(one)
         return self.value()
+
+    def _added(self, known: Value, place: Value, number: int, lane: Value) -> Value:
+        """A sum with so many entries more, from a place on."""
+        for behind in range(number):
+            known = self.builder.add(
+                known, self._looked_up(self.steps, self.builder.add(place, constant(I64, behind)), lane)
+            )
+        return known
 
 
 def _counts(dtype: ex.DType, extent: int, lanes: int) -> Type:

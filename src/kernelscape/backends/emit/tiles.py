@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kernelscape.backends import operators
-from kernelscape.backends.emit.frequencies import Frequencies, frequency_bytes, together
+from kernelscape.backends.emit.frequencies import Frequencies, frequency_bytes
 from kernelscape.backends.emit.levels import Levels, level_bytes
 from kernelscape.backends.emit.ordinals import Ordinals, ordinal_bytes
 from kernelscape.backends.emit.values import report
@@ -19,6 +19,7 @@ from kernelscape.backends.ir import I8, I64, PTR, Bounds, Builder, Module, Value
 from kernelscape.expression import DType
 from kernelscape.loops import Stage, TileRanks, TileRuns, TileShape, Y, row_step, tile_shape
 from kernelscape.machine import Target
+from kernelscape.methods.frequencies import together
 
 ARGUMENTS = (
     ("rows", PTR),
