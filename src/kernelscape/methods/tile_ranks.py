@@ -56,7 +56,7 @@ def find_tile_ranks(outputs: Sequence[ex.Node], inputs: Sequence[RowInput], targ
     """The same results by way of rank rows, or why there are none."""
     wanted, runs = _wanted(outputs, inputs), _runs(outputs, inputs)
     if not wanted and not runs:
-        return "nothing is one of a few elements of all samples of a window, sorted, or counts those of 8 bits"
+        return "nothing is one of a few elements of all samples of a window, sorted"
     if any(_is_irregular(spec) for spec in inputs):
         return "the rows of neighbouring outputs are not regular, or a row has every few samples only"
     numbers = sorted({number for number, _ in wanted.values()})
