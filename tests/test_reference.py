@@ -678,7 +678,7 @@ def test_runs_are_those_that_groupby_finds(seed, extent, different):
         def function(w, counted=counted):
             ordered = ex.sort(ex.reshape(w, (extent,)), 0)
             first = ex.pick(ex.reshape(w, (extent,)), 0, 0)
-            count = binary("minimum", ex.cast(first, ex.INT64), number(extent, ex.INT64)) if counted else None
+            count = binary("minimum", ex.cast(first, ex.INT64), ex.constant(extent, ex.INT64)) if counted else None
             return tuple(ex.runs(measure, ordered, count) for measure in ex.RUN_MEASURES)
 
         found = evaluate(make_job(function, [array], [words], padding="valid"), [array])
