@@ -19,6 +19,8 @@ from kernelscape.plan.task import Task
 
 INSTRUCTIONS_PER_SECOND = 3e9
 """In which a tile's work is counted, where it is seconds that are known."""
+WRITTEN_OUT = 1600
+"""Instructions of a tile whose networks are written out for each row, at most: more take too long to compile."""
 MADE_ROWS = 8
 """Output rows of a tile where nearly all is computed in made rows."""
 
@@ -70,6 +72,12 @@ def _tile_of(task: Task, draft: Draft, uniform: Sequence[bool]) -> Tile:
     tile = choose_tile(every, varying, task.shares_rows, task.target, packed, divides_rows=divided)
     if draft.tiles is not None:
         return Tile(draft.tiles.rows, 1, min(tile.lanes, draft.tiles.unit), tile.instructions)
+    if draft.columns and any(isinstance(n, ex.Sort) for n in ex.walk(draft.outputs)):
+        # What is made of columns is written out for each row.
+        made = varying_nodes(every, task.roles, uniform, columns=True)
+        each = choose_tile(every, made, task.shares_rows, task.target, packed, divides_rows=divided).instructions
+        while tile.rows > 1 and tile.rows * each > WRITTEN_OUT:
+            tile = replace(tile, rows=tile.rows // 2)
     if not draft.rows or draft.columns or task.arrangement.y is None:
         return tile
     # What is left to compute is little: more rows at once look up fewer pointers each.
