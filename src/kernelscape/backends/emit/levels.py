@@ -12,8 +12,8 @@ they were last wanted, or from the columns of the window, whichever is nearer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, reduce
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from kernelscape.backends.ir import I64, Builder, Type, Value, constant
 from kernelscape.loops import TileShape
@@ -21,7 +21,7 @@ from kernelscape.loops import TileShape
 LEVELS = 16
 """Entries of a histogram: the halves of a level have 4 bits."""
 BLOCK = 2
-"""Positions, or columns, that are looked at together."""
+"""Columns that are changed in one turn of a loop."""
 SUMMED = 8
 """Columns that are added in one turn of a loop."""
 ALL = 256
@@ -32,7 +32,7 @@ ONE, MANY = LEVELS, 2 * LEVELS
 _LOW, _MOVED = 0, ALL * ONE
 """Bytes in front of the parts of the table."""
 _PLACE = 64
-"""Bytes from the counts of one position of a block to those of the next; in front of them there is a 0."""
+"""Bytes for the counts of one position; in front of them there is a 0."""
 _NEVER = -(1 << 40)
 """A position far in front of all others."""
 
@@ -52,7 +52,7 @@ class Lines(Protocol):
 
 def level_bytes(shape: TileShape, ranks: int) -> int:
     """Scratch memory that the histograms of a tile take."""
-    return _plane(shape) * (1 + LEVELS) + ranks * LEVELS * (MANY + 8) + (2 * BLOCK + 1) * _PLACE
+    return _plane(shape) * (1 + LEVELS) + ranks * LEVELS * (MANY + 8) + 3 * _PLACE
 
 
 def _plane(shape: TileShape) -> int:
@@ -111,7 +111,7 @@ class Levels:
         self.window = builder.offset(self.fine, self.plane * LEVELS)
         self.last = builder.offset(self.window, len(ranks) * LEVELS * MANY)
         self.counts = builder.offset(self.last, len(ranks) * LEVELS * 8 + _PLACE)
-        self.inside = builder.offset(self.counts, BLOCK * _PLACE)
+        self.inside = builder.offset(self.counts, _PLACE)
         self.ones = self._tables()
 
     def _tables(self) -> Value:
@@ -137,8 +137,8 @@ class Levels:
             return []
 
         builder.loop(constant(I64, 0), size, wide.lanes, [], clear, never_empty=True)
-        for place in range(2 * BLOCK):
-            builder.store(constant(_COUNT, 0), builder.offset(self.counts, place * _PLACE - 2))
+        for counts in (self.counts, self.inside):
+            builder.store(constant(_COUNT, 0), builder.offset(counts, -2))
 
         def enter(number: Value, _: list[Value]) -> list[Value]:
             line = self.lines.line(number)
@@ -231,29 +231,25 @@ class Levels:
     def _sweep_class(self, count: Value, kind: Value, first: Value, found: Found) -> None:
         """Between positions sums lack their last column: what they have then is part of the next window, too."""
         builder, zero = self.builder, constant(I64, 0)
-        members = self.classes.members(count, kind)
         coarse, fine = self._at(self.coarse, first), self._at(self.fine, first)
+        searches = [_Search(self, number, kind, fine, found) for number in range(len(self.ranks))]
 
-        def block(place: Value, carried: list[Value]) -> list[Value]:
-            sums, counts = carried[0], []
-            for u in range(BLOCK):
-                counts.append(builder.add(sums, self.column(coarse, place, u + self.shape.taps - 1)))
-                builder.store(counts[-1], builder.offset(self.counts, u * _PLACE))
-                sums = builder.sub(counts[-1], self.column(coarse, place, u))
-            following = [sums]
-            left = builder.intrinsic("smin", I64, builder.sub(members, place), constant(I64, BLOCK))
-            for number in range(len(self.ranks)):
-                search = _Search(self, number, kind, fine, found)
-                held = (carried[1 + 2 * number], carried[2 + 2 * number])
-                following += search.block(counts, place, left, held)
+        def position(place: Value, carried: list[Value]) -> list[Value]:
+            counts = builder.add(carried[0], self.column(coarse, place, self.shape.taps - 1))
+            builder.store(counts, self.counts)
+            following = [builder.sub(counts, self.column(coarse, place, 0))]
+            for search in searches:
+                start = 1 + _HELD * search.number
+                following += search.position(counts, place, _Held(*carried[start : start + _HELD]))
             return following
 
         state = [self.sum(coarse, zero)]
-        for number in range(len(self.ranks)):
+        for search in searches:
             for entry in range(LEVELS):
-                builder.store(constant(I64, _NEVER), self.place_of(self.last, number, constant(I64, entry), 8))
-            state += [zero, self.sum(fine, zero)]
-        builder.loop(zero, members, BLOCK, state, block)
+                builder.store(constant(I64, _NEVER), self.place_of(self.last, search.number, constant(I64, entry), 8))
+            # No entries of a window are all at most its rank.
+            state += _Held(constant(_COUNT, 0), zero, fine, self.sum(fine, zero))
+        builder.loop(zero, self.classes.members(count, kind), 1, state, position)
 
     def column(self, plane: Value, place: Value, behind: int) -> Value:
         """The counts of a column that comes so many behind the first one of the window at a place."""
@@ -287,76 +283,59 @@ class Levels:
         return builder.offset(builder.offset(table, number * LEVELS * size), builder.mul(high, constant(I64, size)))
 
 
+class _Held(NamedTuple):
+    """From position to position: which entries are above the rank, the high half, its columns, and their sums."""
+
+    bits: Value
+    high: Value
+    plane: Value
+    sums: Value
+
+
+_HELD = len(_Held._fields)
+
+
 class _Search:
     """Finds the levels of one rank.
 
-    From block to block a high half and its sums are held; sums of others are in memory, as they were when they were
-    last held.
+    A high half and its sums are held; sums of others are in memory, as they were when they were last held.
     """
 
     def __init__(self, levels: Levels, number: int, kind: Value, fine: Value, found: Found) -> None:
         self.levels, self.builder, self.number, self.kind, self.fine = levels, levels.builder, number, kind, fine
         self.rank, self.found = constant(_COUNTS, levels.ranks[number]), found
 
-    def block(self, counts: Sequence[Value], place: Value, left: Value, held: tuple[Value, Value]) -> list[Value]:
-        """The levels at all positions of a block of which `left` are there; returns what is held then.
+    def position(self, counts: Value, place: Value, held: _Held) -> _Held:
+        """The level at a position whose window has these counts of high halves; returns what is held then.
 
-        Where all windows of the block have their rank in the same high half there is little to do.
+        Mostly the high half is the one that is held: that takes one comparison, and nothing waits for what it gives.
         """
         builder = self.builder
-        lowest = reduce(lambda a, b: builder.intrinsic("umin", _COUNTS, a, b), counts)
-        highest = reduce(lambda a, b: builder.intrinsic("umax", _COUNTS, a, b), counts)
-        bits, same = (self._above(c) for c in (lowest, highest))
-        whole = builder.icmp("eq", left, constant(I64, BLOCK))
-        alike = builder.binary("and", builder.icmp("eq", bits, same), whole)
+        bits = self._above(counts)
 
-        def together() -> list[Value]:
+        def other() -> _Held:
             high = self._first(bits)
-            (sums,) = builder.fork(
-                builder.icmp("eq", high, held[0]), lambda: [held[1]], lambda: [self._changed(place, held, high)]
-            )
-            for u in range(BLOCK):
-                sums = self._position(u, place, high, sums)
-            return [high, sums]
+            sums = self._changed(place, held, high)
+            return _Held(bits, high, self.levels.fine_plane(self.fine, high), sums)
 
-        def apart() -> list[Value]:
-            def one(u: Value, state: list[Value]) -> list[Value]:
-                at = builder.add(place, u)
-                entry = builder.mul(u, constant(I64, _PLACE))
-                counts = builder.load(_COUNTS, builder.offset(self.levels.counts, entry))
-                high = self._first(self._above(counts))
-                (sums,) = builder.fork(
-                    builder.icmp("eq", high, state[0]),
-                    lambda: [state[1]],
-                    lambda: [self._changed(at, (state[0], state[1]), high)],
-                )
-                return [high, self._position(0, at, high, sums, entry)]
+        own = _Held(*builder.fork(builder.icmp("eq", bits, held.bits), lambda: held, other))
+        return own._replace(sums=self._found(place, own))
 
-            return builder.loop(constant(I64, 0), left, 1, held, one)
-
-        return builder.fork(alike, together, apart)
-
-    def _position(self, behind: int, place: Value, high: Value, sums: Value, entry: Value | None = None) -> Value:
-        """The level at the position so many behind a place, where its high half is known.
-
-        `entry` says where its counts are, if not at `behind` in the block. Returns the sums for the next position.
-        """
+    def _found(self, place: Value, held: _Held) -> Value:
+        """Hands on the level at a position whose high half is known; returns the sums for the next one."""
         builder, levels, rank = self.builder, self.levels, self.levels.ranks[self.number]
-        plane, taps = levels.fine_plane(self.fine, high), levels.shape.taps
-        entry = constant(I64, behind * _PLACE) if entry is None else entry
-        inside = builder.add(sums, levels.column(plane, place, behind + taps - 1))
+        inside = builder.add(held.sums, levels.column(held.plane, place, levels.shape.taps - 1))
         # Of all samples in the window, as many have a level of at most this high half and the low half of an entry.
-        below = self._below(builder.offset(levels.counts, entry), high)
+        below = self._below(levels.counts, held.high)
         low = self._first(self._above(builder.add(inside, builder.splat(below, LEVELS))))
-        level = builder.binary("or", builder.mul(high, constant(I64, LEVELS)), low)
+        level = builder.binary("or", builder.mul(held.high, constant(I64, LEVELS)), low)
         rest = constant(I64, 0)
         if levels.needs_rest:
-            held = builder.offset(levels.inside, entry)
-            builder.store(inside, held)
-            less = builder.add(below, self._below(held, low))
+            builder.store(inside, levels.inside)
+            less = builder.add(below, self._below(levels.inside, low))
             rest = builder.convert("zext", builder.sub(constant(less.type, rank), less), I64)
-        self.found(self.number, level, rest, self.kind, builder.add(place, constant(I64, behind)))
-        return builder.sub(inside, levels.column(plane, place, behind))
+        self.found(self.number, level, rest, self.kind, place)
+        return builder.sub(inside, levels.column(held.plane, place, 0))
 
     def _below(self, counts: Value, half: Value) -> Value:
         """The count in front of the entry of a half."""
@@ -374,14 +353,14 @@ class _Search:
         wide = builder.convert("zext", bits, Type("i32"))
         return builder.convert("zext", builder.intrinsic("cttz", wide.type, wide, constant(Type("i1"), 0)), I64)
 
-    def _changed(self, place: Value, held: tuple[Value, Value], high: Value) -> Value:
+    def _changed(self, place: Value, held: _Held, high: Value) -> Value:
         """Puts the sums of one high half away; the sums of another one at the same place.
 
         They come from those of where it was last held, or from all columns, whichever is less work.
         """
         builder, levels, number, taps = self.builder, self.levels, self.number, self.levels.shape.taps
-        builder.store(held[1], levels.place_of(levels.window, number, held[0], MANY))
-        builder.store(place, levels.place_of(levels.last, number, held[0], 8))
+        builder.store(held.sums, levels.place_of(levels.window, number, held.high, MANY))
+        builder.store(place, levels.place_of(levels.last, number, held.high, 8))
         known = builder.load(I64, levels.place_of(levels.last, number, high, 8))
         plane = levels.fine_plane(self.fine, high)
 
