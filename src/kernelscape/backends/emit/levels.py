@@ -21,7 +21,7 @@ from kernelscape.loops import TileShape
 LEVELS = 16
 """Entries of a histogram: the halves of a level have 4 bits."""
 BLOCK = 2
-"""Columns that are changed in one turn of a loop."""
+"""Columns that are changed, and positions that are looked at, in one turn of a loop."""
 SUMMED = 8
 """Columns that are added in one turn of a loop."""
 ALL = 256
@@ -234,14 +234,19 @@ class Levels:
         coarse, fine = self._at(self.coarse, first), self._at(self.fine, first)
         searches = [_Search(self, number, kind, fine, found) for number in range(len(self.ranks))]
 
-        def position(place: Value, carried: list[Value]) -> list[Value]:
-            counts = builder.add(carried[0], self.column(coarse, place, self.shape.taps - 1))
+        def position(place: Value, behind: int, carried: list[Value]) -> list[Value]:
+            counts = builder.add(carried[0], self.column(coarse, place, behind + self.shape.taps - 1))
             builder.store(counts, self.counts)
-            following = [builder.sub(counts, self.column(coarse, place, 0))]
+            following = [builder.sub(counts, self.column(coarse, place, behind))]
             for search in searches:
                 start = 1 + _HELD * search.number
-                following += search.position(counts, place, _Held(*carried[start : start + _HELD]))
+                following += search.position(counts, place, behind, _Held(*carried[start : start + _HELD]))
             return following
+
+        def block(place: Value, carried: list[Value]) -> list[Value]:
+            for behind in range(BLOCK):
+                carried = position(place, behind, carried)
+            return carried
 
         state = [self.sum(coarse, zero)]
         for search in searches:
@@ -249,7 +254,10 @@ class Levels:
                 builder.store(constant(I64, _NEVER), self.place_of(self.last, search.number, constant(I64, entry), 8))
             # No entries of a window are all at most its rank.
             state += _Held(constant(_COUNT, 0), zero, fine, self.sum(fine, zero))
-        builder.loop(zero, self.classes.members(count, kind), 1, state, position)
+        members = self.classes.members(count, kind)
+        whole = builder.binary("and", members, constant(I64, -BLOCK))
+        state = builder.loop(zero, whole, BLOCK, state, block)
+        builder.loop(whole, members, 1, state, lambda place, carried: position(place, 0, carried))
 
     def column(self, plane: Value, place: Value, behind: int) -> Value:
         """The counts of a column that comes so many behind the first one of the window at a place."""
@@ -305,8 +313,8 @@ class _Search:
         self.levels, self.builder, self.number, self.kind, self.fine = levels, levels.builder, number, kind, fine
         self.rank, self.found = constant(_COUNTS, levels.ranks[number]), found
 
-    def position(self, counts: Value, place: Value, held: _Held) -> _Held:
-        """The level at a position whose window has these counts of high halves; returns what is held then.
+    def position(self, counts: Value, place: Value, behind: int, held: _Held) -> _Held:
+        """The level so many positions behind a place, where the window has these counts; returns what is held then.
 
         Mostly the high half is the one that is held: that takes one comparison, and nothing waits for what it gives.
         """
@@ -315,16 +323,16 @@ class _Search:
 
         def other() -> _Held:
             high = self._first(bits)
-            sums = self._changed(place, held, high)
+            sums = self._changed(builder.add(place, constant(I64, behind)), held, high)
             return _Held(bits, high, self.levels.fine_plane(self.fine, high), sums)
 
         own = _Held(*builder.fork(builder.icmp("eq", bits, held.bits), lambda: held, other))
-        return own._replace(sums=self._found(place, own))
+        return own._replace(sums=self._level(place, behind, own))
 
-    def _found(self, place: Value, held: _Held) -> Value:
+    def _level(self, place: Value, behind: int, held: _Held) -> Value:
         """Hands on the level at a position whose high half is known; returns the sums for the next one."""
         builder, levels, rank = self.builder, self.levels, self.levels.ranks[self.number]
-        inside = builder.add(held.sums, levels.column(held.plane, place, levels.shape.taps - 1))
+        inside = builder.add(held.sums, levels.column(held.plane, place, behind + levels.shape.taps - 1))
         # Of all samples in the window, as many have a level of at most this high half and the low half of an entry.
         below = self._below(levels.counts, held.high)
         low = self._first(self._above(builder.add(inside, builder.splat(below, LEVELS))))
@@ -334,8 +342,8 @@ class _Search:
             builder.store(inside, levels.inside)
             less = builder.add(below, self._below(levels.inside, low))
             rest = builder.convert("zext", builder.sub(constant(less.type, rank), less), I64)
-        self.found(self.number, level, rest, self.kind, place)
-        return builder.sub(inside, levels.column(held.plane, place, 0))
+        self.found(self.number, level, rest, self.kind, builder.add(place, constant(I64, behind)))
+        return builder.sub(inside, levels.column(held.plane, place, behind))
 
     def _below(self, counts: Value, half: Value) -> Value:
         """The count in front of the entry of a half."""
