@@ -19,6 +19,7 @@ from kernelscape.expression import sort as sorted_node
 from kernelscape.reductions.folds import (
     Number,
     binary,
+    both,
     choose,
     compare,
     count,
@@ -79,29 +80,19 @@ def variety(
     axes = normalized_axes(axis, body.ndim)
     line, mask = line_of(body, axes, where)
     extent = line.shape[-1]
-    if line.dtype.kind == "f":
-        found = _different_numbers(_ordered(body, axes, where, missing, math.nan), line, mask)
-    elif not extent:
+    counts = counting(line, mask, missing)
+    if not extent:
         found = reduce("add", cast(line, INT64), (line.ndim - 1,))
+    elif line.dtype.kind == "f":
+        ordered = _ordered(body, axes, where, missing, math.nan)
+        found = runs("number", ordered, _number_of(both(counts, negated(is_nan(line)))))
+        found = binary("add", found, cast(_some(is_nan(line), mask), INT64))
     else:
-        counts = counting(line, mask, missing)
         found = runs("number", _ordered(body, axes, where, missing, highest(body.dtype)), _number_of(counts))
         if counts is not None:
             # Where no element exists this is invalid, and so is what depends on it.
             found = choose(_some(compare("equal", line, line), mask), found, found)
     return kept(found, body.shape, axes, keepdims)
-
-
-def _different_numbers(ordered: Node, line: Node, mask: Node | None) -> Node:
-    """Of floating numbers, among which all NaN are one."""
-    extent = line.shape[-1]
-    dtype = counter(line.dtype, extent)
-    steps = number(0, dtype)
-    if extent > 1:
-        # No number is less than a NaN: steps lead from number to number.
-        steps = _total(compare("less", _part(ordered, 0, extent - 1), _part(ordered, 1, extent - 1)), dtype)
-    kinds = [_some(negated(is_nan(line)), mask), _some(is_nan(line), mask)]
-    return cast(binary("add", binary("add", steps, cast(kinds[0], dtype)), cast(kinds[1], dtype)), INT64)
 
 
 def _number_of(counts: Node | None) -> Node | None:
