@@ -29,6 +29,7 @@ from kernelscape import expression as ex
 from kernelscape.backends import operators
 from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.ahead import ask_at_end
+from kernelscape.backends.emit.finite import Finites
 from kernelscape.backends.emit.folds import Folds
 from kernelscape.backends.emit.maps import Maps
 from kernelscape.backends.emit.order import Order
@@ -69,7 +70,7 @@ def write_kernel(module: Module, name: str, stage: Stage, target: Target, *, mas
     def emitter_at(x: Value, shown: Stage) -> Emitter:
         emitter = Emitter(module, builder, shown, target, Frame(x=x, **words), masked)
         # In this order: `Order` leaves to `Shapes` what it does not take from sorted samples.
-        for rules in (Maps, Folds, Shapes, Scans, Order):
+        for rules in (Maps, Folds, Finites, Shapes, Scans, Order):
             rules(emitter)
         return emitter
 
