@@ -118,7 +118,7 @@ def use_separable(
 
 
 def weighted(node: Node, shape: Shape, slots: Container[int]) -> tuple[Node, int, DType] | None:
-    """The samples of a weighted sum over windows, the kernel, which is one of some run-time arguments, and its dtype."""
+    """The samples of a weighted sum over windows, the run-time argument that its kernel is, and the kernel's dtype."""
     if not isinstance(node, ex.Reduce) or isinstance(node, ex.ArgReduce) or node.operation != "add":
         return None
     if node.where is not None:

@@ -14,11 +14,11 @@ used only where every tap has
 
     E_i <= eps max(n / 2 |w_i|, 2^-20 max|w|)
 
-with the epsilon of the sum and n weights: then the error of an output is at most half of the bound ``n eps sum|w x|`` of
-the sum as it is defined, whatever the samples are; but that a weight of (nearly) 0 may act as one of a millionth of the
-rounding of the largest. Where terms cancel, as they do near the zeros of such kernels, B_i is much larger than |w_i|,
-and float32 is too narrow for them: they are made in float64. Sums in float64 have no wider format, and are made of
-terms only where these do not cancel.
+with the epsilon of the sum and n weights: then the error of an output is at most half of the bound ``n eps sum|w x|``
+of the sum as it is defined, whatever the samples are; but that a weight of (nearly) 0 may act as one of a millionth of
+the rounding of the largest. Where terms cancel, as they do near the zeros of such kernels, B_i is much larger than
+|w_i|, and float32 is too narrow for them: they are made in float64. Sums in float64 have no wider format, and are made
+of terms only where these do not cancel.
 
 **What is not finite.** Two terms of different signs make NaN of an infinity, where the definition may have an infinity.
 But no sum of terms is finite when its window holds NaN or an infinity: the columns with that sample are not, u being
@@ -145,7 +145,7 @@ def _made(
 
 
 def _vectors(first: Array, second: Array, dtype: DType) -> tuple[Array, Array]:
-    """Columns and rows of terms; the rows have a sum of magnitudes of at most 1, so that what underflows stays small."""
+    """Columns and rows of terms; the magnitudes of a row add up to at most 1, so that what underflows stays small."""
     shift = np.ceil(np.log2(np.abs(second).sum(axis=1))).astype(np.int64)
     return np.ldexp(first, shift).astype(dtype), np.ldexp(second, -shift[:, None]).astype(dtype)
 
