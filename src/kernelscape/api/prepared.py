@@ -156,7 +156,7 @@ class Prepared:
             kernel = arguments[self.frame.kernels[slot]]
             assert isinstance(kernel, KernelArgument)
             assert kernel.terms is not None
-            found.extend(vector for term in kernel.terms.vectors for vector in term)
+            found.extend(kernel.terms.arrays)
         return found
 
 

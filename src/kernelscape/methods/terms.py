@@ -83,6 +83,11 @@ class Terms:
         return self.vectors[0][0].dtype
 
     @cached_property
+    def arrays(self) -> tuple[Array, ...]:
+        """All vectors, in the order of `geometry.KernelTerms.vectors`."""
+        return tuple(vector for pair in self.vectors for vector in pair)
+
+    @cached_property
     def words(self) -> Hashable:
         """What plans depend on."""
         return (self.rank, self.dtype.str, self.sums.str)
