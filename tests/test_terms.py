@@ -155,6 +155,27 @@ def test_float64_has_terms_where_they_do_not_cancel():
     assert terms(kernel_of("Laplacian with zeros", np.float64)) is None
 
 
+@pytest.mark.parametrize(("power", "dtype"), [(-140, None), (-119, F64), (-60, F32), (60, F32), (125, F32)])
+def test_tiny_and_huge_weights(power, dtype):
+    """In float64 where vectors of float32 would be rounded once more; without terms where weights themselves are."""
+    kernel = np.ldexp(sharpening(9, 1.5), power).astype(np.float32)
+    found = terms(kernel)
+    if dtype is None:
+        assert found is None
+        return
+    assert_terms(found, kernel, 2, dtype)
+    image = np.ldexp(IMAGE, -power // 2)
+    assert_defined(ks.correlate(image, kernel, method="terms"), image, kernel, 2.0**-20)
+
+
+def test_a_decomposition_that_does_not_converge_is_no_error(monkeypatch):
+    def fail(*args, **words):
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    monkeypatch.setattr(np.linalg, "svd", fail)
+    assert terms(kernel_of("Gabor")) is None
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("last", [1e-3, 1e-6, 1e-8, 1e-11, 1e-17])
 def test_small_singular_values_are_left_out_only_where_rounding_covers_them(dtype, last):

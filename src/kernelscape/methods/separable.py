@@ -54,7 +54,8 @@ def factors(kernel: Vector) -> Vectors | None:
 def _of_floats(kernel: Vector) -> Vectors | None:
     """Of whole numbers, or such over a power of two, whole numbers: then sums are exact as without factors."""
     for places in FRACTIONS:
-        scaled = np.ldexp(kernel, places)
+        with np.errstate(over="ignore"):  # what overflows is too large to count
+            scaled = np.ldexp(kernel, places)
         if bool((scaled == np.rint(scaled)).all()) and np.abs(scaled).max() < LARGEST:
             whole = _of_integers(scaled.astype(np.int64))
             if whole is None:

@@ -111,28 +111,38 @@ def terms(kernel: Array) -> Terms | None:
     most = int(kernel.size / sum(kernel.shape) / WORTH)
     if most < 2 or not kernel.any() or not np.isfinite(kernel).all():
         return None
+    try:
+        found = _search(kernel, most)
+    except np.linalg.LinAlgError:  # the decomposition did not converge: the sum is made as it is defined
+        return None
+    if found is None:
+        return None
+    return Terms(tuple((a.copy(), b.copy()) for a, b in zip(found[0].T, found[1], strict=True)), kernel.dtype)
+
+
+def _search(kernel: Array, most: int) -> tuple[Array, Array] | None:
+    """Columns and rows of the terms, in float32 where that is enough; it costs half as much as float64."""
     # By a power of two, so that nothing is rounded: tiny and huge weights would underflow or overflow on the way.
     scale = int(np.frexp(np.abs(kernel).max())[1])
     weights = np.ldexp(kernel.astype(FLOAT64), -scale)
     size = np.abs(weights)
     allowed = float(np.finfo(kernel.dtype).eps) * np.maximum(kernel.size / 2 * size, NEGLIGIBLE * size.max())
     parts = np.linalg.svd(weights, full_matrices=False)
-    # What fewer terms leave out is more than all that is allowed together.
+    # Fewer terms leave out more than all that is allowed together.
     left = np.sqrt(np.cumsum(parts[1][::-1] ** 2)[::-1])
     least = max(1, int((left > np.sqrt((allowed**2).sum())).sum()))
-    ranks = range(least, min(least + EXTRA, most, len(left)) + 1)
-    wide = next((v for r in ranks if (v := _made(weights, parts, r, FLOAT64, allowed)) is not None), None)
-    if wide is None:
-        return None
-    # Terms in float64 cost twice as much as those in float32.
-    narrow = None
-    if kernel.dtype == FLOAT32:
-        narrow = next((v for r in ranks if (v := _made(weights, parts, r, FLOAT32, allowed)) is not None), None)
-    first, second = wide if narrow is None else narrow
-    columns = np.ldexp(first, scale)
-    if not np.isfinite(columns).all():
-        return None
-    return Terms(tuple((columns[:, k].copy(), second[k].copy()) for k in range(len(second))), kernel.dtype)
+    for dtype in dict.fromkeys((kernel.dtype, FLOAT64)):
+        for rank in range(least, min(least + EXTRA, most, len(left)) + 1):
+            found = _made(weights, parts, rank, dtype, allowed)
+            if found is not None and _is_scaled(found[0], scale):
+                return np.ldexp(found[0], scale), found[1]
+    return None
+
+
+def _is_scaled(vectors: Array, scale: int) -> bool:
+    """Whether vectors times a power of two neither overflow nor lose bits to underflow."""
+    with np.errstate(over="ignore", under="ignore"):
+        return bool((np.ldexp(np.ldexp(vectors, scale), -scale) == vectors).all())
 
 
 def _made(
