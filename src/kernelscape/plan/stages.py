@@ -23,8 +23,6 @@ FEW_ROWS = 4
 """Output rows of a tile that are not too many, however they lie in memory."""
 WAYS, WAY_BYTES = 8, 4096
 """Of a first-level cache of 32 KiB: so many lines that lie a multiple of so many bytes apart fit into it."""
-MANY_TAPS = 8
-"""Columns along x whose values, and what they are multiplied with, do not fit into registers for three vectors."""
 MADE_ROWS = 8
 """Output rows of a tile where nearly all is computed in made rows."""
 
@@ -78,10 +76,10 @@ def _tile_of(task: Task, draft: Draft, uniform: Sequence[bool]) -> Tile:
     tile = choose_tile(every, varying, task.shares_rows, task.target, packed, divides_rows=divided)
     if draft.tiles is not None:
         return Tile(draft.tiles.rows, 1, min(tile.lanes, draft.tiles.unit), tile.instructions)
-    if draft.columns and min(n.shape[0] for n in ex.walk(draft.outputs) if isinstance(n, ex.Column)) > MANY_TAPS:
-        # Each row holds what it reads in registers; of the many weights, few fit beside that.
+    if draft.columns:
+        # What a row of columns holds is read into registers once; for three vectors there are too few.
         return replace(tile, vectors=min(tile.vectors, 2))
-    if not draft.rows or draft.columns or task.arrangement.y is None:
+    if not draft.rows or task.arrangement.y is None:
         return tile
     # What is left to compute is little: more rows at once look up fewer pointers each.
     rows = MADE_ROWS if 2 * MADE_ROWS * tile.instructions <= BUDGET else tile.rows
