@@ -396,6 +396,12 @@ def test_it_is_chosen_where_it_is_cheaper_and_says_so():
         ks.correlate(IMAGE, kernel_of("Gabor"), mode="shrink", method="terms")
 
 
+def test_a_plan_checks_itself():
+    for kernel, method in ((kernel_of("Gabor"), "terms"), (gaussian(15, 2).astype(np.float32), "separable")):
+        check = ks.plan(ks.correlate, IMAGE, kernel, method=method).check()
+        assert 0 < check.error <= check.bound < 1e-5
+
+
 def test_kernels_of_one_rank_share_a_plan():
     kernels = kernel_of("Gabor"), kernel_of("Gabor") * np.float32(3), kernel_of("odd Gabor")
     for kernel in kernels:
