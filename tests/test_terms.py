@@ -85,6 +85,7 @@ KERNELS = {
 OTHERS = {
     "random": RNG.normal(0, 1, (15, 15)),
     "small": np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0.0]]),
+    "two products of 49": product_sum(2, (7, 7), 8),
     "a line": np.arange(40.0)[None],
     "nothing": np.zeros((15, 15)),
     "not finite": np.where(np.eye(15) > 0, np.inf, 1.0),

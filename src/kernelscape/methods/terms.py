@@ -51,6 +51,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 WORTH = 1.1
 """How many times the products of its terms a kernel must have, for them to be looked at."""
+SMALLEST = 64
+"""Weights of the kernels that are looked at: what fewer may gain does not pay for looking."""
 EXTRA = 2
 """Terms that are tried beyond those that hold all but the rounding of the weights."""
 NEGLIGIBLE = 2.0**-20
@@ -106,7 +108,7 @@ def terms(kernel: Array) -> Terms | None:
     >>> found.rank, found.dtype
     (2, dtype('float64'))
     """
-    if kernel.ndim != 2 or kernel.dtype not in (FLOAT32, FLOAT64):
+    if kernel.ndim != 2 or kernel.dtype not in (FLOAT32, FLOAT64) or kernel.size < SMALLEST:
         return None
     most = int(kernel.size / sum(kernel.shape) / WORTH)
     if most < 2 or not kernel.any() or not np.isfinite(kernel).all():
