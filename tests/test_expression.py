@@ -41,6 +41,7 @@ def sample_graph():
         ex.cast(ex.pick(ex.valid(w), 0, 0), F32),
         ex.pick(ex.scan("add", w, 0), 0, 2),
         ex.runs("longest", ex.sort(ex.transpose(w, (1, 0)), 1), ex.cast(ex.reduce("add", w, (0,)), INT64)),
+        ex.finite(ex.reduce("add", w, (0,)), ex.reduce("maximum", w, (0,))),
     ]
     joined = ex.concatenate(parts, 0)
     return ex.put(joined, (1,), (3,), ex.broadcast(ex.constant(7.0, F32), (4,)))
