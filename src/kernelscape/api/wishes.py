@@ -42,9 +42,18 @@ class Wishes:
         rows = plan.stage.rows * plan.stage.spacing
         return -(-max(ROWS, reach) // rows) * rows, -(-POSITIONS // unit) * unit
 
-    def wanted(self, plan: Plan) -> Array:
-        """Which blocks these are, along the outer axes (uncut), y and x."""
-        found = any_in_blocks(self.at, plan, self.size(plan))
+    def wanted(
+        self, plan: Plan, copies: Sequence[tuple[Array, Array]] = (), workers: int | None = None
+    ) -> Array:  # fmt: skip
+        """Which blocks these are, along the outer axes (uncut), y and x; on the way arrays are copied, (from, to)."""
+        from kernelscape.execute.survey import can_survey, survey
+
+        if can_survey(self.at, plan):
+            found = survey(plan, self.at, self.size(plan), copies, workers)
+        else:
+            for origin, to in copies:
+                to[...] = origin
+            found = any_in_blocks(self.at, plan, self.size(plan))
         return found if self.among is None else found & self.among.wanted(plan)
 
 

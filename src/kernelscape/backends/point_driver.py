@@ -167,18 +167,13 @@ class _Points(Tables):
         record = self.plane_record(plane)
         item, base = self.word(record, PointPlane.ITEM), self.word(kept, Kept.BASE)
         size = b.mul(b.sub(stop, start), item)
-        b.module.declare("llvm.memcpy.p0.p0.i64", "void", ["ptr", "ptr", "i64", "i1"])
-
         def copy() -> None:
             own = self.entry(self.word(self.call, PointCall.PLANE_BASES, PTR), plane)
             to = self.row_address(own, self.word(record, PointPlane.STEPS, PTR), start)
             origin = self.row_address(base, self.word(kept, Kept.STEPS, PTR), start)
 
             def move() -> None:
-                target, source = (b.convert("inttoptr", address, PTR) for address in (to, origin))
-                b.line(
-                    f"call void @llvm.memcpy.p0.p0.i64(ptr {target.name}, ptr {source.name}, i64 {size.name}, i1 false)"
-                )
+                self.copy_bytes(to, origin, size)
 
             if not self.checked:
                 move()

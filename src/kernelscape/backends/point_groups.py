@@ -15,6 +15,8 @@ from kernelscape.backends.words import Words
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
 
 WIDE = Type("i64", 8)
+LINE = 64
+"""Bytes of a cache line, and of `WIDE`."""
 
 
 class Tables:
@@ -76,6 +78,41 @@ class Tables:
     def wanted(self) -> Value:
         """Nobody has cancelled."""
         return self.b.icmp("eq", self.b.load_shared(self.b.offset(self.call, 8 * PointCall.CANCEL)), self.number(0))
+
+
+    def copy_bytes(self, to: Value, origin: Value, size: Value) -> None:
+        """Copies so many bytes from one address to another.
+
+        Not with C's function: for some kilobytes it may take an instruction that copies strings, and these are slow on
+        some machines where only a part of the data is in a cache.
+        """
+        b = self.b
+        target, source = (b.convert("inttoptr", address, PTR) for address in (to, origin))
+        line = self.number(LINE)
+
+        def some(x: Value, type: Type, together: int = 1) -> None:
+            places = [b.add(x, self.number(LINE * n)) for n in range(together)]
+            values = [b.load(type, b.offset(source, place)) for place in places]
+            for value, place in zip(values, places, strict=True):
+                b.store(value, b.offset(target, place))
+
+        def lines() -> None:
+            # Stores across two lines take twice as long: only the first and the last one may do so.
+            first = b.sub(line, b.binary("and", to, self.number(LINE - 1)))
+            last = b.sub(size, line)
+            left = b.intrinsic("smax", I64, b.sub(last, first), self.number(0))
+            whole = b.mul(b.binary("udiv", left, self.number(4 * LINE)), self.number(4 * LINE))
+            some(self.number(0), WIDE)
+            self.count(b.add(first, whole), lambda x: some(x, WIDE, 4), 4 * LINE, start=first)
+            self.count(last, lambda x: some(x, WIDE), LINE, start=b.add(first, whole))
+            some(last, WIDE)
+
+        def bytes_() -> None:
+            words = b.binary("and", size, self.number(-8))
+            self.count(words, lambda x: some(x, I64), 8)
+            self.count(size, lambda x: some(x, I8), start=words)
+
+        b.when(b.icmp("sge", size, line), lines, bytes_)
 
 
 class Groups(Tables):
