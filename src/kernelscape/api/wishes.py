@@ -130,6 +130,8 @@ def is_sparse(plan: Plan, single: PointPlan, at: Array) -> bool:
         shown = arranged[..., : strips * rows, :].reshape(*lead, strips, rows, last)
         arranged = shown[..., :: max(1, strips // LOOKED_AT), :, :].reshape(*lead, -1, last)
     points = int(np.count_nonzero(arranged))
+    if not points:
+        return False
     visited = int(np.count_nonzero(_reduced(arranged, rows, positions))) * rows * positions
     samples = sum(i.planes for i in single.stage.inputs)
     each = CYCLES[0] + CYCLES[1] * samples + _cycles(single.tile, plan.job.outputs)
