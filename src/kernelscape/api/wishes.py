@@ -12,6 +12,7 @@ import numpy as np
 from kernelscape import expression as ex
 from kernelscape.api.arguments import Array
 from kernelscape.api.classes import Blocks
+from kernelscape.methods.columns import LARGEST_SORT
 from kernelscape.methods.direct import Tile, is_sum_of_products
 from kernelscape.plan import Plan
 
@@ -140,10 +141,11 @@ def is_sparse(plan: Plan, single: PointPlan, at: Array) -> bool:
 
 
 def _cycles(tile: Tile, outputs: Sequence[ex.Node]) -> float:
-    """About what one output takes: products are fused into sums, and sorting takes more than its comparisons."""
+    """About what one output takes: products are fused into sums, and networks take more than their comparisons."""
     nodes = list(ex.walk(outputs))
-    if any(isinstance(n, ex.Sort) for n in nodes):
-        factor = 3.0
+    sorts = [n for n in nodes if isinstance(n, ex.Sort)]
+    if sorts:
+        factor = 1.25 if any(n.shape[n.axis] > LARGEST_SORT for n in sorts) else 3.0
     else:
         folds = [n for n in nodes if isinstance(n, ex.Reduce)]
         factor = 0.45 if folds and all(map(is_sum_of_products, folds)) else 1.0
