@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,14 +48,18 @@ class Wishes:
         self, plan: Plan, copies: Sequence[tuple[Array, Array]] = (), workers: int | None = None
     ) -> Array:  # fmt: skip
         """Which blocks these are, along the outer axes (uncut), y and x; on the way arrays are copied, (from, to)."""
-        from kernelscape.execute.survey import can_survey, survey
+        from kernelscape.execute.survey import can_copy, can_survey, survey
 
-        if can_survey(self.at, plan):
-            found = survey(plan, self.at, self.size(plan), copies, workers)
-        else:
-            for origin, to in copies:
+        size = self.size(plan)
+        surveyed = can_survey(self.at, plan, size)
+        quick = [surveyed and can_copy(origin, to, plan) for origin, to in copies]
+        for (origin, to), is_quick in zip(copies, quick, strict=True):
+            if not is_quick:
                 to[...] = origin
-            found = any_in_blocks(self.at, plan, self.size(plan))
+        if surveyed:
+            found = survey(plan, self.at, size, list(itertools.compress(copies, quick)), workers)
+        else:
+            found = any_in_blocks(self.at, plan, size)
         return found if self.among is None else found & self.among.wanted(plan)
 
 

@@ -169,6 +169,7 @@ class _Points(Tables):
         record = self.plane_record(plane)
         item, base = self.word(record, PointPlane.ITEM), self.word(kept, Kept.BASE)
         size = b.mul(b.sub(stop, start), item)
+
         def copy() -> None:
             own = self.entry(self.word(self.call, PointCall.PLANE_BASES, PTR), plane)
             to = self.row_address(own, self.word(record, PointPlane.STEPS, PTR), start)
@@ -327,7 +328,9 @@ class _Points(Tables):
                 self.count(stop, point, start=first)
 
             # What has just been copied is in the cache.
-            kept = self.record(self.word(self.call, PointCall.KEPT_TABLE, PTR), b.select(is_output, which, self.number(0)), Kept)
+            kept = self.record(
+                self.word(self.call, PointCall.KEPT_TABLE, PTR), b.select(is_output, which, self.number(0)), Kept
+            )
             copied = b.icmp("ne", self.word(kept, Kept.BASE), self.number(0))
             b.when(
                 is_output,

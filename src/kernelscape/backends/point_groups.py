@@ -79,7 +79,6 @@ class Tables:
         """Nobody has cancelled."""
         return self.b.icmp("eq", self.b.load_shared(self.b.offset(self.call, 8 * PointCall.CANCEL)), self.number(0))
 
-
     def copy_bytes(self, to: Value, origin: Value, size: Value) -> None:
         """Copies so many bytes from one address to another.
 

@@ -105,8 +105,8 @@ class PointInput(Words):
     The samples of an output at some place begin at BASE plus, for each axis, the place times its step, or, where there
     is a table for the axis, what that has there. They are RUNS runs of samples (see ``emit/points.py``), or, without
     GATHER, of one sample each. At the border each of TAPS samples is looked up: TAP_TABLE has its place along each
-    axis, the last axis (of INNER_TAPS places) running fastest, and BORDER_MAPS say where these lie. COORDINATE is an axis
-    whose coordinates are the input, or -1.
+    axis, the last one (of INNER_TAPS places) running fastest, and BORDER_MAPS say where these lie. COORDINATE is an
+    axis whose coordinates are the input, or -1.
     """
 
     FILL = auto()

@@ -1,4 +1,4 @@
-"""One look at a mask: which blocks of outputs have some that are wanted; what stands elsewhere is written on the way."""
+"""One look at a mask: which blocks of outputs have some that are wanted; what stands elsewhere is written meanwhile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from kernelscape import pool
 from kernelscape.backends import compiled
 from kernelscape.backends.cpu import LoadedCode
-from kernelscape.backends.survey import Copy, Survey, SurveyCall
+from kernelscape.backends.survey import WORD_BYTES, Copy, Survey, SurveyCall
 from kernelscape.config import settings
 from kernelscape.errors import BoundsError
 from kernelscape.execute.executable import aligned
@@ -24,10 +24,19 @@ INLINE_BYTES = 1 << 19
 """Bytes that are read and written in the calling thread: waking others would cost as much."""
 
 
-def can_survey(at: Array, plan: Plan) -> bool:
-    """Whether a mask, axes in the order of the job, is one of truth values whose rows lie in one piece."""
-    arrangement = plan.arrangement
-    return at.dtype == np.bool_ and arrangement.flat is None and at.strides[arrangement.x] == 1 and at.size > 0
+def can_survey(at: Array, plan: Plan, size: tuple[int, int]) -> bool:
+    """Whether a mask, axes in the order of the job, is one of truth values whose rows lie in one piece.
+
+    Blocks of `size` (rows, positions) are looked at eight positions at a time.
+    """
+    whole = plan.arrangement.flat is None and at.size > 0 and size[1] % WORD_BYTES == 0
+    return whole and at.dtype == np.bool_ and at.strides[plan.arrangement.x] == 1
+
+
+def can_copy(origin: Array, to: Array, plan: Plan) -> bool:
+    """Whether rows of an array, axes in the order of the job, are copied as they are."""
+    x = plan.arrangement.x
+    return origin.strides[x] == to.strides[x] == to.itemsize and origin.dtype == to.dtype
 
 
 def survey(
@@ -44,7 +53,7 @@ def survey(
     size : tuple of int
         Rows and positions of a block; the positions are a multiple of 8.
     copies : sequence of pairs of ndarray
-        What is copied, and where to; both have the mask's shape and contiguous rows.
+        What is copied, and where to; both have the mask's shape. See `can_copy`.
     workers : int, optional
 
     Returns

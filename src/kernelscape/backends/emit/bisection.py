@@ -1,10 +1,10 @@
-"""The key of a rank by bisection: its bits are found from the highest to the lowest, by counting how many keys lie below
-a candidate.
+"""The key of a rank by bisection: bits are found from the highest on, by counting how many keys lie below a candidate.
 
-Keys of 32 and 64 bits are looked at 16 bits at a time. When the first *digit* of the key of the rank is known, keys with
-another first digit are known to lie below it or above it, whatever follows: what they have as the next digit becomes
-the least or the largest one, so that counting goes on with the next digits alone. Vectors of digits hold twice as many
-keys as vectors of keys, or four times as many. Bits that all keys have in common are not looked for.
+Keys of 32 and 64 bits are looked at 16 bits at a time. When the first *digit* of the key of the rank is known, keys
+with another first digit are known to lie below it or above it, whatever follows: what they have as the next digit
+becomes the least or the largest one, so that counting goes on with the next digits alone. Vectors of digits hold twice
+as many keys as vectors of keys, or four times as many. Bits that all keys have in common are not looked for; nor is the
+rest of a later digit, where one key is left.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def count_below(builder: Builder, read: Read, counter: Type, extent: int, candid
     def several(place: Value, carried: list[Value]) -> list[Value]:
         counts = list(carried)
         for number in range(TOGETHER):
-            counts[number % len(counts)] = counted(builder.add(place, constant(I64, number)), counts[number % len(counts)])
+            counts[number % len(counts)] = counted(
+                builder.add(place, constant(I64, number)), counts[number % len(counts)]
+            )
         return counts
 
     whole = extent - extent % TOGETHER
@@ -200,7 +202,10 @@ class Digits:
             digit = self._load(room, place)
             above = builder.select(builder.icmp("uge", digit, low), digit, all_ones)
             below = builder.select(builder.icmp("ule", digit, high), digit, none)
-            return [builder.intrinsic("umin", type, carried[0], above), builder.intrinsic("umax", type, carried[1], below)]
+            return [
+                builder.intrinsic("umin", type, carried[0], above),
+                builder.intrinsic("umax", type, carried[1], below),
+            ]
 
         stop = constant(I64, self.extent)
         least, largest = builder.loop(constant(I64, 0), stop, 1, [all_ones, none], one, never_empty=True)
@@ -228,7 +233,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class _State:
-    """Variables: the least and the largest digit that it can be, how many keys lie in front of these, and up to them."""
+    """Variables: the least and the largest digit that it can be, how many keys lie in front of them and up to them."""
 
     low: Value
     high: Value

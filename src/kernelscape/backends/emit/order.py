@@ -255,32 +255,33 @@ class Order:
         rest = builder.sub(constant(counter, extent), above)
         return builder.select(builder.icmp("ugt", rest, _resized(builder, number, counter)), found, least)
 
+    def _key(self, node: ex.Sort, others: Index, place: Position, lane: Lane, key: Type) -> tuple[Value, Value | None]:
+        """The key of an element, and whether it counts."""
+        builder, emitter = self.builder, self.emitter
+        element = self._input(node, others, place, lane)
+        counts = element.flag
+        if node.where is not None:
+            index = (*others[: node.axis], place, *others[node.axis :])
+            where = emitter.operand(node, node.where, index, lane)
+            counts = emitter.both(emitter.both(counts, where.flag), where.value)
+        value = builder.splat(to_key(builder, element.value, node.dtype), key.lanes)
+        counts = None if counts is None else builder.splat(counts, key.lanes)
+        return (value if counts is None else builder.select(counts, value, constant(key, -1))), counts
+
     def _keys(self, node: ex.Sort, others: Index, lane: Lane, width: int) -> _Keys:
         """The keys of all elements, in memory where they fit."""
-        builder, emitter, extent = self.builder, self.emitter, node.shape[node.axis]
-        flagged = False
+        builder, extent, flagged = self.builder, node.shape[node.axis], False
         key = key_type(node.dtype, width)
         digits = None
-        if DIGIT < key.bits and extent <= MOST_KEYS and digit_bytes(extent, key) <= SCRATCH_LIMIT:
+        if key.bits > DIGIT and extent <= MOST_KEYS and digit_bytes(extent, key) <= SCRATCH_LIMIT:
             digits = Digits.of(builder, key, extent)
         kept = digits is None and extent * key.bits * width <= 8 * SCRATCH_LIMIT
         scratch = builder.local(key, extent) if kept else None
         zero = constant(Type("i32", width), 0)
 
-        def make(place: Position) -> tuple[Value, Value | None]:
-            element = self._input(node, others, place, lane)
-            counts = element.flag
-            if node.where is not None:
-                index = (*others[: node.axis], place, *others[node.axis :])
-                where = emitter.operand(node, node.where, index, lane)
-                counts = emitter.both(emitter.both(counts, where.flag), where.value)
-            value = builder.splat(to_key(builder, element.value, node.dtype), width)
-            counts = None if counts is None else builder.splat(counts, width)
-            return (value if counts is None else builder.select(counts, value, constant(key, -1))), counts
-
         def first_pass(place: Value, carried: list[Value]) -> list[Value]:
             nonlocal flagged
-            value, counts = make(place)
+            value, counts = self._key(node, others, place, lane, key)
             flagged |= counts is not None
             total, *common = carried
             if digits is not None:
@@ -294,14 +295,16 @@ class Order:
         total, common = None, None
         if digits is not None or scratch is not None or self._countable(node):
             state = [zero] if digits is None else [zero, constant(digits.type, -1), constant(digits.type, 0)]
-            total, *found = builder.loop(constant(I64, 0), constant(I64, extent), 1, state, first_pass, never_empty=True)
+            total, *found = builder.loop(
+                constant(I64, 0), constant(I64, extent), 1, state, first_pass, never_empty=True
+            )
             common = (found[0], found[1]) if found else None
 
         def read(place: Value) -> Value:
             if digits is not None:
                 return digits.read(place)
             if scratch is None:
-                return make(place)[0]
+                return self._key(node, others, place, lane, key)[0]
             return builder.load(key, builder.element_pointer(scratch, key.text, place))
 
         counter = key.of("i16") if key.bits == 8 and extent > 255 else key
