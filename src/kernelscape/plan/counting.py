@@ -24,6 +24,8 @@ KINDS = (ARITHMETIC, SELECTION, DIVISION, ELEMENTARY, ORDER, LOAD, STORE)
 
 WHOLE = 0.6
 """What an extremum of integers of up to 32 bits takes, beside a comparison of floating numbers."""
+BY_KNOWN = 3.0
+"""What a division of unsigned integers by a known number takes: the upper half of a product, shifted."""
 _SELECTING = frozenset(
     (
         "select", "minimum", "maximum", "fmin", "fmax", "less", "less_equal", "greater", "greater_equal", "equal",
@@ -117,6 +119,8 @@ def _operator(node: ex.Elementwise) -> tuple[str, float]:
         return DIVISION, node.dtype.itemsize / 4
     if not OPERATORS[name].exact and floating:
         return ELEMENTARY, cost
+    if name == "floor_divide" and isinstance(node.operands[1], ex.Constant) and node.dtype.kind == "u":
+        return ARITHMETIC, BY_KNOWN
     return (SELECTION if name in _SELECTING else ARITHMETIC), cost
 
 
