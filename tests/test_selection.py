@@ -48,6 +48,7 @@ def opaque(w):
 FILTERS = {
     "median": lambda **words: ks.apply(np.median, IMAGE, size=5, **words),
     "columns": lambda **words: ks.apply(np.sum, IMAGE, size=7, **words),
+    "products in columns": lambda **words: ks.apply(lambda w: np.sum(w * 1.5), IMAGE, size=(4, 9), **words),
     "function": lambda **words: ks.apply(textured, IMAGE, size=(3, 4), mode="wrap", **words),
     "shrink": lambda **words: ks.apply(np.mean, IMAGE, size=5, mode="shrink", **words),
     "footprint": lambda **words: ks.apply(np.max, IMAGE, footprint=[[0, 1, 0], [1, 0, 1]], **words),
