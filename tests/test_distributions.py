@@ -119,9 +119,11 @@ def test_very_large_windows(name):
 
 
 def test_most_frequent_of_very_many():
-    array = numbers("uint8", (34, 34), 8, 200)
-    with pytest.raises(ks.TracingError, match=r"(?s)most frequent of 1089 samples.*up to 1024"):
-        ks.apply(ks.majority, array, size=33, method="traced")
+    array = numbers("uint16", (34, 34), 8, 200)
+    mask = np.random.default_rng(9).random(array.shape) < 0.7
+    for samples, where in ((array, None), (array.astype(np.uint8), mask)):
+        with pytest.raises(ks.TracingError, match=r"(?s)most frequent of 1089 samples.*up to 1024"):
+            ks.apply(ks.majority, samples, size=33, method="traced", where=where, invalid=0)
     with pytest.warns(ks.PerformanceWarning, match="most frequent of 1089 samples"):
         result = ks.apply(ks.majority, array, size=33, mode="valid")
     assert result[1, 0] == by_scipy("majority", array[1:34, :33].ravel())

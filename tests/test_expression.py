@@ -40,6 +40,7 @@ def sample_graph():
         ex.pick(ex.Column((5, 4), F32, 0), 0, 2),
         ex.cast(ex.pick(ex.valid(w), 0, 0), F32),
         ex.pick(ex.scan("add", w, 0), 0, 2),
+        ex.runs("longest", ex.sort(ex.transpose(w, (1, 0)), 1), ex.cast(ex.reduce("add", w, (0,)), INT64)),
         ex.finite(ex.reduce("add", w, (0,)), ex.reduce("maximum", w, (0,))),
     ]
     joined = ex.concatenate(parts, 0)
@@ -258,6 +259,11 @@ MALFORMED = {
     "fold where dtype": ex.Reduce((4,), F32, "add", (0,), W, V),
     "fold where shape": ex.Reduce((4,), F32, "add", (0,), W, window(4, dtype=bool)),
     "argument dtype": ex.ArgReduce((4,), F32, "maximum", (0,), W),
+    "runs measure": ex.Runs((3,), INT64, "shortest", W),
+    "runs shape": ex.Runs((4,), INT64, "number", W),
+    "runs dtype": ex.Runs((3,), F32, "bits", W),
+    "runs of nothing": ex.runs("number", window(3, 0)),
+    "runs count": ex.runs("longest", W, window(3)),
     "sort shape": ex.Sort((4, 3), F32, 0, W),
     "slice start": Slice((1, 4), F32, W, (3, 0), (1, 1)),
     "slice end": Slice((2, 4), F32, W, (2, 0), (1, 1)),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import kernelscape as ks
+from kernelscape import expression as ex
 from kernelscape.backends import cpu
 from kernelscape.backends.driver import worker_text
 from kernelscape.backends.emit import Loading, Phases, fill_text, kernel_text, phases_text
@@ -138,6 +139,22 @@ def test_nothing_that_is_undefined_is_written_for_whole_tiles(target, dtype, mod
         for checked in (False, True):
             assert_harmless(kernel_text(plan.stage, plan.target, masked=False, checked=checked))
             assert_harmless(kernel_text(plan.masked_stage, plan.target, masked=True, checked=checked))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("size", "stride"), [(31, 1), (3, (1, 2)), (7, (1, 2)), (15, (1, 2)), (35, (1, 2))])
+def test_nothing_that_is_undefined_is_written_for_counts_of_equal_samples(target, size, stride):
+    """In histograms that move along, in registers, in loops over sorted samples, and level by level."""
+    array = np.zeros((200, 300), np.int8)
+
+    def function(w):
+        ordered = ex.sort(ex.reshape(w, (w.size,)), 0, numbers=True)
+        return tuple(ex.runs(measure, ordered) for measure in ex.RUN_MEASURES)
+
+    plan = plan_of(make_job(function, [array], [WindowWords(size)], stride=stride), [array], target=target)
+    assert bool(plan.stage.tile_ranks) == (stride == 1)
+    for checked in (False, True):
+        assert_harmless(kernel_text(plan.stage, plan.target, masked=False, checked=checked))
 
 
 @pytest.mark.parametrize("line", [

@@ -16,6 +16,7 @@ from kernelscape.loops import (
     RowInput,
     Stage,
     TileRanks,
+    TileRuns,
     TileShape,
     X,
     Y,
@@ -158,6 +159,7 @@ CHANGED = {
 CHANGED_RANKS = {
     "input": 1, "ranks": (4, 5), "dtype": np.dtype(np.float64), "per_level": 64, "meets_nan": True,
 }  # fmt: skip
+CHANGED_RUNS = {"input": 1, "measure": "number", "dtype": np.dtype(np.uint8)}
 CHANGED_INPUT = {
     "dtype": np.dtype(np.float64), "shape": (3, 4), "outer": ((0,),), "y_taps": (0, 1, 3), "x_taps": (0, 1, 3),
     "y_stride": 2, "y_step": 2, "phases": 2, "x_unit": 3, "taps": ((0, 0),),
@@ -171,10 +173,13 @@ def test_every_field_is_part_of_the_key():
     assert set(CHANGED) == {f.name for f in fields(Stage)}
     assert set(CHANGED_INPUT) == {f.name for f in fields(RowInput)}
     assert set(CHANGED_RANKS) == {f.name for f in fields(TileRanks)}
+    assert set(CHANGED_RUNS) == {f.name for f in fields(TileRuns)}
     changed = [stage(**{name: value}) for name, value in CHANGED.items()]
     changed += [stage(inputs=(row_input(**{n: v}), stage().inputs[1])) for n, v in CHANGED_INPUT.items()]
     ranks = TileRanks(0, (4,), F32)
     changed += [stage(tile_ranks=(replace(ranks, **{n: v}),)) for n, v in CHANGED_RANKS.items()]
+    runs = TileRuns(0, "bits", np.dtype(np.int64))
+    changed += [stage(tile_ranks=(r,)) for r in (runs, *(replace(runs, **{n: v}) for n, v in CHANGED_RUNS.items()))]
     assert len({stage().key, *(s.key for s in changed)}) == 1 + len(changed)
 
 

@@ -5,6 +5,7 @@ everything drawn at once. Validity has tests of its own (test_validity.py). Not 
 which are NumPy's by construction (test_semantics.py), and composed reductions (test_reductions.py).
 """
 
+import itertools
 import math
 import operator
 
@@ -20,6 +21,7 @@ from kernelscape.boundary import MODES, Outside
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
 from kernelscape.expression import MalformedExpressionError
 from kernelscape.reference import evaluate, interpreter
+from kernelscape.semantics import run_bits
 from tests.oracle import brute_force
 from tests.oracle.comparison import assert_near, assert_same
 from tests.oracle.jobs import WindowWords, binary, flat, largest, make_job, number, rank, smallest, total
@@ -660,3 +662,29 @@ def test_plain_loop_is_not_the_library():
     counts, results = brute_force.evaluate(operator.itemgetter(0), [np.array([5, 6, 7])], [spec], [1], ["same"])
     assert counts == (3,)
     assert [[v for v, _ in r] for r in results.values()] == [[5, 5], [5, 6], [6, 7]]
+
+
+# -- runs -------------------------------------------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 2**32 - 1), extent=st.integers(1, 12), different=st.integers(1, 5))
+@settings(max_examples=40)
+def test_runs_are_those_that_groupby_finds(seed, extent, different):
+    """Of all sorted elements, and of the first ones of which there are as many as the first sample says."""
+    array = np.random.default_rng(seed).integers(0, different, (3, extent)).astype(np.int16)
+    words = WindowWords((1, extent), "wrap")
+    for counted in (False, True):
+
+        def function(w, counted=counted):
+            ordered = ex.sort(ex.reshape(w, (extent,)), 0)
+            first = ex.pick(ex.reshape(w, (extent,)), 0, 0)
+            count = binary("minimum", ex.cast(first, ex.INT64), ex.constant(extent, ex.INT64)) if counted else None
+            return tuple(ex.runs(measure, ordered, count) for measure in ex.RUN_MEASURES)
+
+        found = evaluate(make_job(function, [array], [words], padding="valid"), [array])
+        for row, line in enumerate(array):
+            ordered = sorted(line.tolist())
+            groups = [len(list(same)) for _, same in itertools.groupby(ordered[: line[0] if counted else extent])]
+            longest = ordered[sum(groups[: groups.index(max(groups))])] if groups else ordered[0]
+            wanted = (longest, len(groups), sum(run_bits(extent)[c] for c in groups))
+            assert tuple(int(each[row, 0]) for each in found) == wanted

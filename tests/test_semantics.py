@@ -7,6 +7,7 @@ compared with our own rule instead, and says so at the place.
 from __future__ import annotations
 
 import itertools
+import math
 import platform
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 
 from kernelscape import semantics
 from kernelscape.errors import ArgumentTypeError, UnknownNameError
-from kernelscape.semantics import DTYPES, OPERATORS, convert, result_dtypes, saturate
+from kernelscape.semantics import DTYPES, OPERATORS, convert, result_dtypes, run_bits, run_fraction, saturate
 
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64")
 UFUNCS = [name for name in OPERATORS if isinstance(getattr(np, name, None), np.ufunc)]
@@ -410,3 +411,14 @@ def test_stores_round_and_saturate() -> None:
     assert saturate(np.array([True, False]), np.dtype(bool), np.dtype(np.int16)).tolist() == [1, 0]
     assert saturate(np.array([0.25, nan]), double, np.dtype(bool)).tolist() == [True, True]
     assert saturate(np.array([1e10, 1 / 3]), double, np.dtype(np.float32)).tolist() == [1e10, float(np.float32(1 / 3))]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 49, 961, 16384])
+def test_bits_of_runs_fit_and_are_exact(most):
+    found, unit = run_bits(most), 2.0 ** run_fraction(most)
+    assert len(found) == most + 1
+    assert 0 <= min(found) <= max(found) < 2**63
+    assert most == 1 or max(found) >= 2**60
+    for count in {1, min(2, most), (most + 1) // 2, most}:
+        assert found[count] / unit == pytest.approx(count * math.log2(count), rel=1e-15)
+    assert list(found) == sorted(found)

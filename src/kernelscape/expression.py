@@ -18,6 +18,10 @@ which gives these nodes their meaning).
 * ``Sort(axis, body, where, numbers, climb, runs)``: ascending along `axis`; NaN last; elements that do not count after
   them. `numbers`: the result is not looked at where an element that counts is NaN; `climb`: only two neighbouring
   ranks are looked at; `runs`: the body is sorted runs of this length.
+* ``Runs(measure, body, count)``: a fact about the runs of equal neighbours along the last axis, which is dropped, among
+  its first `count` elements (all, if there is none), which are sorted numbers: ``longest``, the value of the first
+  longest run (of no element: the first one); ``number``, how many there are; ``bits``, the sum of `run_bits` of their
+  lengths. The last two are int64.
 * ``Scan(operation, axis, body)``: a running fold along `axis`: element i is the fold of elements 0 to i.
 * ``Take(axis, body, index)``: the element at a position computed at run time (clipped into the axis); drops `axis`.
 * ``Slice(body, starts, steps)``: ``start + step * i`` along each axis, as many as `shape` says.
@@ -49,6 +53,7 @@ Shape = tuple[int, ...]
 DType = np.dtype[Any]
 INT64 = np.dtype(np.int64)
 BOOL = np.dtype(np.bool_)
+RUN_MEASURES = ("longest", "number", "bits")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -187,6 +192,23 @@ class Sort(Node):
     def facts(self) -> tuple[Any, ...]:
         more = (("climb", self.climb, None), ("runs", self.runs, 1))
         return (self.axis, self.numbers, *((name, value) for name, value, usual in more if value != usual))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Runs(Node):
+    measure: str
+    body: Node
+    count: Node | None = None
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,) if self.count is None else (self.body, self.count)
+
+    def with_children(self, children: Sequence[Node]) -> Node:
+        return replace(self, body=children[0], count=children[1] if len(children) > 1 else None)
+
+    def facts(self) -> tuple[Any, ...]:
+        return (self.measure,)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -356,6 +378,11 @@ def sort(
     runs: int = 1,
 ) -> Node:
     return Sort(body.shape, body.dtype, axis, body, _as_broadcast(where, body.shape), numbers, climb, runs)
+
+
+def runs(measure: str, body: Node, count: Node | None = None) -> Node:
+    """A fact about the runs along the last axis of what is sorted; `count` has the shape of the result."""
+    return Runs(body.shape[:-1], body.dtype if measure == "longest" else INT64, measure, body, count)
 
 
 def scan(operation: str, body: Node, axis: int) -> Node:
@@ -574,6 +601,17 @@ def _check_same_shape(node: Any) -> str | None:
     return None if node.shape == node.body.shape and node.dtype == node.body.dtype else "must keep shape and dtype"
 
 
+def _check_runs(node: Any) -> str | None:
+    if node.measure not in RUN_MEASURES:
+        return f"measure must be one of {RUN_MEASURES}"
+    if not node.body.shape or not node.body.shape[-1] or node.shape != node.body.shape[:-1]:
+        return "must drop the last axis, which has elements"
+    if node.count is not None and (node.count.shape != node.shape or node.count.dtype.kind != "i"):
+        return "count must be an integer of the shape of the result"
+    wanted = node.body.dtype if node.measure == "longest" else INT64
+    return None if node.dtype == wanted else f"dtype must be {wanted}"
+
+
 def _check_finite(node: Any) -> str | None:
     same = (node.shape, node.dtype) == (node.exact.shape, node.exact.dtype) and node.dtype.kind == "f"
     return _check_same_shape(node) if same else "both must be floating numbers of the same shape and dtype"
@@ -592,6 +630,7 @@ _CHECKS: tuple[tuple[type[Node], Callable[[Any], str | None]], ...] = (
     (Elementwise, _check_elementwise),
     (Reduce, _check_reduce),
     (Sort, _check_sort),
+    (Runs, _check_runs),
     (Scan, _check_same_shape),
     (Slice, _check_slice),
     (Put, _check_slice),

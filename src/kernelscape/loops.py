@@ -226,6 +226,39 @@ class TileRanks:
 
 
 @dataclass(frozen=True)
+class TileRuns:
+    """A fact about the runs among all samples of one input's window, found for all positions of a tile together.
+
+    Attributes
+    ----------
+    input : int
+    measure : str
+        As in ``expression.Runs``.
+    dtype : dtype
+        Of what is found, as it is held in rows.
+    """
+
+    input: int
+    measure: str
+    dtype: DType
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """All that is said here, as plain data that is the same in every process."""
+        return (self.input, self.measure, self.dtype.str)
+
+    @property
+    def row_count(self) -> int:
+        """Rows that hold it."""
+        return 1
+
+    @property
+    def per_level(self) -> int:
+        """Samples are levels themselves, as in `TileRanks`."""
+        return 0
+
+
+@dataclass(frozen=True)
 class Stage:
     """What one compiled sweep computes.
 
@@ -260,7 +293,7 @@ class Stage:
         Where they are read: padded offset of each tap along x, in elements.
     at
         As in `geometry.Job`.
-    tile_ranks : tuple of TileRanks
+    tile_ranks : tuple of TileRanks or TileRuns
         What is found for all rows and positions of a tile together, before its rows are computed. ``Column`` nodes
         numbered behind the columns, one for each of these, with one tap, hold what was found.
     positions : int
@@ -283,7 +316,7 @@ class Stage:
     column_taps: tuple[int, ...] = ()
     at: int | None = None
     spacing: int = 1
-    tile_ranks: tuple[TileRanks, ...] = ()
+    tile_ranks: tuple[TileRanks | TileRuns, ...] = ()
     positions: int = 0
 
     @property

@@ -251,6 +251,15 @@ def _sort(node, value, children, errors, chunk):
     return np.where(both & (x == 0), np.maximum(error, _tiny(node.dtype)), error)
 
 
+def _runs(node, value, children, errors, chunk):
+    """Which elements are equal depends on none that is off by the sign of a zero only."""
+    sign = _tiny(node.body.dtype) if node.body.dtype.kind == "f" else 0
+    unknown = (errors[0] > sign).any(axis=-1)
+    for count in errors[1:]:
+        unknown |= count > 0
+    return np.where(unknown, np.inf, np.where(value.data == 0, sign if node.dtype.kind == "f" else 0, 0))
+
+
 def _scan(node, value, children, errors, chunk):
     """Running folds are made of integers and truth values, which are exact or unknown."""
     assert value.data.dtype.kind != "f", "a bound of the rounding of running floating folds is missing"
@@ -278,6 +287,7 @@ _RULES = {
     ex.Reduce: _reduce,
     ex.ArgReduce: _arg_reduce,
     ex.Sort: _sort,
+    ex.Runs: _runs,
     ex.Scan: _scan,
     ex.Take: _take,
     ex.Valid: _valid,

@@ -54,7 +54,12 @@ def use_columns(
             found.append(node)
         return places[key]
 
+    # Where every element of the whole is wanted, sorted columns save little, and their networks are long.
+    followed = {id(node.body) for node in ex.walk(outputs) if isinstance(node, ex.Runs) and node.body.ndim == 1}
+
     def rule(node: ex.Node) -> ex.Node | None:
+        if id(node) in followed:
+            return None
         if isinstance(node, ex.Sort):
             return _sorted_columns(node, shape, x, column)
         if isinstance(node, ex.Reduce) and not isinstance(node, ex.ArgReduce):

@@ -21,6 +21,16 @@ SHORT = 400
 """Instructions of a tile of several rows that share nothing."""
 BUDGET = 1000
 """Instructions of an unrolled tile above which it does not grow."""
+SORT_LIMIT = 64
+"""Samples up to which all ranks come from a network."""
+MEMORY_RANKS = 2
+"""Ranks of more samples that come from a network in registers, at most."""
+MOST_SELECTED, MOST_SORTED = 121, 1024
+"""Samples up to which few ranks come from networks, and up to which networks are run as data."""
+IN_MEMORY = 2.1
+"""Instructions of such a network for each sample, times the square of the logarithm of their number."""
+LOOKED_UP = 110.0
+"""Instructions for an element of all lanes of a register of bytes, of which each has its own entry of a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +59,10 @@ def choose_tile(
     """
     widths = element_bytes(outputs)
     nodes = [n for n in ex.walk(outputs) if id(n) in varying]
-    lanes = _best_lanes(nodes, widths, target)
-    instructions = sum(_instructions(n) * registers_of(widths[id(n)], lanes, target) for n in nodes)
+    ranks = wanted_ranks(nodes)
+    each = {id(n): _instructions(n, ranks) for n in nodes}
+    lanes = _best_lanes(nodes, widths, each, target)
+    instructions = sum(each[id(n)] * registers_of(widths[id(n)], lanes, target) for n in nodes)
     if any(isinstance(n, ex.Sort | ex.ArgReduce) for n in nodes):
         # One after the other: several rows share nothing but what a tile costs, which is much beside a short network.
         rows = 8 if lanes >= 32 else 4
@@ -102,41 +114,71 @@ def element_bytes(outputs: Sequence[ex.Node]) -> dict[int, int]:
     for node in ex.walk(outputs):
         if node.dtype.kind == "b":
             found[id(node)] = max((found[id(child)] for child in node.children), default=1)
+        elif isinstance(node, ex.Runs):
+            found[id(node)] = found[id(node.body)]  # to follow runs is more than what comes of it
         else:
             found[id(node)] = register_dtype(node.dtype).itemsize
     return found
 
 
-def _instructions(node: ex.Node) -> float:
+def _instructions(node: ex.Node, ranks: dict[int, tuple[int, ...]]) -> float:
     """Instructions for all elements of a node, on one register."""
     if isinstance(node, ex.Elementwise):
         return node.size * OPERATORS[node.operator].cost
     if isinstance(node, ex.Window | ex.Pixel):
         return 0.5 * node.size
     if isinstance(node, ex.Sort):
-        return sort_operations(node)
+        return sort_operations(node, ranks.get(id(node)))
     if isinstance(node, ex.ArgReduce):
         return 5.0 * node.body.size
     if isinstance(node, ex.Reduce | ex.Scan):
         return node.body.size
+    if isinstance(node, ex.Runs):
+        return run_operations(node)
     return 0.0
 
 
-def sort_operations(node: ex.Sort) -> float:
-    """Instructions for a Sort of which the middle is wanted, on one register."""
+def sort_operations(node: ex.Sort, ranks: tuple[int, ...] | None) -> float:
+    """Instructions for a Sort of which some ranks are wanted, on one register; None: as if it were the middle."""
     extent = node.shape[node.axis]
-    if node.runs > 1 and extent <= 121:
+    wanted = (extent // 2,) if ranks is None else ranks
+    if SORT_LIMIT < extent <= MOST_SORTED and (ranks is None or len(ranks) > MEMORY_RANKS):
+        return node.size * IN_MEMORY * math.log2(extent) ** 2
+    if node.runs > 1 and extent <= MOST_SELECTED:
         columns = extent // node.runs
-        network = column_selection_network(columns, node.runs, (extent // 2,))[1]
-        return node.size / extent * network.operations
-    if extent <= 121:
-        return node.size / extent * selection_network(extent, (extent // 2,)).operations
+        return node.size / extent * column_selection_network(columns, node.runs, wanted)[1].operations
+    if extent <= MOST_SELECTED:
+        return node.size / extent * selection_network(extent, wanted).operations
     # By bisection: keys of one or two bytes whole, others digit by digit, of which the later ones take fewer turns.
     size = register_dtype(node.dtype).itemsize
     return float(node.size * size * (16 if size <= 2 else 5))
 
 
-def _best_lanes(nodes: Sequence[ex.Node], widths: dict[int, int], target: Target) -> int:
+def wanted_ranks(nodes: Sequence[ex.Node]) -> dict[int, tuple[int, ...]]:
+    """For each Sort whose readers are all slices: the ranks that they ask for."""
+    ranks: dict[int, set[int]] = {}
+    everything: set[int] = set()
+    for node in nodes:
+        for child in node.children:
+            if not isinstance(child, ex.Sort):
+                continue
+            if isinstance(node, ex.Slice):
+                start, step, count = node.starts[child.axis], node.steps[child.axis], node.shape[child.axis]
+                ranks.setdefault(id(child), set()).update(start + step * i for i in range(count))
+            elif not (isinstance(node, ex.Take) and node.axis == child.axis):
+                everything.add(id(child))
+    return {sort: tuple(sorted(found)) for sort, found in ranks.items() if sort not in everything}
+
+
+def run_operations(node: ex.Runs) -> float:
+    """Instructions that follow runs along sorted elements, on one register."""
+    each = 8.0
+    if node.measure == "bits":
+        each += LOOKED_UP / register_dtype(node.body.dtype).itemsize
+    return node.body.size * each
+
+
+def _best_lanes(nodes: Sequence[ex.Node], widths: dict[int, int], each: dict[int, float], target: Target) -> int:
     """Lanes for which the instructions per output are fewest; among equals the fewest lanes.
 
     What most instructions work on should fill at most two registers, and what is sorted, of which much is held at once,
@@ -144,13 +186,13 @@ def _best_lanes(nodes: Sequence[ex.Node], widths: dict[int, int], target: Target
     """
     weight: Counter[int] = Counter()
     for node in nodes:
-        weight[widths[id(node)]] += round(100 * _instructions(node) / max(1, node.size)) * max(1, node.size)
+        weight[widths[id(node)]] += round(100 * each[id(node)] / max(1, node.size)) * max(1, node.size)
     main = max((size for size, w in weight.items() if w >= 0.3 * weight.total()), default=8)
     ordered = max((widths[id(n)] for n in nodes if isinstance(n, ex.Sort)), default=1)
     best, lowest = target.vector_bytes // 8, math.inf
     for size in (8, 4, 2, 1):
         lanes = target.vector_bytes // size
-        total = sum(_instructions(n) * registers_of(widths[id(n)], lanes, target) for n in nodes) / lanes
+        total = sum(each[id(n)] * registers_of(widths[id(n)], lanes, target) for n in nodes) / lanes
         fits = lanes * main <= 2 * target.vector_bytes and lanes * ordered <= target.vector_bytes
         if total < lowest * 0.999 and fits:
             best, lowest = lanes, total

@@ -28,6 +28,7 @@ from kernelscape.methods.columns import is_pointwise, unflattened
 from kernelscape.methods.ranks import Place, Ranked, applies, marked, places, ranked
 from kernelscape.reductions import FOLDS
 from kernelscape.reductions.folds import both, choose, highest, number
+from kernelscape.rewrite import always_valid
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ class _Writer:
             ex.Reduce: self._reduce,
             ex.ArgReduce: self._arg_reduce,
             ex.Sort: self._sort,
+            ex.Runs: self._runs,
             ex.Take: self._take,
             ex.Valid: self._valid,
             ex.Put: self._parts,
@@ -109,9 +111,11 @@ class _Writer:
     def filled(self, outputs: Sequence[Node]) -> Filled:
         known: dict[int, Explicit] = {}
         self._places = places(outputs)
+        certain = always_valid(list(ex.walk(outputs)))
         for node in ex.walk(outputs):
             children = [known[id(c)] for c in node.children]
-            known[id(node)] = self._rules.get(type(node), self._moved)(node, children)
+            value, flags = self._rules.get(type(node), self._moved)(node, children)
+            known[id(node)] = value, None if id(node) in certain else flags
         least = self.job.min_count
         enough = None if least < 1 else self.some if least == 1 else self._at_least(least)
         settled = (known[id(n)] for n in outputs)
@@ -296,6 +300,14 @@ class _Writer:
         if flags is not None:
             flags = ex.take(_lifted(flags, value), node.axis, index)
         return made, _both(flags, None if known is None else ex.broadcast(known, made.shape))
+
+    def _runs(self, node: ex.Runs, children: list[Explicit]) -> Explicit:
+        flags: Node | None = None
+        for (_, own), part in zip(children, node.children, strict=True):
+            if own is not None:
+                whole = own if part is not node.body else ex.reduce("logical_and", _lifted(own, part), (part.ndim - 1,))
+                flags = _both(flags, _lifted(whole, node))
+        return node.with_children([value for value, _ in children]), flags
 
     def _valid(self, node: ex.Valid, children: list[Explicit]) -> Explicit:
         flags = children[0][1]

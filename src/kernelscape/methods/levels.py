@@ -17,7 +17,7 @@ from kernelscape.loops import TileRanks, TileShape
 ROWS, POSITIONS = 128, 512
 """Of a tile: so many that the histograms of its columns stay in the second-level cache, and are seldom begun anew."""
 
-CHANGED, FOUND = 2.0, 3.6
+CHANGED, FOUND = 2.0, 2.4
 """Nanoseconds in which a column is changed, and in which a rank is found."""
 
 

@@ -1,9 +1,9 @@
-"""Ranks of large windows, found for all positions of a tile together.
+"""What is known of sorted windows, found for all positions of a tile together.
 
-What is looked for is a `Sort` of all samples of one input's window, of which few elements are used; it is replaced by
-rows that hold these elements, from which the rest of the expression is computed as it is from any other column. Which
-of the two ways finds them is a matter of the samples: those of 8 bits are levels of a histogram (``levels.py``), others
-are numbered in the order of their values first (``ordinals.py``).
+What is looked for is a `Sort` of all samples of one input's window, of which few elements are used, or `Runs` of it; it
+is replaced by rows that hold these elements, from which the rest of the expression is computed as it is from any other
+column. Which way finds them is a matter of the samples: those of 8 bits are levels of a histogram (``levels.py``, and
+``frequencies.py`` for runs), others are numbered in the order of their values first (``ordinals.py``).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kernelscape import expression as ex
-from kernelscape.loops import TILE_SIDE, RowInput, Stage, TileRanks, tile_shape
+from kernelscape.loops import TILE_SIDE, RowInput, Stage, TileRanks, TileRuns, tile_shape
 from kernelscape.machine import Target
-from kernelscape.methods import levels, ordinals
+from kernelscape.methods import frequencies, levels, ordinals
 
 AT_BORDERS = 16
 """Rows of a tile where samples outside the array do not exist: tiles at its border are computed otherwise."""
@@ -31,7 +31,7 @@ class Found:
     """
 
     outputs: tuple[ex.Node, ...]
-    ranks: tuple[TileRanks, ...]
+    ranks: tuple[TileRanks | TileRuns, ...]
     rows: int
     positions: int
     unit: int
@@ -54,8 +54,8 @@ class Found:
 
 def find_tile_ranks(outputs: Sequence[ex.Node], inputs: Sequence[RowInput], target: Target) -> Found | str:
     """The same results by way of rank rows, or why there are none."""
-    wanted = _wanted(outputs, inputs)
-    if not wanted:
+    wanted, runs = _wanted(outputs, inputs), _runs(outputs, inputs)
+    if not wanted and not runs:
         return "nothing is one of a few elements of all samples of a window, sorted"
     if any(_is_irregular(spec) for spec in inputs):
         return "the rows of neighbouring outputs are not regular, or a row has every few samples only"
@@ -63,13 +63,16 @@ def find_tile_ranks(outputs: Sequence[ex.Node], inputs: Sequence[RowInput], targ
     ranks = {n: sorted({r for m, each in wanted.values() if m == n for r in each}) for n in numbers}
     if any(len(each) > MOST_RANKS for each in ranks.values()):
         return f"more than {MOST_RANKS} elements of a window are wanted"
-    unit = target.vector_bytes // max(inputs[n].dtype.itemsize for n in numbers)
     met = _met_nan(outputs, numbers)
+    counted = list(dict.fromkeys(runs.values()))
     asked = [TileRanks(n, tuple(ranks[n]), inputs[n].dtype, 0, n in met.values()) for n in numbers]
-    sized = _sized(inputs, asked, unit)
+    every: list[TileRanks | TileRuns] = [*asked, *counted]
+    unit = target.vector_bytes // max(inputs[each.input].dtype.itemsize for each in every)
+    sized = _sized(inputs, every, unit)
     if sized is None:
         return "windows are too large for a tile, or lack samples at the border"
-    return Found(_replaced(outputs, wanted, met, sized[0]), *sized, unit)
+    places = {node: len(asked) + counted.index(each) for node, each in runs.items()}
+    return Found(_replaced(_with_runs(outputs, places), wanted, met, sized[0]), *sized, unit)
 
 
 def seconds(stage: Stage) -> float:
@@ -78,7 +81,10 @@ def seconds(stage: Stage) -> float:
     for found in stage.tile_ranks:
         shape = tile_shape(stage.inputs[found.input], stage.rows, stage.positions)
         assert shape is not None
-        total += (ordinals if found.per_level else levels).costs(shape, found)
+        if isinstance(found, TileRuns):
+            total += frequencies.costs(shape, found)
+        else:
+            total += (ordinals if found.per_level else levels).costs(shape, found)
     return total * 1e-9
 
 
@@ -88,8 +94,35 @@ def scratch(stage: Stage) -> int:
     for found in stage.tile_ranks:
         shape = tile_shape(stage.inputs[found.input], stage.rows, stage.positions)
         assert shape is not None
-        total += ordinals.scratch(shape, found) if found.per_level else levels.scratch(shape)
+        if isinstance(found, TileRuns):
+            total += frequencies.scratch(shape)
+        else:
+            total += ordinals.scratch(shape, found) if found.per_level else levels.scratch(shape)
     return total
+
+
+def _runs(outputs: Sequence[ex.Node], inputs: Sequence[RowInput]) -> dict[int, TileRuns]:
+    """What is asked of the runs of whole windows of 8 bits, by the id of the node."""
+    found = {}
+    for node in ex.walk(outputs):
+        if isinstance(node, ex.Runs) and node.count is None and isinstance(node.body, ex.Sort):
+            number = _sorted_input(node.body, inputs)
+            if number is not None and inputs[number].dtype.itemsize == 1:
+                found[id(node)] = TileRuns(number, node.measure, node.dtype)
+    return found
+
+
+def _with_runs(outputs: Sequence[ex.Node], places: dict[int, int]) -> tuple[ex.Node, ...]:
+    """The outputs, where runs are those of rows at some places."""
+    new: dict[int, ex.Node] = {}
+    for node in ex.walk(outputs):
+        if id(node) in places:
+            new[id(node)] = ex.reshape(ex.Column((1, 1), node.dtype, -1 - places[id(node)]), ())
+        else:
+            children = [new[id(child)] for child in node.children]
+            same = all(a is b for a, b in zip(children, node.children, strict=True))
+            new[id(node)] = node if same else node.with_children(children)
+    return tuple(new[id(output)] for output in outputs)
 
 
 def _wanted(outputs: Sequence[ex.Node], inputs: Sequence[RowInput]) -> dict[int, tuple[int, set[int]]]:
@@ -144,17 +177,22 @@ def _met_nan(outputs: Sequence[ex.Node], numbers: Sequence[int]) -> dict[int, in
 
 
 def _sized(
-    inputs: Sequence[RowInput], asked: Sequence[TileRanks], unit: int
-) -> tuple[tuple[TileRanks, ...], int, int] | None:
-    """How ranks are found, and the rows and positions of a tile that suits all sorted windows."""
-    ways = []
+    inputs: Sequence[RowInput], asked: Sequence[TileRanks | TileRuns], unit: int
+) -> tuple[tuple[TileRanks | TileRuns, ...], int, int] | None:
+    """How ranks and runs are found, and the rows and positions of a tile that suits all sorted windows."""
+    ways: list[tuple[TileRanks | TileRuns, int, int]] = []
     for each in asked:
         spec = inputs[each.input]
-        way, first = ordinals if each.dtype.itemsize > 1 else levels, tile_shape(spec, 1, unit)
-        if first is None or (spec.may_miss and way is levels):
+        first, narrow = tile_shape(spec, 1, unit), spec.dtype.itemsize == 1
+        if first is None or (spec.may_miss and narrow):
             # Without a border the other ways are not so slow, and at the border these tiles would have more rows.
             return None
-        own = way.tiles(first, each, unit, AT_BORDERS if spec.may_miss else TILE_SIDE)
+        most = AT_BORDERS if spec.may_miss else TILE_SIDE
+        own: tuple[TileRanks | TileRuns, int, int] | None
+        if isinstance(each, TileRuns):
+            own = frequencies.tiles(first, each, unit, most)
+        else:
+            own = (levels if narrow else ordinals).tiles(first, each, unit, most)
         if own is None:
             return None
         ways.append(own)
@@ -165,25 +203,26 @@ def _replaced(
     outputs: Sequence[ex.Node],
     wanted: dict[int, tuple[int, set[int]]],
     met: dict[int, int],
-    found: Sequence[TileRanks],
+    found: Sequence[TileRanks | TileRuns],
 ) -> tuple[ex.Node, ...]:
     """The outputs, where elements of sorted windows are those of rank rows."""
-    places = {each.input: place for place, each in enumerate(found)}
+    places = {each.input: (place, each) for place, each in enumerate(found) if isinstance(each, TileRanks)}
 
     def element(number: int, dtype: ex.DType, place: int) -> ex.Node:
-        row = ex.Column((1, found[places[number]].row_count), dtype, -1 - places[number])
+        own, each = places[number]
+        row = ex.Column((1, each.row_count), dtype, -1 - own)
         return ex.reshape(ex.slice_(row, (0, place), (1, 1), (1, 1)), (1,))
 
     new: dict[int, ex.Node] = {}
     for node in ex.walk(outputs):
         if isinstance(node, ex.Slice) and id(node.body) in wanted:
             number, _ = wanted[id(node.body)]
-            ranks = found[places[number]].ranks
+            ranks = places[number][1].ranks
             taken = [ranks.index(node.starts[0] + node.steps[0] * i) for i in range(node.shape[0])]
             new[id(node)] = ex.concatenate([element(number, node.dtype, place) for place in taken], 0)
         elif id(node) in met:
             number = met[id(node)]
-            new[id(node)] = ex.reshape(element(number, ex.BOOL, len(found[places[number]].ranks)), ())
+            new[id(node)] = ex.reshape(element(number, ex.BOOL, len(places[number][1].ranks)), ())
         else:
             children = [new[id(child)] for child in node.children]
             same = all(a is b for a, b in zip(children, node.children, strict=True))

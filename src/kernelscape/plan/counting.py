@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from kernelscape import expression as ex
 from kernelscape.loops import RowInput, Stage, X, Y
 from kernelscape.machine import Target
-from kernelscape.methods.direct import element_bytes, registers_of, sort_operations
+from kernelscape.methods.direct import element_bytes, registers_of, run_operations, sort_operations, wanted_ranks
 from kernelscape.semantics import OPERATORS
 
 ARITHMETIC, SELECTION, DIVISION, ELEMENTARY, ORDER, LOAD, STORE = (
@@ -65,7 +65,7 @@ def _count(outputs: Sequence[ex.Node], stage: Stage, target: Target, vectors: in
     varying = _varying(nodes, stage)
     wanted, fused = _demands(nodes, outputs)
     shares = _shares(nodes, stage, varying)
-    sweeps = _sweeps(nodes)
+    sweeps, ranks = _sweeps(nodes), wanted_ranks(nodes)
     widths = element_bytes(outputs)
     total: defaultdict[str, float] = defaultdict(float)
     for node in nodes:
@@ -75,7 +75,10 @@ def _count(outputs: Sequence[ex.Node], stage: Stage, target: Target, vectors: in
                 total[LOAD] += wanted[id(node)] / (2 * vectors)
             continue
         if isinstance(node, ex.Sort):
-            total[ORDER] += sort_operations(node) * registers
+            total[ORDER] += sort_operations(node, ranks.get(id(node))) * registers
+            continue
+        if isinstance(node, ex.Runs):
+            total[ARITHMETIC] += run_operations(node) * registers
             continue
         elements = wanted[id(node)] * shares[id(node)] * registers * sweeps.get(id(node), 1)
         for kind, number in _kinds(node, id(node) in fused):
@@ -135,7 +138,7 @@ def _demands(nodes: Sequence[ex.Node], outputs: Sequence[ex.Node]) -> tuple[dict
     for node in reversed(nodes):
         own = wanted[id(node)] = min(wanted[id(node)], float(node.size))
         for child in node.children:
-            if isinstance(node, ex.Reduce | ex.ArgReduce | ex.Sort | ex.Scan):
+            if isinstance(node, ex.Reduce | ex.ArgReduce | ex.Sort | ex.Scan | ex.Runs):
                 asked = child.size * own / max(1, node.size)
             else:
                 asked = min(own, child.size) if isinstance(node, (*_MOVING, ex.Elementwise)) else child.size

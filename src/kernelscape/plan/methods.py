@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import prod
 
 from kernelscape.expression import Node, Reduce, walk
-from kernelscape.loops import RowInput
+from kernelscape.loops import RowInput, TileRanks, TileRuns
 from kernelscape.methods.columns import use_columns
 from kernelscape.methods.passes import use_passes
 from kernelscape.methods.separable import use_separable
@@ -166,8 +166,7 @@ def _tile_ranks(task: Task) -> Draft | str:
         rest = use_columns(outputs, task.window, x, keep_order=task.keeps_order)
         outputs, columns = rest.outputs, rest.columns
     every = found.numbered((*outputs, *columns), len(columns))
-    count = sum(len(each.ranks) for each in found.ranks)
-    counted = f"{count} rank{'s' * (count != 1)}"
+    counted = _counted(found)
     numbered = ("the samples of a tile are numbered in the order of their values",) * found.in_order
     moved = f"histograms of columns move down a tile, and of windows along its rows: {counted}"
     why = f"{counted} by histograms that move with the window: its size hardly matters"
@@ -180,6 +179,14 @@ def _tile_ranks(task: Task) -> Draft | str:
         steps=(*numbered, moved, "the outputs"),
         tiles=found,
     )
+
+
+def _counted(found: Found) -> str:
+    """What is found for whole tiles, in words."""
+    ranks = sum(len(each.ranks) for each in found.ranks if isinstance(each, TileRanks))
+    runs = sum(isinstance(each, TileRuns) for each in found.ranks)
+    kinds = ((ranks, "rank", "ranks"), (runs, "fact about equal samples", "facts about equal samples"))
+    return " and ".join(f"{number} {one if number == 1 else many}" for number, one, many in kinds if number)
 
 
 METHODS = (

@@ -19,6 +19,8 @@ from kernelscape.plan.task import Task
 
 INSTRUCTIONS_PER_SECOND = 3e9
 """In which a tile's work is counted, where it is seconds that are known."""
+WRITTEN_OUT = 1600
+"""Instructions of a tile whose networks are written out for each row, at most: more take too long to compile."""
 FEW_ROWS = 4
 """Output rows of a tile that are not too many, however they lie in memory."""
 WAYS, WAY_BYTES = 8, 4096
@@ -77,6 +79,12 @@ def _tile_of(task: Task, draft: Draft, uniform: Sequence[bool]) -> Tile:
     if draft.tiles is not None:
         return Tile(draft.tiles.rows, 1, min(tile.lanes, draft.tiles.unit), tile.instructions)
     if draft.columns:
+        if any(isinstance(n, ex.Sort) for n in ex.walk(draft.outputs)):
+            # What is made of columns is written out for each row.
+            made = varying_nodes(every, task.roles, uniform, columns=True)
+            each = choose_tile(every, made, task.shares_rows, task.target, packed, divides_rows=divided).instructions
+            while tile.rows > 1 and tile.rows * each > WRITTEN_OUT:
+                tile = replace(tile, rows=tile.rows // 2)
         # What a row of columns holds is read into registers once; for three vectors there are too few.
         return replace(tile, vectors=min(tile.vectors, 2))
     if not draft.rows or task.arrangement.y is None:

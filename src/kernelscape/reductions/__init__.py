@@ -5,7 +5,7 @@ take nodes and give nodes, with the signature semantics of the NumPy functions w
 ... where the plain name is a builtin).
 """
 
-from kernelscape.reductions.distributions import LARGEST_SCAN, entropy, majority, skew, variety
+from kernelscape.reductions.distributions import entropy, longest_scan, majority, skew, variety
 from kernelscape.reductions.folds import FOLDS, Fold, count, counter, fold, normalized_axes, number
 from kernelscape.reductions.products import (
     contract,
@@ -44,7 +44,6 @@ from kernelscape.reductions.statistics import (
 
 __all__ = [
     "FOLDS",
-    "LARGEST_SCAN",
     "METHODS",
     "Fold",
     "all_",
@@ -66,6 +65,7 @@ __all__ = [
     "fold",
     "fraction",
     "inner",
+    "longest_scan",
     "majority",
     "matmul",
     "max_",

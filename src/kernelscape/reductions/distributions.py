@@ -14,11 +14,12 @@ import math
 
 import numpy as np
 
-from kernelscape.expression import BOOL, INT64, DType, Node, broadcast, cast, elementwise, pick, reduce, reshape, slice_
+from kernelscape.expression import INT64, DType, Node, broadcast, cast, elementwise, reduce, reshape, runs, slice_
 from kernelscape.expression import sort as sorted_node
 from kernelscape.reductions.folds import (
     Number,
     binary,
+    both,
     choose,
     compare,
     count,
@@ -34,9 +35,17 @@ from kernelscape.reductions.folds import (
 )
 from kernelscape.reductions.ranks import line_of, nan_checked, nan_if_empty
 from kernelscape.reductions.statistics import F16, F32, F64, Axis
+from kernelscape.semantics import run_fraction
 
 LARGEST_SCAN = 1024
-"""Elements up to which runs of equal values are followed along the sorted ones, in code that is written out."""
+"""Elements up to which runs of equal values are followed along the sorted ones."""
+LARGEST_HISTOGRAM = 16384
+"""The same of elements of 8 bits all of which count: these need not be sorted."""
+
+
+def longest_scan(dtype: DType, selected: bool) -> int:
+    """Elements of a dtype up to which runs are followed; `selected`: not all of them count."""
+    return LARGEST_SCAN if selected or dtype.itemsize > 1 else LARGEST_HISTOGRAM
 
 
 def majority(
@@ -47,11 +56,12 @@ def majority(
     line, mask = line_of(body, axes, where)
     if not line.shape[-1]:
         raise ValueError("zero-size array has no most frequent value")
-    if line.shape[-1] > LARGEST_SCAN:
-        raise ValueError(f"expected at most {LARGEST_SCAN} elements, got {line.shape[-1]}")
     counts = counting(line, mask, missing)
+    most = longest_scan(line.dtype, counts is not None)
+    if line.shape[-1] > most:
+        raise ValueError(f"expected at most {most} elements, got {line.shape[-1]}")
     ordered = _ordered(body, axes, where, missing, highest(body.dtype), numbers=True)
-    result = _longest_run(ordered, counts)
+    result = runs("longest", ordered, _number_of(counts))
     if line.dtype.kind == "f":
         result = binary("add", result, number(0.0, line.dtype))
         elements = count(line, (line.ndim - 1,), mask, missing)
@@ -63,33 +73,6 @@ def majority(
     return kept(result, body.shape, axes, keepdims)
 
 
-def _longest_run(ordered: Node, counts: Node | None) -> Node:
-    """The value of the first longest run of equal values along the sorted ones."""
-    dtype = counter(ordered.dtype, ordered.shape[-1])
-    one = number(1, dtype)
-    value, run, longest = pick(ordered, ordered.ndim - 1, 0), one, one
-    for rank, equal in enumerate(_links(ordered, counts), 1):
-        run = choose(equal, binary("add", run, one), one)
-        value = choose(compare("greater", run, longest), pick(ordered, ordered.ndim - 1, rank), value)
-        longest = binary("maximum", longest, run)
-    return value
-
-
-def _links(ordered: Node, counts: Node | None) -> list[Node]:
-    """For each but the first of the sorted values, whether it equals the one before, if both count."""
-    last, extent = ordered.ndim - 1, ordered.shape[-1]
-    dtype = counter(ordered.dtype, extent)
-    there = None if counts is None else _total(counts, dtype)
-    found = []
-    for rank in range(1, extent):
-        equal = compare("equal", pick(ordered, last, rank), pick(ordered, last, rank - 1))
-        if there is not None:
-            # Behind the elements that count come values that stand for the others.
-            equal = elementwise("logical_and", BOOL, equal, compare("greater", there, number(rank, dtype)))
-        found.append(equal)
-    return found
-
-
 def variety(
     body: Node, axis: Axis = None, *, keepdims: bool = False, where: Node | None = None, missing: bool = False
 ) -> Node:
@@ -98,29 +81,23 @@ def variety(
     line, mask = line_of(body, axes, where)
     extent = line.shape[-1]
     counts = counting(line, mask, missing)
-    ordered = _ordered(body, axes, where, missing, math.nan if body.dtype.kind == "f" else highest(body.dtype))
-    dtype = counter(line.dtype, extent)
-    steps = number(0, dtype)
-    if extent > 1:
-        ends = (_part(ordered, 0, extent - 1), _part(ordered, 1, extent - 1))
-        # No number is less than a NaN: steps lead from number to number.
-        steps = _total(compare("less", *ends), dtype)
-    if line.dtype.kind == "f":
-        kinds = [_some(negated(is_nan(line)), mask), _some(is_nan(line), mask)]
-        found = binary("add", binary("add", steps, cast(kinds[0], dtype)), cast(kinds[1], dtype))
+    if not extent:
+        found = reduce("add", cast(line, INT64), (line.ndim - 1,))
+    elif line.dtype.kind == "f":
+        ordered = _ordered(body, axes, where, missing, math.nan)
+        found = runs("number", ordered, _number_of(both(counts, negated(is_nan(line)))))
+        found = binary("add", found, cast(_some(is_nan(line), mask), INT64))
     else:
-        found = binary("add", steps, number(int(extent > 0), dtype))
+        found = runs("number", _ordered(body, axes, where, missing, highest(body.dtype)), _number_of(counts))
         if counts is not None:
-            found = binary("subtract", found, cast(_stranger(line, counts, mask), dtype))
-    return kept(cast(found, INT64), body.shape, axes, keepdims)
+            # Where no element exists this is invalid, and so is what depends on it.
+            found = choose(_some(compare("equal", line, line), mask), found, found)
+    return kept(found, body.shape, axes, keepdims)
 
 
-def _stranger(line: Node, counts: Node, mask: Node | None) -> Node:
-    """Whether the value that stands for what does not count is none of those that do; invalid where nothing is left."""
-    top = number(highest(line.dtype), line.dtype)
-    gaps = fold("logical_or", negated(counts), (line.ndim - 1,))
-    known = _some(compare("equal", line, top), mask)
-    return elementwise("logical_and", BOOL, gaps, negated(known))
+def _number_of(counts: Node | None) -> Node | None:
+    """How many elements count; None: all."""
+    return None if counts is None else _total(counts, counter(counts.dtype, counts.shape[-1]))
 
 
 def entropy(
@@ -128,28 +105,22 @@ def entropy(
 ) -> Node:
     """Shannon's entropy of the values' frequencies, in bits.
 
-    With c equal elements for each of n, it is ``log2(n) - sum(log2(c)) / n``; logarithms of products are taken, as
-    many factors at a time as float64 holds.
+    With runs of c equal elements among n sorted ones, it is ``log2(n) - sum(c * log2(c)) / n``. The sum is one of
+    integers (`run_bits`), so that it does not matter in which order and how equal elements were found.
     """
     axes = normalized_axes(axis, body.ndim)
     line, mask = line_of(body, axes, where)
     last, extent = line.ndim - 1, line.shape[-1]
     result = body.dtype if body.dtype.kind == "f" else F64
     elements = count(line, (last,), mask, missing, F64)
-    together = int(1000 / math.log2(max(extent, 2)))
-    if extent <= LARGEST_SCAN:
-        counts = counting(line, mask, missing)
-        ordered = _ordered(body, axes, where, missing, highest(body.dtype), numbers=True)
-        products = _products_of_runs(ordered, counts, together)
-    else:
-        factors = cast(_equals(line, mask), F64)
-        products = [
-            fold("multiply", _part(factors, n, together), (last,), None if mask is None else _part(mask, n, together))
-            for n in range(0, extent, together)
-        ]
+    counts = counting(line, mask, missing)
     total: Node = number(0.0, F64)
-    for product in products:
-        total = binary("add", total, elementwise("log2", F64, product))
+    if 0 < extent <= longest_scan(line.dtype, counts is not None):
+        ordered = _ordered(body, axes, where, missing, highest(body.dtype), numbers=True)
+        bits = cast(runs("bits", ordered, _number_of(counts)), F64)
+        total = binary("multiply", bits, number(2.0 ** -run_fraction(extent), F64))
+    elif extent:
+        total = _bits_of_pairs(line, mask)
     bits = elementwise("log2", F64, elements)
     found = binary("subtract", bits, binary("divide", total, elements))
     # Two values have at least log2(n)/n bits: what is near 0 is rounding.
@@ -162,26 +133,20 @@ def entropy(
     return kept(found, body.shape, axes, keepdims)
 
 
-def _products_of_runs(ordered: Node, counts: Node | None, together: int) -> list[Node]:
-    """Products of as many factors: for each sorted value, how many that count are equal to it; 1 for the others."""
-    if not ordered.shape[-1]:
-        return []
-    one = number(1, counter(ordered.dtype, ordered.shape[-1]))
-    links = _links(ordered, counts)
-    runs: list[Node] = [one]
-    for equal in links:
-        runs.append(choose(equal, binary("add", runs[-1], one), one))
-    # A run's length is known at its end, and goes back to its beginning.
-    lengths = [runs[-1]]
-    for equal, run in zip(reversed(links), reversed(runs[:-1]), strict=True):
-        lengths.append(choose(equal, lengths[-1], run))
-    products = []
-    for start in range(0, len(lengths), together):
-        product: Node = number(1.0, F64)
-        for length in lengths[start : start + together]:
-            product = binary("multiply", product, cast(length, F64))
-        products.append(product)
-    return products
+def _bits_of_pairs(line: Node, mask: Node | None) -> Node:
+    """The sum of ``log2(c)`` over elements that equal c of those that count: without sorting.
+
+    Logarithms of products are taken, as many factors at a time as float64 holds.
+    """
+    last, extent = line.ndim - 1, line.shape[-1]
+    together = int(1000 / math.log2(max(extent, 2)))
+    factors = cast(_equals(line, mask), F64)
+    total: Node = number(0.0, F64)
+    for n in range(0, extent, together):
+        chosen = None if mask is None else _part(mask, n, together)
+        product = fold("multiply", _part(factors, n, together), (last,), chosen)
+        total = binary("add", total, elementwise("log2", F64, product))
+    return total
 
 
 def skew(

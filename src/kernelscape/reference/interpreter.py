@@ -14,7 +14,7 @@ from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
 from kernelscape.expression import DType, MalformedExpressionError, Node, Shape
 from kernelscape.geometry import Job, anchors
 from kernelscape.reference.samples import Array, Chunk, Samples, Value, held_number, load
-from kernelscape.semantics import OPERATORS, blend_dtype, convert, register_dtype, saturate
+from kernelscape.semantics import OPERATORS, blend_dtype, convert, register_dtype, run_bits, saturate
 
 _ELEMENTS_PER_CHUNK = 2**22
 """How many elements all nodes together may have in one chunk of output positions."""
@@ -246,6 +246,29 @@ def _sort(node: Any, children: list[Value], chunk: Chunk) -> Value:
     return Value(np.take_along_axis(data, order, axis), flags)
 
 
+def _runs(node: Any, children: list[Value], chunk: Chunk) -> Value:
+    """Along the sorted elements; one that is not linked to its neighbour begins a run."""
+    body, data = children[0], children[0].data
+    extent, shape = data.shape[-1], data.shape[:-1]
+    count = np.full(shape, extent) if node.count is None else children[1].data
+    lengths, values = run_bits(extent), data[..., 0]
+    run, longest, number = np.ones(shape, np.int64), np.ones(shape, np.int64), (count > 0).astype(np.int64)
+    total = np.zeros(shape, np.int64)
+    steps = np.diff(np.array(lengths))
+    for rank in range(1, extent):
+        counts = count > rank
+        linked = counts & (data[..., rank] == data[..., rank - 1])
+        number += counts & ~linked
+        run = np.where(linked, run + 1, 1)
+        total += np.where(linked, steps[run - 1], 0)
+        values, longest = np.where(run > longest, data[..., rank], values), np.maximum(longest, run)
+    found = {"longest": values, "number": number, "bits": total}[node.measure]
+    if all(child.flags is None for child in children):
+        return Value(found)
+    flags: BoolArray = np.asarray(body.valid().all(axis=-1))
+    return Value(found, flags & children[1].valid() if node.count is not None else flags)
+
+
 def _scan(node: Any, children: list[Value], chunk: Chunk) -> Value:
     """A running fold; an element is valid where all those are that it was made of."""
     body, axis = children[0], node.axis + 1
@@ -339,6 +362,7 @@ _MEANING: Mapping[type[Node], Callable[[Any, list[Value], Chunk], Value]] = {
     ex.Reduce: _reduce,
     ex.ArgReduce: _arg_reduce,
     ex.Sort: _sort,
+    ex.Runs: _runs,
     ex.Scan: _scan,
     ex.Take: _take,
     ex.Slice: _rearranged(_slice),

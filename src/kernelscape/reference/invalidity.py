@@ -135,6 +135,13 @@ def _sort(node: Any, children: list[_Facts]) -> tuple[BoolArray, frozenset[Hasha
     return np.flip(np.sort(children[0].certain, axis=node.axis), node.axis), _opaque(node)
 
 
+def _runs(node: Any, children: list[_Facts]) -> tuple[BoolArray, frozenset[Hashable]]:
+    certain = children[0].certain.all(-1)
+    for count in children[1:]:
+        certain = certain & count.certain
+    return np.asarray(certain), _opaque(node)
+
+
 def _scan(node: Any, children: list[_Facts]) -> tuple[BoolArray, frozenset[Hashable]]:
     return np.logical_and.accumulate(children[0].certain, axis=node.axis), _opaque(node)
 
@@ -171,6 +178,7 @@ _RULES: Mapping[type[Node], Callable[[Any, list[_Facts]], tuple[BoolArray, froze
     ex.Reduce: _reduce,
     ex.ArgReduce: _reduce,
     ex.Sort: _sort,
+    ex.Runs: _runs,
     ex.Scan: _scan,
     ex.Take: _take,
     ex.Slice: _rearranged(lambda node, array: array[_region(node, node.shape)]),

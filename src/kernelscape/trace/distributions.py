@@ -46,7 +46,7 @@ def majority(w: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
     Notes
     -----
-    Of more than 1024 samples NumPy finds it, after a `PerformanceWarning`.
+    Of more than 1024 samples (16384, if they have 8 bits and all count) NumPy finds it, after a `PerformanceWarning`.
 
     Examples
     --------
@@ -145,16 +145,17 @@ def _of(w: Any, axis: Any, keepdims: bool, reduction: Callable[..., Any], numpys
     return wrap(r, reduction(body, axis_of(w, axis), keepdims=bool(keepdims), where=mask, missing=r.missing))
 
 
-def _traced_majority(body: Node, axis: Any, **options: Any) -> Node:
+def _traced_majority(body: Node, axis: Any, *, where: Node | None, missing: bool, keepdims: bool) -> Node:
     extent = math.prod(body.shape[a] for a in reductions.normalized_axes(axis, body.ndim))
-    if extent > reductions.LARGEST_SCAN:
+    most = reductions.longest_scan(body.dtype, missing or where is not None)
+    if extent > most:
         raise tracing_error(
-            f"The most frequent of {extent} samples is sought; compiled functions find it among up to "
-            f"{reductions.LARGEST_SCAN}.",
+            f"The most frequent of {extent} samples is sought; compiled functions find it among up to {most}, and "
+            f"among {reductions.longest_scan(np.dtype(np.uint8), False)} of 8 bits if all count.",
             "lambda w: ks.majority(w)            # size=51",
             "lambda w: ks.majority(w[::2, ::2])  # or size=31",
         )
-    return reductions.majority(body, axis, **options)
+    return reductions.majority(body, axis, where=where, missing=missing, keepdims=keepdims)
 
 
 # -- plain arrays -----------------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from kernelscape.backends.emit.finite import Finites
 from kernelscape.backends.emit.folds import Folds
 from kernelscape.backends.emit.maps import Maps
 from kernelscape.backends.emit.order import Order
+from kernelscape.backends.emit.runs import Runs
 from kernelscape.backends.emit.scans import Scans
 from kernelscape.backends.emit.selected import Selected, old_bits
 from kernelscape.backends.emit.shapes import Shapes
@@ -71,7 +72,7 @@ def write_kernel(module: Module, name: str, stage: Stage, target: Target, *, mas
     def emitter_at(x: Value, shown: Stage) -> Emitter:
         emitter = Emitter(module, builder, shown, target, Frame(x=x, **words), masked)
         # In this order: `Order` leaves to `Shapes` what it does not take from sorted samples.
-        for rules in (Maps, Columns, Folds, Finites, Shapes, Scans, Order):
+        for rules in (Maps, Columns, Folds, Finites, Shapes, Scans, Runs, Order):
             rules(emitter)
         return emitter
 

@@ -12,8 +12,8 @@ they were last wanted, or from the columns of the window, whichever is nearer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial, reduce
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from kernelscape.backends.ir import I64, Builder, Type, Value, constant
 from kernelscape.loops import TileShape
@@ -21,7 +21,7 @@ from kernelscape.loops import TileShape
 LEVELS = 16
 """Entries of a histogram: the halves of a level have 4 bits."""
 BLOCK = 2
-"""Positions, or columns, that are looked at together."""
+"""Columns that are changed, and positions that are looked at, in one turn of a loop."""
 SUMMED = 8
 """Columns that are added in one turn of a loop."""
 ALL = 256
@@ -32,7 +32,7 @@ ONE, MANY = LEVELS, 2 * LEVELS
 _LOW, _MOVED = 0, ALL * ONE
 """Bytes in front of the parts of the table."""
 _PLACE = 64
-"""Bytes from the counts of one position of a block to those of the next; in front of them there is a 0."""
+"""Bytes for the counts of one position; in front of them there is a 0."""
 _NEVER = -(1 << 40)
 """A position far in front of all others."""
 
@@ -52,7 +52,7 @@ class Lines(Protocol):
 
 def level_bytes(shape: TileShape, ranks: int) -> int:
     """Scratch memory that the histograms of a tile take."""
-    return _plane(shape) * (1 + LEVELS) + ranks * LEVELS * (MANY + 8) + (2 * BLOCK + 1) * _PLACE
+    return _plane(shape) * (1 + LEVELS) + ranks * LEVELS * (MANY + 8) + 3 * _PLACE
 
 
 def _plane(shape: TileShape) -> int:
@@ -62,6 +62,34 @@ def _plane(shape: TileShape) -> int:
     """
     columns = shape.step * (shape.per_class + BLOCK)
     return -(-(columns * ONE - 1088) // 4096) * 4096 + 1088
+
+
+class Classes:
+    """The classes of positions of a tile: a window has samples of its own class only."""
+
+    def __init__(self, builder: Builder, shape: TileShape) -> None:
+        self.builder, self.shape = builder, shape
+
+    def each(self, act: Callable[[Value, Value], None]) -> None:
+        """For every class: its number, and the number of its first column."""
+        builder, shape, zero = self.builder, self.shape, constant(I64, 0)
+        if shape.step == 1:
+            act(zero, zero)
+            return
+
+        def one(kind: Value, _: list[Value]) -> list[Value]:
+            act(kind, builder.mul(kind, constant(I64, shape.per_class + BLOCK)))
+            return []
+
+        builder.loop(zero, constant(I64, shape.step), 1, [], one, never_empty=True)
+
+    def members(self, length: Value, kind: Value) -> Value:
+        """How many of so many elements of a row are in a class."""
+        builder, step = self.builder, self.shape.step
+        if step == 1:
+            return length
+        rest = builder.sub(builder.add(length, constant(I64, step - 1)), kind)
+        return builder.binary("udiv", rest, constant(I64, step))
 
 
 class Levels:
@@ -76,13 +104,14 @@ class Levels:
     ) -> None:  # fmt: skip
         self.builder, self.shape, self.lines, self.length = builder, shape, lines, length
         self.ranks, self.needs_rest = ranks, needs_rest
+        self.classes = Classes(builder, shape)
         self.coarse = memory
         self.plane = _plane(shape)
         self.fine = builder.offset(self.coarse, self.plane)
         self.window = builder.offset(self.fine, self.plane * LEVELS)
         self.last = builder.offset(self.window, len(ranks) * LEVELS * MANY)
         self.counts = builder.offset(self.last, len(ranks) * LEVELS * 8 + _PLACE)
-        self.inside = builder.offset(self.counts, BLOCK * _PLACE)
+        self.inside = builder.offset(self.counts, _PLACE)
         self.ones = self._tables()
 
     def _tables(self) -> Value:
@@ -108,8 +137,8 @@ class Levels:
             return []
 
         builder.loop(constant(I64, 0), size, wide.lanes, [], clear, never_empty=True)
-        for place in range(2 * BLOCK):
-            builder.store(constant(_COUNT, 0), builder.offset(self.counts, place * _PLACE - 2))
+        for counts in (self.counts, self.inside):
+            builder.store(constant(_COUNT, 0), builder.offset(counts, -2))
 
         def enter(number: Value, _: list[Value]) -> list[Value]:
             line = self.lines.line(number)
@@ -135,10 +164,10 @@ class Levels:
         """For every sample of a line: its class, a place there, the number of its column; some samples at a time."""
 
         def along(kind: Value, first: Value) -> None:
-            count = self.members(self.length, kind)
+            count = self.classes.members(self.length, kind)
             self.in_blocks(count, lambda place, number: act(kind, place, self.builder.add(first, place), number))
 
-        self.each_class(along)
+        self.classes.each(along)
 
     def in_blocks(self, count: Value, act: Callable[[Value, int], None]) -> None:
         """Numbers below `count`: the first one of some, and how many these are."""
@@ -152,27 +181,6 @@ class Levels:
 
         builder.loop(zero, whole, BLOCK, [], lambda place, _: some(BLOCK, place))
         builder.loop(whole, count, 1, [], lambda place, _: some(1, place))
-
-    def each_class(self, act: Callable[[Value, Value], None]) -> None:
-        """For every class of positions: its number, and the number of its first column."""
-        builder, shape, zero = self.builder, self.shape, constant(I64, 0)
-        if shape.step == 1:
-            act(zero, zero)
-            return
-
-        def one(kind: Value, _: list[Value]) -> list[Value]:
-            act(kind, builder.mul(kind, constant(I64, shape.per_class + BLOCK)))
-            return []
-
-        builder.loop(zero, constant(I64, shape.step), 1, [], one, never_empty=True)
-
-    def members(self, length: Value, kind: Value) -> Value:
-        """How many of so many elements of a row are in a class."""
-        builder, step = self.builder, self.shape.step
-        if step == 1:
-            return length
-        rest = builder.sub(builder.add(length, constant(I64, step - 1)), kind)
-        return builder.binary("udiv", rest, constant(I64, step))
 
     def _enter(self, line: tuple[Value, ...], kind: Value, place: Value, column: Value, number: int) -> None:
         builder = self.builder
@@ -218,34 +226,38 @@ class Levels:
 
     def sweep(self, count: Value, found: Found) -> None:
         """Moves the window along one output row of `count` positions."""
-        self.each_class(lambda kind, first: self._sweep_class(count, kind, first, found))
+        self.classes.each(lambda kind, first: self._sweep_class(count, kind, first, found))
 
     def _sweep_class(self, count: Value, kind: Value, first: Value, found: Found) -> None:
         """Between positions sums lack their last column: what they have then is part of the next window, too."""
         builder, zero = self.builder, constant(I64, 0)
-        members = self.members(count, kind)
         coarse, fine = self._at(self.coarse, first), self._at(self.fine, first)
+        searches = [_Search(self, number, kind, fine, found) for number in range(len(self.ranks))]
 
-        def block(place: Value, carried: list[Value]) -> list[Value]:
-            sums, counts = carried[0], []
-            for u in range(BLOCK):
-                counts.append(builder.add(sums, self.column(coarse, place, u + self.shape.taps - 1)))
-                builder.store(counts[-1], builder.offset(self.counts, u * _PLACE))
-                sums = builder.sub(counts[-1], self.column(coarse, place, u))
-            following = [sums]
-            left = builder.intrinsic("smin", I64, builder.sub(members, place), constant(I64, BLOCK))
-            for number in range(len(self.ranks)):
-                search = _Search(self, number, kind, fine, found)
-                held = (carried[1 + 2 * number], carried[2 + 2 * number])
-                following += search.block(counts, place, left, held)
+        def position(place: Value, behind: int, carried: list[Value]) -> list[Value]:
+            counts = builder.add(carried[0], self.column(coarse, place, behind + self.shape.taps - 1))
+            builder.store(counts, self.counts)
+            following = [builder.sub(counts, self.column(coarse, place, behind))]
+            for search in searches:
+                start = 1 + _HELD * search.number
+                following += search.position(counts, place, behind, _Held(*carried[start : start + _HELD]))
             return following
 
+        def block(place: Value, carried: list[Value]) -> list[Value]:
+            for behind in range(BLOCK):
+                carried = position(place, behind, carried)
+            return carried
+
         state = [self.sum(coarse, zero)]
-        for number in range(len(self.ranks)):
+        for search in searches:
             for entry in range(LEVELS):
-                builder.store(constant(I64, _NEVER), self.place_of(self.last, number, constant(I64, entry), 8))
-            state += [zero, self.sum(fine, zero)]
-        builder.loop(zero, members, BLOCK, state, block)
+                builder.store(constant(I64, _NEVER), self.place_of(self.last, search.number, constant(I64, entry), 8))
+            # No entries of a window are all at most its rank.
+            state += _Held(constant(_COUNT, 0), zero, fine, self.sum(fine, zero))
+        members = self.classes.members(count, kind)
+        whole = builder.binary("and", members, constant(I64, -BLOCK))
+        state = builder.loop(zero, whole, BLOCK, state, block)
+        builder.loop(whole, members, 1, state, lambda place, carried: position(place, 0, carried))
 
     def column(self, plane: Value, place: Value, behind: int) -> Value:
         """The counts of a column that comes so many behind the first one of the window at a place."""
@@ -279,76 +291,59 @@ class Levels:
         return builder.offset(builder.offset(table, number * LEVELS * size), builder.mul(high, constant(I64, size)))
 
 
+class _Held(NamedTuple):
+    """From position to position: which entries are above the rank, the high half, its columns, and their sums."""
+
+    bits: Value
+    high: Value
+    plane: Value
+    sums: Value
+
+
+_HELD = len(_Held._fields)
+
+
 class _Search:
     """Finds the levels of one rank.
 
-    From block to block a high half and its sums are held; sums of others are in memory, as they were when they were
-    last held.
+    A high half and its sums are held; sums of others are in memory, as they were when they were last held.
     """
 
     def __init__(self, levels: Levels, number: int, kind: Value, fine: Value, found: Found) -> None:
         self.levels, self.builder, self.number, self.kind, self.fine = levels, levels.builder, number, kind, fine
         self.rank, self.found = constant(_COUNTS, levels.ranks[number]), found
 
-    def block(self, counts: Sequence[Value], place: Value, left: Value, held: tuple[Value, Value]) -> list[Value]:
-        """The levels at all positions of a block of which `left` are there; returns what is held then.
+    def position(self, counts: Value, place: Value, behind: int, held: _Held) -> _Held:
+        """The level so many positions behind a place, where the window has these counts; returns what is held then.
 
-        Where all windows of the block have their rank in the same high half there is little to do.
+        Mostly the high half is the one that is held: that takes one comparison, and nothing waits for what it gives.
         """
         builder = self.builder
-        lowest = reduce(lambda a, b: builder.intrinsic("umin", _COUNTS, a, b), counts)
-        highest = reduce(lambda a, b: builder.intrinsic("umax", _COUNTS, a, b), counts)
-        bits, same = (self._above(c) for c in (lowest, highest))
-        whole = builder.icmp("eq", left, constant(I64, BLOCK))
-        alike = builder.binary("and", builder.icmp("eq", bits, same), whole)
+        bits = self._above(counts)
 
-        def together() -> list[Value]:
+        def other() -> _Held:
             high = self._first(bits)
-            (sums,) = builder.fork(
-                builder.icmp("eq", high, held[0]), lambda: [held[1]], lambda: [self._changed(place, held, high)]
-            )
-            for u in range(BLOCK):
-                sums = self._position(u, place, high, sums)
-            return [high, sums]
+            sums = self._changed(builder.add(place, constant(I64, behind)), held, high)
+            return _Held(bits, high, self.levels.fine_plane(self.fine, high), sums)
 
-        def apart() -> list[Value]:
-            def one(u: Value, state: list[Value]) -> list[Value]:
-                at = builder.add(place, u)
-                entry = builder.mul(u, constant(I64, _PLACE))
-                counts = builder.load(_COUNTS, builder.offset(self.levels.counts, entry))
-                high = self._first(self._above(counts))
-                (sums,) = builder.fork(
-                    builder.icmp("eq", high, state[0]),
-                    lambda: [state[1]],
-                    lambda: [self._changed(at, (state[0], state[1]), high)],
-                )
-                return [high, self._position(0, at, high, sums, entry)]
+        own = _Held(*builder.fork(builder.icmp("eq", bits, held.bits), lambda: held, other))
+        return own._replace(sums=self._level(place, behind, own))
 
-            return builder.loop(constant(I64, 0), left, 1, held, one)
-
-        return builder.fork(alike, together, apart)
-
-    def _position(self, behind: int, place: Value, high: Value, sums: Value, entry: Value | None = None) -> Value:
-        """The level at the position so many behind a place, where its high half is known.
-
-        `entry` says where its counts are, if not at `behind` in the block. Returns the sums for the next position.
-        """
+    def _level(self, place: Value, behind: int, held: _Held) -> Value:
+        """Hands on the level at a position whose high half is known; returns the sums for the next one."""
         builder, levels, rank = self.builder, self.levels, self.levels.ranks[self.number]
-        plane, taps = levels.fine_plane(self.fine, high), levels.shape.taps
-        entry = constant(I64, behind * _PLACE) if entry is None else entry
-        inside = builder.add(sums, levels.column(plane, place, behind + taps - 1))
+        inside = builder.add(held.sums, levels.column(held.plane, place, behind + levels.shape.taps - 1))
         # Of all samples in the window, as many have a level of at most this high half and the low half of an entry.
-        below = self._below(builder.offset(levels.counts, entry), high)
+        below = self._below(levels.counts, held.high)
         low = self._first(self._above(builder.add(inside, builder.splat(below, LEVELS))))
-        level = builder.binary("or", builder.mul(high, constant(I64, LEVELS)), low)
+        level = builder.binary("or", builder.mul(held.high, constant(I64, LEVELS)), low)
         rest = constant(I64, 0)
         if levels.needs_rest:
-            held = builder.offset(levels.inside, entry)
-            builder.store(inside, held)
-            less = builder.add(below, self._below(held, low))
+            builder.store(inside, levels.inside)
+            less = builder.add(below, self._below(levels.inside, low))
             rest = builder.convert("zext", builder.sub(constant(less.type, rank), less), I64)
         self.found(self.number, level, rest, self.kind, builder.add(place, constant(I64, behind)))
-        return builder.sub(inside, levels.column(plane, place, behind))
+        return builder.sub(inside, levels.column(held.plane, place, behind))
 
     def _below(self, counts: Value, half: Value) -> Value:
         """The count in front of the entry of a half."""
@@ -366,14 +361,14 @@ class _Search:
         wide = builder.convert("zext", bits, Type("i32"))
         return builder.convert("zext", builder.intrinsic("cttz", wide.type, wide, constant(Type("i1"), 0)), I64)
 
-    def _changed(self, place: Value, held: tuple[Value, Value], high: Value) -> Value:
+    def _changed(self, place: Value, held: _Held, high: Value) -> Value:
         """Puts the sums of one high half away; the sums of another one at the same place.
 
         They come from those of where it was last held, or from all columns, whichever is less work.
         """
         builder, levels, number, taps = self.builder, self.levels, self.number, self.levels.shape.taps
-        builder.store(held[1], levels.place_of(levels.window, number, held[0], MANY))
-        builder.store(place, levels.place_of(levels.last, number, held[0], 8))
+        builder.store(held.sums, levels.place_of(levels.window, number, held.high, MANY))
+        builder.store(place, levels.place_of(levels.last, number, held.high, 8))
         known = builder.load(I64, levels.place_of(levels.last, number, high, 8))
         plane = levels.fine_plane(self.fine, high)
 

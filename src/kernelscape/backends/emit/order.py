@@ -17,15 +17,13 @@ from kernelscape.backends.emit.bisection import DIGIT, MOST_KEYS, Digits, count_
 from kernelscape.backends.emit.keys import from_key, from_sortable, key_type, sortable, to_key
 from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Position, as_value, project
 from kernelscape.backends.ir import I64, Builder, Type, Value, constant
+from kernelscape.methods.direct import MEMORY_RANKS, SORT_LIMIT, wanted_ranks
 from kernelscape.networks import Network, column_selection_network, selection_network, sorting_network
 
 NETWORK_LIMIT = 121
 """Samples up to which selection is a network; above, bisection."""
-SORT_LIMIT = 64
-"""Samples up to which all ranks come from a network."""
 MEMORY_LIMIT = 1024
 """Samples up to which a network is run as data, when more ranks than `MEMORY_RANKS` are wanted of it."""
-MEMORY_RANKS = 2
 SCRATCH_LIMIT = 1 << 19
 """Bytes of keys that are kept on the stack of a worker; above, the body is computed again at every turn."""
 
@@ -51,7 +49,7 @@ class Order:
         self.emitter, self.builder = emitter, emitter.builder
         self._take_elsewhere = emitter.rule(ex.Take)
         nodes = list(ex.walk(emitter.stage.outputs))
-        self._demand = _demanded(nodes)
+        self._demand = wanted_ranks(nodes)
         self._taken = {(id(n.body), id(n.index)) for n in nodes if isinstance(n, ex.Take)}
         emitter.add_rules({ex.Sort: self._sort, ex.Take: self._take})
         emitter.prepare = self.prepare
@@ -320,19 +318,3 @@ def _resized(builder: Builder, value: Value, to: Type) -> Value:
     if value.type.bits == to.bits:
         return value
     return builder.convert("trunc" if value.type.bits > to.bits else "zext", value, to)
-
-
-def _demanded(nodes: Sequence[ex.Node]) -> dict[int, tuple[int, ...]]:
-    """For each Sort whose readers are all slices: the ranks that they ask for."""
-    ranks: dict[int, set[int]] = {}
-    everything: set[int] = set()
-    for node in nodes:
-        for child in node.children:
-            if not isinstance(child, ex.Sort):
-                continue
-            if isinstance(node, ex.Slice):
-                start, step, count = node.starts[child.axis], node.steps[child.axis], node.shape[child.axis]
-                ranks.setdefault(id(child), set()).update(start + step * i for i in range(count))
-            elif not (isinstance(node, ex.Take) and node.axis == child.axis):
-                everything.add(id(child))
-    return {sort: tuple(sorted(found)) for sort, found in ranks.items() if sort not in everything}

@@ -168,7 +168,7 @@ class Ordinals:
                 builder.store(builder.convert("trunc", cell, I16), self._half(self.orders[0], carried[0]))
                 return [builder.add(carried[0], constant(I64, 1))]
 
-            return builder.loop(constant(I64, 0), self.levels.members(self.length, number), 1, carried, one)
+            return builder.loop(constant(I64, 0), self.levels.classes.members(self.length, number), 1, carried, one)
 
         builder.loop(constant(I64, 0), constant(I64, self.shape.step), 1, [first], kind, never_empty=True)
 
@@ -320,7 +320,7 @@ class Ordinals:
         first = builder.mul(row, constant(I64, self.shape.moved))
         self.levels.sweep(self.count, self._note)
         for number, target in enumerate(self.targets[: len(self.ranks.ranks)]):
-            self.levels.each_class(partial(self._pick_class, number, builder.convert("trunc", first, I8)))
+            self.levels.classes.each(partial(self._pick_class, number, builder.convert("trunc", first, I8)))
             self._to_values(target)
         if self.ranks.meets_nan:
             self._meet_nan(first, self.targets[-1])
@@ -346,7 +346,7 @@ class Ordinals:
             self._pick(line, order, number, level, rest, kind, place)
             return []
 
-        builder.loop(constant(I64, 0), self.levels.members(self.count, kind), 1, [], one)
+        builder.loop(constant(I64, 0), self.levels.classes.members(self.count, kind), 1, [], one)
 
     def _pick(
         self, line: Value, order: Value, number: int, level: Value, rest: Value, kind: Value, place: Value
@@ -440,9 +440,9 @@ class Ordinals:
                 builder.store(flag, builder.offset(target, self.source.element(number, place)))
                 return [builder.sub(inside, count(place))]
 
-            builder.loop(zero, self.levels.members(self.count, number), 1, start, position)
+            builder.loop(zero, self.levels.classes.members(self.count, number), 1, start, position)
 
-        self.levels.each_class(kind)
+        self.levels.classes.each(kind)
 
     def _column(self, kind: Value, place: Value) -> Value:
         """The column of a line's sample."""

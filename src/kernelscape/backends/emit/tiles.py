@@ -8,13 +8,18 @@ this one reads.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
+from kernelscape.backends import operators
+from kernelscape.backends.emit.frequencies import Frequencies, frequency_bytes
 from kernelscape.backends.emit.levels import Levels, level_bytes
 from kernelscape.backends.emit.ordinals import Ordinals, ordinal_bytes
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I8, I64, PTR, Bounds, Builder, Module, Value, constant
-from kernelscape.loops import Stage, TileRanks, TileShape, Y, row_step, tile_shape
+from kernelscape.expression import DType
+from kernelscape.loops import Stage, TileRanks, TileRuns, TileShape, Y, row_step, tile_shape
 from kernelscape.machine import Target
+from kernelscape.methods.frequencies import together
 
 ARGUMENTS = (
     ("rows", PTR),
@@ -31,20 +36,27 @@ ARGUMENTS = (
 """Of every kernel function."""
 
 
+MOST_WORDS = 3
+"""64-bit words of a line: its address, and in a checked build the bounds of its buffer."""
+
+
 def tile_bytes(stage: Stage) -> int:
     """Scratch memory behind the column rows that a worker needs for `tile_ranks`."""
     return sum(_bytes_of(stage, found) for found in stage.tile_ranks)
 
 
-def _shape_of(stage: Stage, found: TileRanks) -> TileShape:
+def _shape_of(stage: Stage, found: TileRanks | TileRuns) -> TileShape:
     shape = tile_shape(stage.inputs[found.input], stage.rows, stage.positions)
     assert shape is not None
     return shape
 
 
-def _bytes_of(stage: Stage, found: TileRanks) -> int:
+def _bytes_of(stage: Stage, found: TileRanks | TileRuns) -> int:
     shape = _shape_of(stage, found)
-    size = ordinal_bytes(shape, found) if found.per_level else level_bytes(shape, len(found.ranks))
+    if isinstance(found, TileRuns):
+        size = frequency_bytes(shape, MOST_WORDS) + kept_bytes(shape, found) * together(shape.rows)
+    else:
+        size = ordinal_bytes(shape, found) if found.per_level else level_bytes(shape, len(found.ranks))
     return -(-size // 64) * 64
 
 
@@ -80,11 +92,11 @@ class _Tile:
 
         builder.loop(zero, rows, 1, [], one, never_empty=True)
 
-    def _finders(self, rows: Value) -> list[_LevelRows | Ordinals]:
+    def _finders(self, rows: Value) -> list[_Finder]:
         builder, stage, words = self.builder, self.stage, self.words
         sizes = words["column_bytes"]
         memory = builder.offset(words["columns"], builder.mul(sizes, constant(I64, stage.column_rows[-1])))
-        found: list[_LevelRows | Ordinals] = []
+        found: list[_Finder] = []
         for number, ranks in enumerate(stage.tile_ranks):
             first = stage.column_rows[len(stage.columns) + number]
             targets = [
@@ -94,7 +106,10 @@ class _Tile:
             shape = _shape_of(stage, ranks)
             length = builder.add(words["count"], constant(I64, shape.span))
             source = _Source(builder, stage, ranks.input, shape, words["rows"], words["limits"])
-            if ranks.per_level:
+            if isinstance(ranks, TileRuns):
+                extents = (rows, words["count"])
+                found.append(_FrequencyRows(builder, stage, shape, ranks, source, memory, targets[0], extents))
+            elif ranks.per_level:
                 lanes = stage.lanes
                 found.append(
                     Ordinals(
@@ -199,6 +214,10 @@ class _Source:
     rows: Value
     limits: Value
 
+    @property
+    def dtype(self) -> DType:
+        return self.stage.inputs[self.input].dtype
+
     def row(self, number: Value) -> tuple[Value, Bounds | None]:
         """A line: where it begins, and the bounds of its buffer."""
         builder, shape = self.builder, self.shape
@@ -217,36 +236,25 @@ class _Source:
         return self.builder.add(kind, self.builder.mul(place, constant(I64, self.shape.step)))
 
 
-class _LevelRows:
-    """Ranks of elements of 8 bits, which are levels themselves."""
-
-    def __init__(
-        self, builder: Builder, shape: TileShape, ranks: TileRanks, source: _Source, memory: Value,
-        targets: list[Value], count: Value, length: Value,
-    ) -> None:  # fmt: skip
-        self.builder, self.ranks, self.source, self.targets, self.count = builder, ranks, source, targets, count
-        self.flip = 0x80 if ranks.dtype.kind == "i" else 0
-        self.levels = Levels(builder, shape, self, memory, length, ranks.ranks, needs_rest=False)
+class _Finder(Protocol):
+    """What is found for all positions of a tile, row by row."""
 
     def begin(self) -> None:
-        self.levels.begin()
+        """Prepares the first output row."""
 
     def move(self, row: Value) -> None:
-        self.levels.move(row)
+        """Goes on from the output row before `row` to that one."""
 
     def find(self, row: Value) -> None:
-        """Writes the ranks of all positions of a row."""
+        """Writes what is found for all positions of a row."""
 
-        def found(number: int, level: Value, rest: Value, kind: Value, place: Value) -> None:
-            builder = self.builder
-            value = builder.convert("trunc", level, I8)
-            if self.flip:
-                value = builder.binary("xor", value, constant(I8, self.flip))
-            builder.store(value, builder.offset(self.targets[number], self.source.element(kind, place)))
 
-        self.levels.sweep(self.count, found)
+class _LevelLines:
+    """Lines of elements of 8 bits, which are levels themselves: what `Levels` and `Frequencies` ask for."""
 
-    # What `Levels` asks for.
+    def __init__(self, builder: Builder, source: _Source) -> None:
+        self.builder, self.source = builder, source
+        self.flip = 0x80 if source.dtype.kind == "i" else 0
 
     def line(self, number: Value) -> tuple[Value, ...]:
         pointer, bounds = self.source.row(number)
@@ -257,6 +265,86 @@ class _LevelRows:
         bounds = Bounds(line[1], line[2]) if len(line) > 1 else None
         pointer = builder.offset(line[0], self.source.element(kind, place))
         value = builder.load(I8, builder.offset(pointer, behind * self.source.shape.step), bounds)
-        if self.flip:
-            value = builder.binary("xor", value, constant(I8, self.flip))
-        return builder.convert("zext", value, I64)
+        return builder.convert("zext", self.flipped(value), I64)
+
+    def flipped(self, value: Value) -> Value:
+        """An element as a level, or a level as an element."""
+        return self.builder.binary("xor", value, constant(I8, self.flip)) if self.flip else value
+
+
+class _LevelRows:
+    """Ranks of elements of 8 bits."""
+
+    def __init__(
+        self, builder: Builder, shape: TileShape, ranks: TileRanks, source: _Source, memory: Value,
+        targets: list[Value], count: Value, length: Value,
+    ) -> None:  # fmt: skip
+        self.builder, self.source, self.targets, self.count = builder, source, targets, count
+        self.lines = _LevelLines(builder, source)
+        self.levels = Levels(builder, shape, self.lines, memory, length, ranks.ranks, needs_rest=False)
+
+    def begin(self) -> None:
+        self.levels.begin()
+
+    def move(self, row: Value) -> None:
+        self.levels.move(row)
+
+    def find(self, row: Value) -> None:
+        def found(number: int, level: Value, rest: Value, kind: Value, place: Value) -> None:
+            value = self.lines.flipped(self.builder.convert("trunc", level, I8))
+            self.builder.store(value, self.builder.offset(self.targets[number], self.source.element(kind, place)))
+
+        self.levels.sweep(self.count, found)
+
+
+class _FrequencyRows:
+    """Runs of elements of 8 bits: found for some rows together, and kept until these are wanted."""
+
+    def __init__(
+        self, builder: Builder, stage: Stage, shape: TileShape, runs: TileRuns, source: _Source, memory: Value,
+        target: Value, extents: tuple[Value, Value],
+    ) -> None:  # fmt: skip
+        self.builder, self.source, self.target, self.count = builder, source, target, extents[1]
+        self.lines = _LevelLines(builder, source)
+        self.held = operators.memory_type(runs.dtype, stage.lanes)
+        self.together, self.kept, self.bytes = together(shape.rows), memory, kept_bytes(shape, runs)
+        words = 1 if builder.offence is None else MOST_WORDS
+        rest = builder.offset(memory, self.bytes * self.together)
+        self.frequencies = Frequencies(builder, shape, self.lines, rest, extents, runs.measure, words)
+
+    def begin(self) -> None:
+        self.frequencies.begin()
+
+    def move(self, row: Value) -> None:
+        self.builder.when(self._is_first(row), lambda: self.frequencies.move(row))
+
+    def _place(self, row: Value) -> Value:
+        """Which one of the rows that are computed together."""
+        return self.builder.binary("and", row, constant(I64, self.together - 1))
+
+    def _is_first(self, row: Value) -> Value:
+        return self.builder.icmp("eq", self._place(row), constant(I64, 0))
+
+    def find(self, row: Value) -> None:
+        builder = self.builder
+
+        def found(number: int, value: Value, kind: Value, place: Value) -> None:
+            value = self.lines.flipped(value) if value.type == I8 else value
+            kept = builder.offset(self.kept, self.bytes * number)
+            element = self.source.element(kind, place)
+            builder.store(value, builder.element_pointer(kept, value.type.element, element))
+
+        builder.when(self._is_first(row), lambda: self.frequencies.sweep(row, found))
+        kept = builder.offset(self.kept, builder.mul(self._place(row), constant(I64, self.bytes)))
+
+        def copy(x: Value, _: list[Value]) -> list[Value]:
+            value = builder.load(self.held, builder.element_pointer(kept, self.held.element, x))
+            builder.store(value, builder.element_pointer(self.target, self.held.element, x))
+            return []
+
+        builder.loop(constant(I64, 0), self.count, self.held.lanes, [], copy, never_empty=True)
+
+
+def kept_bytes(shape: TileShape, runs: TileRuns) -> int:
+    """Room for what is found for one row."""
+    return -(-shape.positions * runs.dtype.itemsize // 64) * 64
