@@ -13,6 +13,7 @@ from math import prod
 
 from kernelscape.expression import Node, Reduce, walk
 from kernelscape.loops import RowInput
+from kernelscape.methods.chords import chords_of, use_chords
 from kernelscape.methods.columns import use_columns
 from kernelscape.methods.passes import use_passes
 from kernelscape.methods.separable import use_separable
@@ -115,6 +116,23 @@ def _passes(task: Task) -> Draft | str:
     return Draft(rest.outputs, why, columns=rest.columns, rows=rows, steps=kinds)
 
 
+def _chords(task: Task) -> Draft | str:
+    footprint = task.footprint
+    if footprint is None:
+        return "windows have no footprint, move along x by more than one sample, differ, or may lack samples"
+    made = use_chords(task.outputs, footprint, len(task.inputs))
+    if made is None:
+        return (
+            "nothing is an extremum of all samples of the footprint, or it has hardly fewer runs along x than samples"
+        )
+    like = task.inputs[task.like]
+    rows = tuple(pass_rows(row, like, footprint.lattice) for row in made.rows)
+    chords = chords_of(footprint.taps, footprint.lattice.x)
+    count = sum(map(len, chords.values()))
+    why = f"{count} runs along x, of {len(chords)} lengths, are the {len(footprint.taps)} samples of the footprint"
+    return Draft(made.outputs, why, "exact", rows=rows, steps=(f"{len(rows)} kinds of rows of runs", "the outputs"))
+
+
 def _levels(task: Task) -> Draft | str:
     made = _tile_ranks(task)
     if isinstance(made, Draft) and made.tiles is not None and made.tiles.in_order:
@@ -162,6 +180,7 @@ METHODS = (
     Method("columns", _columns),
     Method("separable", _separable),
     Method("passes", _passes),
+    Method("chords", _chords),
     Method("levels", _levels),
     Method("ordinals", _ordinals),
 )
