@@ -35,6 +35,7 @@ ROUNDING = 8
 """Epsilons by which a weight may differ from the product of its factors."""
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def factors(kernel: Vector) -> Vectors | None:
     """One vector for each axis whose outer product the kernel is; None where there are none, or they gain nothing."""
     if kernel.dtype.kind not in "iuf" or kernel.dtype.itemsize < 4 or sum(n > 1 for n in kernel.shape) < 2:

@@ -117,9 +117,11 @@ def _passes(task: Task) -> Draft | str:
 
 
 def _chords(task: Task) -> Draft | str:
+    if all(i.taps is None for i in task.job.inputs):
+        return "windows are boxes"
     footprint = task.footprint
     if footprint is None:
-        return "windows have no footprint, move along x by more than one sample, differ, or may lack samples"
+        return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
     made = use_chords(task.outputs, footprint, len(task.inputs))
     if made is None:
         return (
