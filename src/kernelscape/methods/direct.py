@@ -68,15 +68,16 @@ def choose_tile(
         return Tile(2 if shares_rows else 1, max(1, accumulators // 2), lanes, instructions)
     # Rows of narrow samples are short in vectors: more of them at once make up for what each tile costs.
     rows = (8 if lanes >= 32 else 4) if shares_rows and folds else 1
-    # Written out where one vector of each row fits, and else a loop.
-    looped = rows * instructions > BUDGET and bool(folds) and all(map(is_extremum_of_products, folds))
+    # Written out, one vector of each row, where that fits, and else a loop.
+    products = bool(folds) and all(map(is_extremum_of_products, folds))
+    looped = products and rows * instructions > BUDGET
     long = linear or looped
     while rows > 1 and (rows > accumulators or (rows * instructions > 4 * BUDGET and not long)):
         rows //= 2
     # Weights of a cell end with it: short chunks leave less of the last one unused.
     in_cells = any(isinstance(n, ex.Pixel) and n.size > 1 and id(n) not in varying for n in ex.walk(outputs))
     # Under a stride output rows share fewer source rows: more vectors make up for it, which share the weights.
-    most = 4 if rows == 1 or divides_rows or looped else 3
+    most = 4 if rows == 1 or divides_rows or looped else 1 if products else 3
     vectors = max(1, min(2 if in_cells and rows > 1 else most, accumulators // rows))
     while vectors > 1 and rows * vectors * instructions > BUDGET and not long:
         vectors -= 1
