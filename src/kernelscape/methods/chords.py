@@ -2,9 +2,8 @@
 
 A disc of radius 10 has 317 samples and 21 chords of 7 lengths. Extrema over runs of so many samples along x are *made
 rows* (`loops.RowInput`); longer runs are the extremum of two shorter ones that overlap, so each length costs one
-instruction per sample. What is left for a window is one read per chord. The decomposition of arbitrary footprints into
-chords is by Urbach and Wilkinson [1]_; the reference makes the runs in tables of its own, here rows of any lengths
-that occur serve.
+instruction per sample. What is left for a window is one read per chord, or two where few chords have its length. The
+decomposition of arbitrary footprints into chords is by Urbach and Wilkinson [1]_.
 
 Applies to folds over all samples of a footprint in which a sample may be counted twice (extrema, any, all), whose body
 looks at every sample in the same way, where rows along x are read without stride and all samples exist. Exact.
@@ -29,6 +28,8 @@ from kernelscape.methods.passes import Lattice, Passes, RowSource, RowWriter
 from kernelscape.reductions import FOLDS
 
 Tap = tuple[int, ...]
+FEW = 5
+"""Runs of one length up to which two shorter ones take less than a row of their own."""
 SMALLEST = 9
 """Samples of footprints that may be worth rows of their own."""
 
@@ -83,6 +84,29 @@ def steps_of(lengths: Sequence[int]) -> tuple[tuple[int, int], ...]:
     return tuple(steps)
 
 
+def reads_of(chords: dict[int, tuple[Tap, ...]], x: int) -> dict[int, tuple[Tap, ...]]:
+    """For each length of which rows are made, the positions of the box at which the kernel reads it.
+
+    Lengths that few runs have are not made: such a run is two shorter ones that overlap.
+
+    Examples
+    --------
+    >>> reads_of({1: ((0, 3),), 5: ((1, 1),), 7: tuple((n, 0) for n in range(2, 8))}, 1)
+    {1: ((0, 3),), 4: ((1, 1), (1, 2)), 7: ((2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (7, 0))}
+    """
+    kept = {length for length, places in chords.items() if len(places) > FEW}
+    made = {1}.union(length for length, _ in steps_of(sorted(kept)))
+    found: dict[int, set[Tap]] = {}
+    for length, places in chords.items():
+        part = max(n for n in made if n <= length)
+        if 2 * part < length:
+            made.update(n for n, _ in steps_of([length]))
+            part = length
+        ends = {(*p[:x], p[x] + length - part, *p[x + 1 :]) for p in places}
+        found.setdefault(part, set()).update(ends.union(places))
+    return {part: tuple(sorted(found[part])) for part in sorted(found)}
+
+
 def use_chords(outputs: Sequence[Node], footprint: Footprint, first: int) -> Passes | None:
     """Replaces folds over a footprint by folds over its chords; None where there are none.
 
@@ -92,7 +116,7 @@ def use_chords(outputs: Sequence[Node], footprint: Footprint, first: int) -> Pas
     chords = chords_of(footprint.taps, footprint.lattice.x)
     if count < SMALLEST or 4 * sum(map(len, chords.values())) > 3 * count:
         return None
-    writer = _Writer(footprint, chords, first)
+    writer = _Writer(footprint, reads_of(chords, footprint.lattice.x), first)
 
     def rule(node: Node) -> Node | None:
         if not isinstance(node, ex.Reduce) or isinstance(node, ex.ArgReduce) or node.body.shape != (count,):
@@ -109,22 +133,22 @@ def use_chords(outputs: Sequence[Node], footprint: Footprint, first: int) -> Pas
 class _Writer(RowWriter):
     """Collects rows of runs; equal ones are made once."""
 
-    def __init__(self, footprint: Footprint, chords: dict[int, tuple[Tap, ...]], first: int) -> None:
+    def __init__(self, footprint: Footprint, reads: dict[int, tuple[Tap, ...]], first: int) -> None:
         super().__init__(footprint.lattice, first)
-        self.footprint, self.chords = footprint, chords
+        self.footprint, self.reads = footprint, reads
 
     def folded(self, node: ex.Reduce) -> Node:
         """A fold over windows as one of runs that the kernel reads."""
         lattice, operation = self.lattice, node.operation
         runs = {1: self.base(node.body)}
         unit = lattice.dilations[lattice.x]
-        for length, shorter in steps_of(list(self.chords)):
+        for length, shorter in steps_of(list(self.reads)):
             source = runs[shorter]
             shape = tuple(2 if a == lattice.x else 1 for a in range(len(self.unit)))
             both = ex.reshape(self.window(source, shape, 0), (2,))
             readings = (Reading(source.number, (0,), (0, unit * (length - shorter))),)
             runs[length] = self.row(ex.reduce(operation, both, (0,)), readings, combinations=True)
-        read = [self._read(runs[length], places) for length, places in self.chords.items()]
+        read = [self._read(runs[length], places) for length, places in self.reads.items()]
         return ex.reduce(operation, ex.concatenate(read, 0) if len(read) > 1 else read[0], (0,))
 
     def _read(self, source: RowSource, places: tuple[Tap, ...]) -> Node:

@@ -24,8 +24,8 @@ KINDS = (ARITHMETIC, SELECTION, DIVISION, ELEMENTARY, ORDER, LOAD, STORE)
 
 WHOLE = 0.6
 """What an extremum of integers of up to 32 bits takes, beside a comparison of floating numbers."""
-LISTED, LOOKED_UP = 200, 2.0
-"""Samples of a footprint from which on a loop looks up where they lie, and how many reads each of them takes then."""
+WRITTEN_OUT, LOOKED_UP = 900, 2.0
+"""Samples of footprints in a tile from which on a loop looks up where they lie, and how many reads each takes then."""
 _SELECTING = frozenset(
     (
         "select", "minimum", "maximum", "fmin", "fmax", "less", "less_equal", "greater", "greater_equal", "equal",
@@ -76,8 +76,9 @@ def _count(outputs: Sequence[ex.Node], stage: Stage, target: Target, vectors: in
             total[ORDER] += sort_operations(node) * registers
             continue
         elements = wanted[id(node)] * shares[id(node)] * registers * sweeps.get(id(node), 1)
-        if isinstance(node, ex.Window) and stage.inputs[node.input].taps is not None and node.size > LISTED:
-            elements = LOOKED_UP * wanted[id(node)] * registers
+        if isinstance(node, ex.Window) and stage.inputs[node.input].taps is not None:
+            looped = node.size * stage.rows * vectors > WRITTEN_OUT
+            elements = LOOKED_UP * wanted[id(node)] * registers if looped else elements
         for kind, number in _kinds(node, id(node) in fused):
             total[kind] += elements * number
     return total
