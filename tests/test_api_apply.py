@@ -638,3 +638,12 @@ def test_stencils_are_pickled_and_copied(used):
             assert repr(again.options) == repr(made.options)
             assert_same(again(IMAGE), made(IMAGE))
     assert pickle.loads(pickle.dumps(local_total)) is local_total
+
+
+def test_a_function_of_numpy_is_traced_once(monkeypatch):
+    image = np.arange(20.0).reshape(4, 5)
+    wanted = ks.apply(np.ptp, image, size=3)
+    calls = []
+    monkeypatch.setattr("kernelscape.api.prepared.trace", lambda *a, **k: calls.append(a))
+    np.testing.assert_array_equal(ks.apply(np.ptp, image, size=3), wanted)
+    assert not calls

@@ -19,6 +19,7 @@ from kernelscape.backends import cpu
 from kernelscape.backends.words import Call, Segment, Sweep
 from kernelscape.errors import BoundsError
 from kernelscape.execute import Executable, segments
+from kernelscape.execute.memory import address_of
 from kernelscape.machine import describe_host
 from kernelscape.reference import evaluate
 from tests.oracle.engine import TARGETS, assert_as_defined, plan_of, results_for, run, whole_numbers
@@ -465,3 +466,23 @@ def test_very_long_and_narrow_arrays(shape):
     job = make_job(lambda w: (largest(w), total(w)), [array], [WindowWords(size=3)])
     for result, wanted in zip(run(job, [array], workers=2), evaluate(job, [array]), strict=True):
         np.testing.assert_array_equal(result, wanted)
+
+
+def test_addresses_are_those_of_the_elements(tmp_path):
+    base = np.arange(60, dtype=np.float32).reshape(6, 10)
+    mapped = np.memmap(tmp_path / "samples", np.float32, "w+", shape=(6, 10))
+    scalar = np.array(1.0)
+    frozen = base.copy()
+    frozen.flags.writeable = False
+    for array in (
+        base,
+        base[2:, 3:],
+        base[::-1],
+        base.T,
+        mapped[1:],
+        scalar,
+        frozen,
+        np.empty((0, 3)),
+        base.view(np.recarray),
+    ):
+        assert address_of(array) == array.ctypes.data

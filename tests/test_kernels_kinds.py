@@ -479,3 +479,20 @@ def test_nan_goes_where_it_belongs():
     missing = np.isnan(Combination(BASIS, maps).dense()).any((2, 3))
     assert missing.sum() == 1
     assert missing[2, 3]
+
+
+def test_kernels_of_numbers_follow_the_numbers():
+    image = rng.random((6, 7))
+    sigma = np.array(1.0)
+    field = Gaussian(sigma, size=3)
+    for value in (1.0, 2.0, 1.0, 0.5):
+        sigma[...] = value
+        np.testing.assert_array_equal(ks.correlate(image, field), ks.correlate(image, Gaussian(value, size=3).at(0, 0)))
+
+
+def test_kernels_of_numbers_follow_the_users_function():
+    image, factor = np.ones((4, 4)), [1.0]
+    field = Formula(lambda dy, dx: factor[0] * (dy == 0) * (dx == 0), size=3)
+    assert ks.correlate(image, field)[1, 1] == 1
+    factor[0] = 3.0
+    assert ks.correlate(image, field)[1, 1] == 3

@@ -98,7 +98,7 @@ def gaussian(case: Case) -> Job:
     weights = np.outer(line.astype(np.float64), line)
     return contest(
         case,
-        correlated(ks.kernels.Gaussian(sigma, size=case.side)),
+        correlated(ks.kernels.Gaussian(sigma, size=case.side), **({"dtype": case.floating} if case.is_integer else {})),
         exact(weights, case),
         tolerance_of(case),
         inside=ZERO_BORDERS,

@@ -117,7 +117,9 @@ def _run(
     if way.scattered:
         return run_scatter(operands, options, way, output, workers, selection)
     options, kernel = turned(operands, options, way)
-    return _run_kernel(replace(operands, weights=kernel), options, output, workers, selection)
+    if kernel is not operands.weights:
+        operands = replace(operands, weights=kernel)
+    return _run_kernel(operands, options, output, workers, selection)
 
 
 def _refuse_nan(operands: Operands, options: Options) -> None:

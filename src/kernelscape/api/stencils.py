@@ -294,9 +294,13 @@ def stencil_of(function: Callable[..., Any], options: Options) -> Stencil:
         kept = Stencil(function, options)
         _stencils.put(key, kept)
         return kept
+    made = Stencil(function, options)
+    if isinstance(function, type(np.sum)):  # NumPy's own, which live as long as it does and have no weak references
+        _stencils.put(key, made)
+        return made
     with suppress(TypeError):  # an object without weak references is not kept
         _stencils.put(key, weakref.ref(function))
-    return Stencil(function, options)
+    return made
 
 
 def _run(

@@ -5,6 +5,7 @@ The tables hold addresses, which keep nothing alive: so `Memory` does, for as lo
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,15 @@ def rounded(value: int, unit: int) -> int:
     return -(-value // unit) * unit
 
 
+_DATA = object.__basicsize__
+"""Where in an array object NumPy keeps the address of its elements: first behind what all objects have, which is part
+of NumPy's binary interface, since its macros in compiled extensions read it there."""
+_word_at = ctypes.c_size_t.from_address
+
+
 def address_of(memory: Array) -> int:
-    """Where an array starts; quicker than ``memory.ctypes``, since a call takes microseconds."""
-    start: int = memory.__array_interface__["data"][0]
-    return start
+    """Where an array starts.
+
+    A small call takes microseconds, and asking NumPy for one address with ``memory.ctypes.data`` takes two of them.
+    """
+    return _word_at(id(memory) + _DATA).value

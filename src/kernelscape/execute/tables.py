@@ -86,7 +86,8 @@ class Tables:
             reach = max(stage.column_taps, default=0)
             sweep[Sweep.COLUMN_BYTES] = bytes_ = rounded((longest + reach) * stage.column_itemsize, LINE)
             rows_of_columns = stage.column_rows[-1] * stage.column_lines
-            sweep[Sweep.COLUMNS_AT] = memory.room(rows_of_columns * bytes_ + tile_bytes(stage))
+            # Code may read the last whole vector of a row and the one behind it, of which it uses a part.
+            sweep[Sweep.COLUMNS_AT] = memory.room(rows_of_columns * bytes_ + LINE + tile_bytes(stage))
 
     def _segments(self, segments: list[tuple[int, int]]) -> Words:
         table = self.memory.words(len(segments), len(Segment))

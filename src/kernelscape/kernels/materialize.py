@@ -6,10 +6,11 @@ an array of shape ``region + (1, .., 1)``, which broadcasts with the offsets as 
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -133,9 +134,47 @@ def constant_kernel(bound: Bound | Blend) -> Array | None:
     parts = tuple(found for part in bound.parts if (found := _as_table(part, len(bound.size))) is not None)
     if len(parts) < len(bound.parts):
         return None
+    key = _key_of_numbers(bound, parts)
+    return _same_everywhere(bound, parts) if key is None else _kept_kernel(_Numbers(key, bound, parts))
+
+
+def _same_everywhere(bound: Bound, parts: tuple[Table, ...]) -> Array:
     # Where windows follow a map, all samples of the largest one take part.
     table = replace(bound, parts=parts, takes_part=None)
-    return _computed(table, (slice(0, 1),) * len(bound.size)).reshape(bound.size)
+    return _computed(table, (slice(0, 1),) * len(table.size)).reshape(table.size)
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """A field that is made of a few numbers, and all that its kernel depends on."""
+
+    key: Hashable
+    bound: Bound = field(compare=False)
+    parts: tuple[Table, ...] = field(compare=False)
+
+
+@functools.lru_cache(maxsize=64)
+def _kept_kernel(numbers: _Numbers) -> Array:
+    """Filters of small images take microseconds, and a kernel as many as they do."""
+    kernel = _same_everywhere(numbers.bound, numbers.parts)
+    kernel.flags.writeable = False
+    return kernel
+
+
+def _key_of_numbers(bound: Bound, parts: tuple[Table, ...]) -> Hashable | None:
+    """What the kernel depends on, where its parts are single numbers and its functions ours; None elsewhere."""
+    words = [_words_of(function) for function in (bound.weights, bound.scale)]
+    if None in words or any(part.array.size != 1 for part in parts):
+        return None
+    return (bound.size, *words, *((part.array.dtype, part.array.shape, part.array.tobytes()) for part in parts))
+
+
+def _words_of(function: Callable[..., Any] | None) -> tuple[Any, ...] | None:
+    """A function with the words that it was given; None where the user has a say in it."""
+    if isinstance(function, functools.partial):
+        words = (function.func, *function.args)
+        return None if function.keywords or any(map(callable, function.args)) else words
+    return (function,) if function is None or function.__module__.startswith("kernelscape.") else None
 
 
 def written_at_once(bound: Bound, extents: Shape, itemsize: int, budget: int) -> int:

@@ -35,32 +35,46 @@ def with_narrow_sums(outputs: Sequence[Node]) -> tuple[Node, ...]:
 
 
 def narrow_quotient(node: Node, output: DType) -> Node:
-    """A mean of integers that is stored as an integer, in float32 where that is rounded to the same integer.
+    """A mean of integers that is stored as an integer, by the cheapest arithmetic that rounds to the same one.
 
-    A quotient s / n that is no half integer differs from each by 1 / 2n at least; float32 moves it by less than that
-    where ``|s| < 2**23``, and represents the half integers.
+    A quotient s / n is a half integer for even n only. Where n is odd, rounding is ``(s + n // 2) // n``; and s / n
+    differs from every half integer by 1 / 2n at least, so that s times 1 / n in float32, which is off by less than
+    ``2**-23 * s / n`` and a little, is rounded to the same integer where ``|s| < 2**21``. Where n is even, a division
+    in float32 is, where ``|s| < 2**23``: it gives half integers as they are, and moves others by less.
     """
+    known = _mean_of_integers(node)
+    if output.kind not in "iu" or known is None:
+        return node
+    fold, count, limit = known
+    is_odd, dtype = count % 2 == 1, fold.dtype
+    if is_odd and dtype.kind == "u" and dtype.itemsize <= 2 and limit + count // 2 <= np.iinfo(dtype).max:
+        moved = ex.elementwise("add", dtype, fold, number(count // 2, dtype))
+        return ex.elementwise("floor_divide", dtype, moved, number(count, dtype))
+    if limit >= 2**23:
+        return node
+    real: DType = np.dtype(np.float32)
+    if is_odd and limit < 2**21:
+        return ex.elementwise("multiply", real, ex.cast(fold, real), number(float(np.float32(1 / count)), real))
+    return ex.elementwise("divide", real, ex.cast(fold, real), number(count, real))
+
+
+def _mean_of_integers(node: Node) -> tuple[ex.Reduce, int, int] | None:
+    """A sum of integers, the whole number by which it is divided, and what it cannot exceed by magnitude."""
     if not isinstance(node, ex.Elementwise) or node.operator != "divide" or node.dtype != np.float64:
-        return node
+        return None
     total, count = node.operands
-    if output.kind not in "iu" or not isinstance(count, ex.Constant) or count.value != int(count.value):
-        return node
-    if (
-        not isinstance(total, ex.Elementwise)
-        or total.operator != "cast"
-        or not isinstance(total.operands[0], ex.Reduce)
-    ):
-        return node
+    if not isinstance(count, ex.Constant) or count.value != int(count.value) or count.value < 1:
+        return None
+    if not isinstance(total, ex.Elementwise) or total.operator != "cast":
+        return None
     fold = total.operands[0]
-    body = (
-        fold.body.operands[0] if isinstance(fold.body, ex.Elementwise) and fold.body.operator == "cast" else fold.body
-    )
-    if fold.operation != "add" or body.dtype.kind not in "biu" or fold.dtype.kind not in "iu":
-        return node
-    if fold.body.size * spread(body.dtype) >= 2**23:
-        return node
-    dtype: DType = np.dtype(np.float32)
-    return ex.elementwise("divide", dtype, ex.cast(fold, dtype), number(count.value, dtype))
+    if not isinstance(fold, ex.Reduce) or fold.operation != "add":
+        return None
+    is_cast = isinstance(fold.body, ex.Elementwise) and fold.body.operator == "cast"
+    body = fold.body.operands[0] if is_cast else fold.body  # type: ignore[attr-defined]
+    if body.dtype.kind not in "biu" or fold.dtype.kind not in "iu":
+        return None
+    return fold, int(count.value), fold.body.size * spread(body.dtype)
 
 
 def spread(dtype: DType) -> int:

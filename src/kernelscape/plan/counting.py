@@ -26,6 +26,8 @@ WHOLE = 0.6
 """What an extremum of integers of up to 32 bits takes, beside a comparison of floating numbers."""
 WRITTEN_OUT, LOOKED_UP = 900, 2.0
 """Samples of footprints in a tile from which on a loop looks up where they lie, and how many reads each takes then."""
+BY_KNOWN = 3.0
+"""What a division of unsigned integers by a known number takes: the upper half of a product, shifted."""
 _SELECTING = frozenset(
     (
         "select", "minimum", "maximum", "fmin", "fmax", "less", "less_equal", "greater", "greater_equal", "equal",
@@ -122,6 +124,8 @@ def _operator(node: ex.Elementwise) -> tuple[str, float]:
         return DIVISION, node.dtype.itemsize / 4
     if not OPERATORS[name].exact and floating:
         return ELEMENTARY, cost
+    if name == "floor_divide" and isinstance(node.operands[1], ex.Constant) and node.dtype.kind == "u":
+        return ARITHMETIC, BY_KNOWN
     return (SELECTION if name in _SELECTING else ARITHMETIC), cost
 
 

@@ -29,6 +29,7 @@ from kernelscape import expression as ex
 from kernelscape.backends import operators
 from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.ahead import ask_at_end
+from kernelscape.backends.emit.columns import Columns, column_pointer
 from kernelscape.backends.emit.folds import Folds
 from kernelscape.backends.emit.maps import Maps
 from kernelscape.backends.emit.order import Order
@@ -69,7 +70,7 @@ def write_kernel(module: Module, name: str, stage: Stage, target: Target, *, mas
     def emitter_at(x: Value, shown: Stage) -> Emitter:
         emitter = Emitter(module, builder, shown, target, Frame(x=x, **words), masked)
         # In this order: `Order` leaves to `Shapes` what it does not take from sorted samples.
-        for rules in (Maps, Folds, Shapes, Scans, Order):
+        for rules in (Maps, Columns, Folds, Shapes, Scans, Order):
             rules(emitter)
         return emitter
 
@@ -103,7 +104,7 @@ def _column_pass(builder: Builder, stage: Stage, count: Value, emitter_at: Calla
                     value = emitter.spread(node, index, (t, 0)).value
                     stored = operators.to_memory(builder, emitter.target, value, register_dtype(node.dtype))
                     row = stage.column_rows[number] + place
-                    builder.store(stored, emitter.column_pointer(row, t, stored.type.element, 0, 0))
+                    builder.store(stored, column_pointer(emitter, row, t, stored.type.element))
         return []
 
     builder.loop(constant(I64, 0), total, stage.lanes, [], body, never_empty=True)

@@ -102,7 +102,6 @@ class Emitter:
             {
                 ex.Window: self._window,
                 ex.Index: self._index,
-                ex.Column: self._column,
                 ex.Constant: lambda n, i, lane: Element(constant(self.type_of(n.dtype, 1), n.value), None),
                 ex.Argument: self._argument,
                 ex.Elementwise: self._elementwise,
@@ -304,7 +303,7 @@ class Emitter:
         row, offset = self.place(number, tap, lane[0], self._plane(self.stage.inputs[number], tap))
         flags = self.table_pointer(self.frame.flags, row)
         type_ = Type("i8", self.stage.lanes)
-        raw = self.builder.load_constant(type_, self._moved(flags, "i8", offset, lane[1]))
+        raw = self.builder.load_constant(type_, self.moved(flags, "i8", offset, lane[1]))
         return self.builder.icmp("ne", raw, constant(type_, 0))
 
     def _same_offset(self, number: int, other: int, tap: Index) -> tuple[Index, Value | None] | None:
@@ -406,7 +405,8 @@ class Emitter:
             return builder.hoisted(lambda: builder.load_constant(PTR, builder.offset(table, 8 * entry)))
         return builder.load_constant(PTR, builder.element_pointer(table, "ptr", entry))
 
-    def _moved(self, pointer: Value, element: str, offset: Position, vector: int) -> Value:
+    def moved(self, pointer: Value, element: str, offset: Position, vector: int) -> Value:
+        """The address of a vector in a row: behind x, an offset, and the vectors of the tile before it."""
         pointer = self.builder.element_pointer(pointer, element, self.frame.x)
         shift = vector * self.stage.lanes
         size = Type(element).bits // 8
@@ -415,7 +415,7 @@ class Emitter:
         return self.builder.offset(self.builder.element_pointer(pointer, element, offset), shift * size)
 
     def sample_pointer(self, row: Position, type_: Type, offset: Position, vector: int) -> Value:
-        return self._moved(self.table_pointer(self.frame.rows, row), type_.element, offset, vector)
+        return self.moved(self.table_pointer(self.frame.rows, row), type_.element, offset, vector)
 
     def row_bounds(self, row: Position) -> Bounds | None:
         """First and last address of the buffer that a row lies in (checked builds only)."""
@@ -445,28 +445,6 @@ class Emitter:
             # Positions are below 2**53: the division by a constant is exact in double with a floor.
             place = _divide_exactly(builder, place, stage.flatten)
         return Element(builder.add(builder.mul(place, constant(wide, stride)), self.splat(first)), None)
-
-    def _column(self, node: ex.Column, index: Index, lane: Lane) -> Element:
-        tap, place = index[0], self.flat(node.shape[1:], index[1:])
-        row = self.affine(place, 1, self.stage.column_rows[node.number])
-        held = register_dtype(node.dtype)
-        type_ = operators.memory_type(held, self.stage.lanes)
-        offset = self.lookup(self.stage.column_taps, tap)
-        raw = self.builder.load_constant(type_, self.column_pointer(row, lane[0], type_.element, offset, lane[1]))
-        value = operators.from_memory(self.builder, self.target, raw, held)
-        if isinstance(row, int) and isinstance(offset, int):
-            self.loads[value.name] = Load(("column", row, lane[0]), offset + lane[1] * self.stage.lanes)
-        return Element(value, None)
-
-    def column_pointer(self, row: Position, t: int, element: str, offset: Position, vector: int) -> Value:
-        """Where a value of a column row lies, for output row `t`."""
-        builder, frame = self.builder, self.frame
-        number = as_value(self.affine(row, self.stage.rows, t))
-
-        def base() -> Value:
-            return builder.offset(frame.columns, builder.mul(frame.column_bytes, number))
-
-        return self._moved(builder.hoisted(base) if isinstance(row, int) else base(), element, offset, vector)
 
     def _argument(self, node: ex.Argument, index: Index, lane: Lane) -> Element:
         builder = self.builder
