@@ -162,3 +162,30 @@ def test_what_is_watched():
     assert watched(outer, uniform) == (moved, (weights,))
     quotient = ex.elementwise("divide", float32, window, weights)
     assert watched(quotient, uniform) == (quotient, ())
+
+
+@pytest.mark.parametrize("size", [3, 12])
+def test_strides_colours_footprints_and_kernels_of_pixels(size):
+    """What shares no rows, or has several elements at a position, is the same as one window at a time."""
+    array, kernel, product = image(np.float32, 6, (33, 70)), image(np.float32, 7, (size, size)), FUNCTIONS["dilation"]
+    array[9, 9], array[30, 66], array[20, 40] = np.nan, np.nan, np.inf
+    wanted = by_windows(product, array, kernel)
+    assert_same(ks.apply(product, array, ks.kernel(kernel), size=size, stride=(2, 3)), wanted[::2, ::3])
+    colours = np.stack([array, array[::-1], array[:, ::-1]], -1)
+    found = ks.apply(product, colours, ks.kernel(kernel), size=size, axes=(0, 1))
+    assert_same(found[..., 0], wanted)
+    assert_same(found[..., 2], by_windows(product, array[:, ::-1], kernel))
+    footprint = np.random.default_rng(1).random((size, size)) < 0.7
+    listed = ks.apply(lambda w, k: np.max(w + k), array, ks.kernel(kernel[footprint]), footprint=footprint)
+    assert_same(listed, by_windows(lambda w, k: np.max((w + k)[footprint]), array, kernel))
+    fields = ks.kernels.Dense(np.broadcast_to(kernel, (*array.shape, size, size)))
+    assert_same(ks.apply(product, array, ks.kernel(fields), size=size), wanted)
+
+
+def test_volumes():
+    array, kernel = image(np.float64, 6, (7, 9, 40)), image(np.float64, 7, (5, 5, 7))
+    array[3, 4, 20], array[6, 8, 39] = np.nan, -np.inf
+    padded = np.pad(array, [(2, 2), (2, 2), (3, 3)], "symmetric")
+    with np.errstate(invalid="ignore"):
+        wanted = (sliding_window_view(padded, (5, 5, 7)) * kernel).max((3, 4, 5))
+    assert_same(ks.apply(FUNCTIONS["largest product"], array, ks.kernel(kernel), size=(5, 5, 7)), wanted)
