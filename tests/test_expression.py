@@ -40,6 +40,7 @@ def sample_graph():
         ex.pick(ex.Column((5, 4), F32, 0), 0, 2),
         ex.cast(ex.pick(ex.valid(w), 0, 0), F32),
         ex.pick(ex.scan("add", w, 0), 0, 2),
+        ex.finite(ex.reduce("add", w, (0,)), ex.reduce("maximum", w, (0,))),
     ]
     joined = ex.concatenate(parts, 0)
     return ex.put(joined, (1,), (3,), ex.broadcast(ex.constant(7.0, F32), (4,)))

@@ -68,6 +68,11 @@ def test_kernels_without_factors(name):
     assert factors(OTHERS[name]) is None
 
 
+def test_huge_weights_are_no_warning():
+    huge = SEPARABLE["gaussian"] * np.float32(1e39 / 4)
+    assert_product(factors(huge), huge)
+
+
 def test_product_can_fail():
     with pytest.raises(AssertionError):
         assert_product((np.ones(3), np.ones(3)), np.eye(3))

@@ -8,7 +8,7 @@ import scipy.ndimage
 import kernelscape as ks
 from benchmarks.families.family import Case, Family, applied, contest, correlated, rounded
 from benchmarks.harness import Array, Job
-from benchmarks.peers import arrays, loops, opencv, pipelines, tensors
+from benchmarks.peers import Factory, arrays, loops, opencv, pipelines, tensors
 
 
 def weights_of(case: Case, dimensions: int = 2) -> Array:
@@ -53,7 +53,17 @@ ZERO_BORDERS = ("torch", "jax", "numba", "astropy", "skimage")
 
 
 def correlation(case: Case) -> Job:
-    weights = weights_of(case)
+    return correlation_with(weights_of(case), case)
+
+
+def correlation_with(
+    weights: Array,
+    case: Case,
+    aside: dict[str, float] | None = None,
+    notes: dict[str, str] | None = None,
+    **more: Factory,
+) -> Job:
+    """Correlation with some weights, by those who do it with any; `more` know how these weights are made."""
     plain, real = not case.is_coloured, not case.is_integer and not case.is_coloured
     return contest(
         case,
@@ -68,6 +78,9 @@ def correlation(case: Case) -> Job:
         jax=tensors.jax_correlated(weights) if case.kind == "f32" else None,
         halide=pipelines.correlated(weights) if real else None,
         astropy=arrays.astropy(weights) if case.kind == "f64" else None,
+        aside=aside,
+        notes=notes,
+        **more,
     )
 
 

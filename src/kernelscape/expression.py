@@ -27,6 +27,8 @@ which gives these nodes their meaning).
 * ``Concatenate(axis, parts)``: parts joined along an existing axis.
 * ``Put(body, starts, steps, value)``: `body` with the region that a Slice would read replaced by `value`.
 * ``Valid(body)``: the flags of `body`, as bool values that are all valid.
+* ``Finite(body, exact)``: `body` where that is finite, elsewhere `exact`, which is computed only then; made by the
+  planner only.
 
 Nodes compare by identity. `structure` gives what two traces of the same function have in common, and is the key of
 compiled code; `rebuild` and `walk` do the walking for passes.
@@ -299,6 +301,19 @@ class Put(Node):
         return (self.starts, self.steps)
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Finite(Node):
+    body: Node
+    exact: Node
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body, self.exact)
+
+    def with_children(self, children: Sequence[Node]) -> Node:
+        return replace(self, body=children[0], exact=children[1])
+
+
 # -- constructors that keep small things small ------------------------------------------------------------------------
 
 
@@ -403,6 +418,10 @@ def put(body: Node, starts: Sequence[int], steps: Sequence[int], value: Node) ->
     return Put(body.shape, body.dtype, body, tuple(starts), tuple(steps), value)
 
 
+def finite(body: Node, exact: Node) -> Node:
+    return Finite(body.shape, body.dtype, body, exact)
+
+
 def valid(body: Node) -> Node:
     return Valid(body.shape, BOOL, body)
 
@@ -443,6 +462,11 @@ def rebuild(roots: Sequence[Node], rule: Callable[[Node], Node | None]) -> tuple
             changed = node
         new[id(node)] = rule(changed) or changed
     return tuple(new[id(root)] for root in roots)
+
+
+def usual(roots: Sequence[Node]) -> tuple[Node, ...]:
+    """The roots without what is computed only where a value is not finite."""
+    return rebuild(roots, lambda node: node.body if isinstance(node, Finite) else None)
 
 
 def structure(roots: Sequence[Node]) -> tuple[Any, ...]:
@@ -550,6 +574,11 @@ def _check_same_shape(node: Any) -> str | None:
     return None if node.shape == node.body.shape and node.dtype == node.body.dtype else "must keep shape and dtype"
 
 
+def _check_finite(node: Any) -> str | None:
+    same = (node.shape, node.dtype) == (node.exact.shape, node.exact.dtype) and node.dtype.kind == "f"
+    return _check_same_shape(node) if same else "both must be floating numbers of the same shape and dtype"
+
+
 def _check_sort(node: Any) -> str | None:
     extent = node.shape[node.axis]
     if node.runs < 1 or extent % node.runs:
@@ -569,4 +598,5 @@ _CHECKS: tuple[tuple[type[Node], Callable[[Any], str | None]], ...] = (
     (Reshape, _check_same_size),
     (Transpose, _check_same_size),
     (Concatenate, _check_concatenate),
+    (Finite, _check_finite),
 )

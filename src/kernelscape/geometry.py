@@ -139,6 +139,28 @@ class Input:
         return index if cells is None else cells.held_at(index)
 
 
+@dataclass(frozen=True)
+class KernelTerms:
+    """A kernel that is a sum of outer products, up to rounding (see ``methods/terms.py``).
+
+    Attributes
+    ----------
+    kernel : int
+        Its run-time argument.
+    vectors : tuple of tuple of int
+        For each term those of its vectors, one for each window axis.
+    dtype : dtype
+        Of the vectors.
+    sums : dtype
+        Of the sums whose rounding covers that of the terms.
+    """
+
+    kernel: int
+    vectors: tuple[tuple[int, ...], ...]
+    dtype: DType
+    sums: DType
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What is to be computed, with nothing left to guess.
@@ -164,6 +186,8 @@ class Job:
         1. Where it is 0 an output keeps what stands in its array beforehand; in between it is blended with that.
     factors : tuple of (int, tuple of int)
         The run-time arguments that are outer products of others, and these: a vector for each window axis.
+    terms : tuple of KernelTerms
+        The run-time arguments that are sums of outer products of others.
     """
 
     outputs: tuple[Node, ...]
@@ -176,6 +200,7 @@ class Job:
     interior: tuple[Node, ...] | None = None
     at: int | None = None
     factors: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    terms: tuple[KernelTerms, ...] = ()
 
     @property
     def counts(self) -> Shape:

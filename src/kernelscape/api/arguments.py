@@ -20,6 +20,7 @@ from kernelscape.geometry import CellAxis
 from kernelscape.kernels.field import Field
 from kernelscape.kernels.words import in_words
 from kernelscape.methods.separable import factors
+from kernelscape.methods.terms import Terms, terms
 
 Array: TypeAlias = NDArray[Any]
 LARGEST_FACTORED = 1 << 16
@@ -78,16 +79,22 @@ class PixelArgument:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class KernelArgument:
-    """An array that every call of the function sees whole; it may be the outer product of one vector for each axis."""
+    """An array that every call of the function sees whole.
+
+    It may be the outer product of one vector for each axis, its `factors`, or else the sum of some, its `terms`.
+    """
 
     array: Array
     factors: tuple[Array, ...] | None = None
+    terms: Terms | None = None
 
     def __repr__(self) -> str:
         return in_words(self)
 
     def words(self) -> Hashable:
         """What was said beside the array, to find it again."""
+        if self.terms is not None:
+            return self.terms.words
         return "kernel" if self.factors is None else "separable kernel"
 
 
@@ -204,18 +211,20 @@ def kernel(weights: ArrayLike | Field) -> KernelArgument | FieldArgument:
     return FieldArgument(weights) if isinstance(weights, Field) else kernel_argument(as_array(weights))
 
 
-_factors: Kept[tuple[Array, ...] | tuple[()]] = Kept(64)
+_products: Kept[tuple[tuple[Array, ...] | None, Terms | None]] = Kept(64)
 
 
 def kernel_argument(array: Array) -> KernelArgument:
-    """A kernel, with its factors where it is separable."""
+    """A kernel, with its factors where it is separable, or its terms where its rank is low."""
     if array.ndim < 2 or array.size > LARGEST_FACTORED or array.dtype.kind not in "iuf":
         return KernelArgument(array)
     key = (array.dtype, array.shape, array.tobytes())
-    found = _factors.get(key)
+    found = _products.get(key)
     if found is None:
-        found = _factors.put(key, factors(array.astype(array.dtype.newbyteorder("="), copy=False)) or ())
-    return KernelArgument(array, found or None)
+        native = array.astype(array.dtype.newbyteorder("="), copy=False)
+        vectors = factors(native)
+        found = _products.put(key, (vectors, terms(native) if vectors is None else None))
+    return KernelArgument(array, *found)
 
 
 def refuse_kernel_per_pixel(shape: tuple[int, ...], extents: tuple[int, ...]) -> None:

@@ -86,6 +86,8 @@ class Frame:
         Shapes of the arrays that windows are taken from.
     separable : tuple of int
         The slots of kernels that come with their factors.
+    of_terms : tuple of (int, int, dtype, dtype)
+        The slots of kernels that come with their terms, how many, and the dtypes as in `geometry.KernelTerms`.
     """
 
     inputs: tuple[Input, ...]
@@ -97,6 +99,7 @@ class Frame:
     order: tuple[int, ...]
     shapes: tuple[Shape, ...]
     separable: tuple[int, ...] = ()
+    of_terms: tuple[tuple[int, int, DType, DType], ...] = ()
 
     @cached_property
     def counts(self) -> Shape:

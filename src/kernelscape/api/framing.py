@@ -124,13 +124,23 @@ class _Framer:
         separable = tuple(slot for slot, number in enumerate(kernels) if self._is_separable(number))
         return Frame(
             tuple(inputs), self.batch, self.grid, tuple(views), tuple(parameters), tuple(kernels), self._order(),
-            shapes, separable,
+            shapes, separable, self._of_terms(kernels),
         )  # fmt: skip
 
     def _is_separable(self, number: int) -> bool:
         """Whether a kernel is a product of vectors along the axes of the windows."""
         kernel = self.arguments[number]
         return isinstance(kernel, KernelArgument) and kernel.factors is not None and len(self.grid) == kernel.array.ndim
+
+    def _of_terms(self, kernels: Sequence[int]) -> tuple[tuple[int, int, DType, DType], ...]:
+        """The slots of kernels that are sums of such products, and what plans depend on of these."""
+        found = []
+        for slot, number in enumerate(kernels):
+            kernel = self.arguments[number]
+            terms = kernel.terms if isinstance(kernel, KernelArgument) else None
+            if terms is not None and len(self.grid) == len(terms.vectors[0]):
+                found.append((slot, terms.rank, terms.dtype, terms.sums))
+        return tuple(found)
 
     # -- axes --------------------------------------------------------------------------------------------------------
 

@@ -375,7 +375,9 @@ class FilterPlan:
         wide = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
         # Those of a masked array are among the masks.
         words["where"] = counted(self._operands, changed(self._options, nan_policy="propagate"))
-        words["method"] = "auto" if self._options.method in LINEAR_METHODS else self._options.method
+        # A method that is asked for is one for this precision: kernels of float32 are no products in float64.
+        free = self._options.method in LINEAR_METHODS or self._options.planned_method is not None
+        words["method"] = "auto" if free else self._options.method
         exact = self._operation(wide, self._words["weights"], workers=self._words["workers"], **words)
         distance = largest_difference(result, exact)
         return distance + self._rounding(np.dtype(np.float64)), "a comparison with the exact method in float64"

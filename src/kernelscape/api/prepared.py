@@ -23,7 +23,7 @@ from kernelscape.calibration import calibrated
 from kernelscape.config import settings
 from kernelscape.errors import MemoryBudgetError, TracingError
 from kernelscape.expression import DType, Node, Shape, structure, verify
-from kernelscape.geometry import Input, Job, WindowAxis
+from kernelscape.geometry import Input, Job, KernelTerms, WindowAxis
 from kernelscape.machine import Target, named_target
 from kernelscape.plan import Layout, Plan, make_plan
 from kernelscape.reference import can_be_invalid
@@ -152,6 +152,11 @@ class Prepared:
             assert isinstance(kernel, KernelArgument)
             assert kernel.factors is not None
             found.extend(kernel.factors)
+        for slot, *_ in self.frame.of_terms:
+            kernel = arguments[self.frame.kernels[slot]]
+            assert isinstance(kernel, KernelArgument)
+            assert kernel.terms is not None
+            found.extend(kernel.terms.arrays)
         return found
 
 
@@ -242,7 +247,7 @@ def _same(a: Captured | None, b: Captured | None) -> bool:
 
 
 def _shared_by(whole: Trace, interior: Trace | None, frame: Frame, options: Options) -> Shared:
-    slots, factors = _slots(whole, frame)
+    slots, factors, terms = _slots(whole, frame)
     inner = None if interior is None else structure(interior.outputs)
     key = (frame, structure(whole.outputs), inner, slots, settings().memory_budget, options.planned_method)
     found = _shared.get(key)
@@ -258,6 +263,7 @@ def _shared_by(whole: Trace, interior: Trace | None, frame: Frame, options: Opti
             options.invalid,
             None if interior is None else interior.outputs,
             factors=factors,
+            terms=terms,
         )
         results = tuple(_result(node, job, frame) for node in whole.outputs)
         found = _shared.put(key, Shared(job, slots, results, options.planned_method))
@@ -269,8 +275,10 @@ def _result(node: Node, job: Job, frame: Frame) -> Result:
     return Result((*frame.result_shape, *node.shape), node.dtype, can_be_invalid(alone), job.invalid)
 
 
-def _slots(traced: Trace, frame: Frame) -> tuple[Slots, tuple[tuple[int, tuple[int, ...]], ...]]:
-    """Dtype and shape of every run-time argument; and which of them are the factors of which kernels."""
+def _slots(
+    traced: Trace, frame: Frame
+) -> tuple[Slots, tuple[tuple[int, tuple[int, ...]], ...], tuple[KernelTerms, ...]]:
+    """Dtype and shape of every run-time argument; and which of them are the factors or the terms of which kernels."""
     kernels = [(p.dtype, p.shape) for p in frame.parameters if p.kind == "kernel"]
     slots: list[tuple[DType, Shape]] = [
         kernels[slot] if c is None else (c.dtype, c.shape)  # type: ignore[misc]  # kernels have a dtype
@@ -281,7 +289,13 @@ def _slots(traced: Trace, frame: Frame) -> tuple[Slots, tuple[tuple[int, tuple[i
         dtype, shape = slots[kernel]
         factors.append((kernel, tuple(range(len(slots), len(slots) + len(shape)))))
         slots += [(dtype, (n,)) for n in shape]
-    return tuple(slots), tuple(factors)
+    terms = []
+    for kernel, rank, dtype, sums in frame.of_terms:
+        shape, first = slots[kernel][1], len(slots)
+        vectors = tuple(tuple(range(first + 2 * n, first + 2 * n + 2)) for n in range(rank))
+        terms.append(KernelTerms(kernel, vectors, dtype, sums))
+        slots += [(dtype, (n,)) for n in shape] * rank
+    return tuple(slots), tuple(factors), tuple(terms)
 
 
 def _check_budget(frame: Frame, outputs: Sequence[Node]) -> None:

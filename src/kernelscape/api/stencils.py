@@ -309,7 +309,9 @@ def _run(
     shared, frame = prepared.shared, prepared.frame
     handed = allocate(shared.results, output)
     arrays, read = frame.job_arrays(arguments), prepared.run_time_arguments(arguments)
-    targets = handed if output is None else written(handed, shared.results, (*arrays, *read))
+    # Behind what was captured come vectors that kernels are made of, which nobody else holds.
+    theirs = (*arrays, *read[: len(prepared.captured)])
+    targets = handed if output is None else written(handed, shared.results, theirs)
     views = [frame.job_view(t) for t in targets]
     if blocks is None:
         shared.executable(arrays, views).run(arrays, read, views, workers)

@@ -49,7 +49,7 @@ def is_supported(plan: Plan) -> bool:
     are made for many windows together, or data says which samples count.
     """
     inputs = plan.job.inputs
-    if any(i.has_gaps for i in inputs) or plan.stage.has_made_rows or plan.method == "separable":
+    if any(i.has_gaps for i in inputs) or plan.stage.has_made_rows or plan.method in ("separable", "terms"):
         return False
     most = max((math.prod(i.window_shape) for i in inputs), default=0)
     return not any(i.elements and is_windowed(i) for i in inputs) and plan.job.min_count <= most

@@ -15,7 +15,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -35,7 +35,6 @@ ROUNDING = 8
 """Epsilons by which a weight may differ from the product of its factors."""
 
 
-@np.errstate(over="ignore", invalid="ignore")
 def factors(kernel: Vector) -> Vectors | None:
     """One vector for each axis whose outer product the kernel is; None where there are none, or they gain nothing."""
     if kernel.dtype.kind not in "iuf" or kernel.dtype.itemsize < 4 or sum(n > 1 for n in kernel.shape) < 2:
@@ -55,7 +54,8 @@ def factors(kernel: Vector) -> Vectors | None:
 def _of_floats(kernel: Vector) -> Vectors | None:
     """Of whole numbers, or such over a power of two, whole numbers: then sums are exact as without factors."""
     for places in FRACTIONS:
-        scaled = np.ldexp(kernel, places)
+        with np.errstate(over="ignore"):  # what overflows is too large to count
+            scaled = np.ldexp(kernel, places)
         if bool((scaled == np.rint(scaled)).all()) and np.abs(scaled).max() < LARGEST:
             whole = _of_integers(scaled.astype(np.int64))
             if whole is None:
@@ -102,12 +102,12 @@ def use_separable(
         return known[key]
 
     def rule(node: Node) -> Node | None:
-        found = _weighted(node, shape, slots)
+        found = weighted(node, shape, slots)
         if found is None:
             return None
-        samples, vectors, kernel_dtype = found
+        samples, kernel, kernel_dtype = found
         dtype = samples.dtype
-        lines = [ex.cast(ex.Argument((shape[a],), kernel_dtype, slot), dtype) for a, slot in enumerate(vectors)]
+        lines = [ex.cast(ex.Argument((shape[a],), kernel_dtype, slot), dtype) for a, slot in enumerate(slots[kernel])]
         total = ex.pick(samples, x, 0)
         for axis in (a for a in range(len(shape)) if a != x):
             weights = ex.reshape(lines[axis], (shape[axis], *(1,) * (total.ndim - 1)))
@@ -118,10 +118,8 @@ def use_separable(
     return Columns(changed, tuple(columns)) if columns else None
 
 
-def _weighted(
-    node: Node, shape: Shape, slots: Mapping[int, tuple[int, ...]]
-) -> tuple[Node, tuple[int, ...], DType] | None:
-    """The samples of a weighted sum over windows, and the factors of its weights."""
+def weighted(node: Node, shape: Shape, slots: Container[int]) -> tuple[Node, int, DType] | None:
+    """The samples of a weighted sum over windows, the run-time argument that its kernel is, and the kernel's dtype."""
     if not isinstance(node, ex.Reduce) or isinstance(node, ex.ArgReduce) or node.operation != "add":
         return None
     if node.where is not None:
@@ -147,11 +145,11 @@ def _weighted(
     return None
 
 
-def _kernel(node: Node, shape: Shape, slots: Mapping[int, tuple[int, ...]]) -> tuple[tuple[int, ...], DType] | None:
-    """The factors of a kernel, and its dtype."""
+def _kernel(node: Node, shape: Shape, slots: Container[int]) -> tuple[int, DType] | None:
+    """The run-time argument that a kernel is, and its dtype."""
     inner = node.operands[0] if isinstance(node, ex.Elementwise) and node.operator == "cast" else node
     is_kernel = isinstance(inner, ex.Argument) and inner.slot in slots and inner.shape == shape
-    return (slots[inner.slot], inner.dtype) if is_kernel else None  # type: ignore[attr-defined]
+    return (inner.slot, inner.dtype) if is_kernel else None  # type: ignore[attr-defined]
 
 
 def _is_zero(node: Node) -> bool:

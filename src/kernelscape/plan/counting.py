@@ -40,7 +40,9 @@ _MOVING = (ex.Slice, ex.Reshape, ex.Transpose, ex.Broadcast, ex.Take, ex.Concate
 
 def count(stage: Stage, target: Target) -> dict[str, float]:
     """Instructions of each kind for one vector of one row of outputs."""
-    found = _count(stage.outputs, stage, target, stage.vectors)
+    outputs = ex.usual(stage.outputs)
+    found = _count(outputs, stage, target, stage.vectors)
+    found[ARITHMETIC] += sum(isinstance(node, ex.Finite) for node in ex.walk(stage.outputs))
     if stage.columns:
         for kind, number in _count(stage.columns, stage, target, 1).items():
             found[kind] += number

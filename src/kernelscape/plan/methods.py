@@ -17,6 +17,7 @@ from kernelscape.methods.chords import chords_of, use_chords
 from kernelscape.methods.columns import use_columns
 from kernelscape.methods.passes import use_passes
 from kernelscape.methods.separable import use_separable
+from kernelscape.methods.terms import use_terms
 from kernelscape.methods.tile_ranks import Found, find_tile_ranks
 from kernelscape.plan.rows import pass_rows
 from kernelscape.plan.task import Task
@@ -102,6 +103,30 @@ def _separable(task: Task) -> Draft | str:
     return Draft(rest.outputs, why, columns=rest.columns)
 
 
+def _terms(task: Task) -> Draft | str:
+    x = task.x
+    if not task.job.terms:
+        return "no kernel is a sum of few outer products, up to the rounding of the sum of all its products"
+    if task.window is None or x is None or task.keeps_order or task.has_flags:
+        return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
+    made = use_terms(task.outputs, task.window, x, task.job.terms)
+    if made is None:
+        return "no sum over windows is weighted with a kernel of low rank"
+    rest = use_columns(made.outputs, task.window, x, keep_order=False, known=made.columns)
+    ranks = " and ".join(str(len(k.vectors)) for k in task.job.terms)
+    dtypes = " and ".join(dict.fromkeys(str(k.dtype) for k in task.job.terms))
+    why = (
+        f"the kernel is a sum of {ranks} outer products, in {dtypes}: {ranks} * ({' + '.join(map(str, task.window))}) "
+        f"products instead of {prod(task.window)}"
+    )
+    error = (
+        f"exact up to rounding: off by at most {prod(task.window) / 2:g} eps of the sum of the products' magnitudes, "
+        "half of the bound of the sum itself; a weight of 0 may act as 2^-20 eps of the largest one"
+    )
+    steps = (f"{ranks} sums along y per position along x, which windows share", "the outputs; again, if not finite")
+    return Draft(rest.outputs, why, error, columns=rest.columns, steps=steps)
+
+
 def _passes(task: Task) -> Draft | str:
     lattice = task.lattice
     if lattice is None:
@@ -181,6 +206,7 @@ METHODS = (
     Method("direct", _direct),
     Method("columns", _columns),
     Method("separable", _separable),
+    Method("terms", _terms),
     Method("passes", _passes),
     Method("chords", _chords),
     Method("levels", _levels),

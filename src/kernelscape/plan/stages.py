@@ -69,7 +69,7 @@ def _rows_in_code(rows: int, most: int) -> int:
 
 
 def _tile_of(task: Task, draft: Draft, uniform: Sequence[bool]) -> Tile:
-    every = (*draft.outputs, *draft.columns)
+    every = (*ex.usual(draft.outputs), *draft.columns)
     varying = varying_nodes(every, task.roles, uniform, columns=draft.tiles is not None)
     packed = frozenset(n for n, i in enumerate(task.inputs) if i.is_packed)
     divided = any(i.phases > 1 for i in task.inputs)

@@ -30,6 +30,7 @@ from kernelscape.backends import operators
 from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.emit.ahead import ask_at_end
 from kernelscape.backends.emit.columns import Columns, column_pointer
+from kernelscape.backends.emit.finite import Finites
 from kernelscape.backends.emit.folds import Folds
 from kernelscape.backends.emit.maps import Maps
 from kernelscape.backends.emit.order import Order
@@ -70,7 +71,7 @@ def write_kernel(module: Module, name: str, stage: Stage, target: Target, *, mas
     def emitter_at(x: Value, shown: Stage) -> Emitter:
         emitter = Emitter(module, builder, shown, target, Frame(x=x, **words), masked)
         # In this order: `Order` leaves to `Shapes` what it does not take from sorted samples.
-        for rules in (Maps, Columns, Folds, Shapes, Scans, Order):
+        for rules in (Maps, Columns, Folds, Finites, Shapes, Scans, Order):
             rules(emitter)
         return emitter
 
