@@ -79,7 +79,8 @@ class Folds:
                 doubts = Doubts(self.emitter) if all(self._may_doubt(n) for n, _ in slots) else None
                 found = self._in_loops(slots, index, doubts)
                 if doubts is not None:
-                    found = self._cleared(slots, found, doubts, lambda: self._in_loops(slots, index, None))
+                    # It hardly ever runs: rather short than shared.
+                    found = self._cleared(slots, found, doubts, lambda: self._looped(slots, index, extents, None))
         return {(id(n), lane): self._settled(e) for (n, lane), e in zip(slots, found, strict=True)}
 
     def _is_count(self, node: ex.Reduce) -> bool:
