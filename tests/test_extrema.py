@@ -156,12 +156,13 @@ def test_what_is_watched():
     uniform = {id(weights)}
     product = ex.elementwise("multiply", float32, weights, window)
     moved = ex.elementwise("absolute", float32, ex.elementwise("add", float32, product, weights))
-    assert watched(window, uniform) == (window, ())
-    assert watched(moved, uniform) == (window, (weights, weights))
+    assert watched(window, uniform) == (window, (), False)
+    assert watched(moved, uniform) == (window, (weights, weights), False)
+    assert watched(ex.elementwise("subtract", float32, weights, window), uniform) == (window, (weights,), True)
     outer = ex.elementwise("multiply", float32, moved, weights)
-    assert watched(outer, uniform) == (moved, (weights,))
+    assert watched(outer, uniform) == (moved, (weights,), False)
     quotient = ex.elementwise("divide", float32, window, weights)
-    assert watched(quotient, uniform) == (quotient, ())
+    assert watched(quotient, uniform) == (quotient, (), False)
 
 
 @pytest.mark.parametrize("size", [3, 12])

@@ -19,11 +19,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from kernelscape import expression as ex
 from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, project
-from kernelscape.backends.ir import I64, Value, constant
+from kernelscape.backends.ir import I1, I64, Value, constant
 from kernelscape.backends.operators.masks import any_lane
 
 WRITTEN_OUT = 64
-"""Weights that are added up without a loop."""
+"""Weights that are looked at without a loop."""
 
 CHAINS = 4
 """Sums that are made side by side."""
@@ -33,10 +33,14 @@ Key = tuple[int, str, bool]
 
 
 class Watched(NamedTuple):
-    """What is added up in place of the body of a fold: `samples`, which are suspected of being infinite, too."""
+    """What is added up in place of the body of a fold: `samples`, which are suspected of being infinite, too.
+
+    `is_sum`: it is finite samples and one weight, which may be infinite, that make no NaN.
+    """
 
     samples: ex.Node
     weights: tuple[ex.Node, ...]
+    is_sum: bool = False
 
 
 class Doubts:
@@ -46,7 +50,7 @@ class Doubts:
         self.emitter, self.builder = emitter, emitter.builder
         self._sums: dict[Key, Value] = {}
         self._seen: set[tuple[str, bool]] = set()
-        self._weights: dict[int, ex.Node] = {}
+        self._weights: dict[tuple[int, bool], ex.Node] = {}
         self._watched: dict[int, Watched] = {}
         self._rows: dict[Any, Cover[tuple[Value, Lane, bool]]] = {}
         self._swept = False
@@ -56,12 +60,12 @@ class Doubts:
 
     def add(self, fold: ex.Reduce, place: Index, lane: Lane, value: Value) -> None:
         """Suspects one element of the body of a fold, whose value is `value`."""
-        body, (samples, weights) = fold.body, self._watch(fold)
+        body, (samples, weights, is_sum) = fold.body, self._watch(fold)
         if not weights:
             if not self._swept:
                 self._suspect(value, lane, finite=False)
             return
-        self._weights.update((id(node), node) for node in weights)
+        self._weights.update(((id(node), is_sum), node) for node in weights)
         if self._swept:
             return
         sample = self.emitter.operand(fold, samples, project(place, samples.shape, body.shape), lane)
@@ -75,7 +79,7 @@ class Doubts:
             self._swept = True
             return []
         for fold, lane in slots:
-            samples, weights = self._watch(fold)
+            samples, weights, _ = self._watch(fold)
             type_ = self.emitter.type_of(samples.dtype, self.emitter.width(fold))
             self._sums[lane[1], type_.element, bool(weights)] = constant(type_, -0.0)
         return self.carried()
@@ -175,40 +179,41 @@ class Doubts:
             flags.append(builder.fcmp("uno", shown, shown))
         found = reduce(self._either, flags)
         result = any_lane(builder, found)
-        for weights in self._weights.values():
-            result = builder.binary("or", result, self._is_not_finite(weights))
+        for (_, is_sum), weights in self._weights.items():
+            result = builder.binary("or", result, self._is_suspect(weights, infinite=not is_sum))
         return result
 
     def _either(self, a: Value, b: Value) -> Value:
         return self.builder.binary("or", a, b)
 
-    def _is_not_finite(self, weights: ex.Node) -> Value:
-        """Whether the sum of some weights is NaN or infinite, found once in front of the loop over x."""
+    def _is_suspect(self, weights: ex.Node, *, infinite: bool) -> Value:
+        """Whether some weight is NaN (or infinite, where that counts), found once in front of the loop over x."""
         builder, emitter = self.builder, self.emitter
 
         def find() -> Value:
-            total = constant(emitter.type_of(weights.dtype, 1), -0.0)
+            found = constant(I1, 0)
             for row in range(emitter.stage.rows if id(weights) not in emitter.row_free else 1):
-                total = self._added(total, weights, (), row)
-            rest = builder.fsub(total, total)
-            return builder.fcmp("uno", rest, rest)
+                found = self._any(found, weights, (), row, infinite)
+            return found
 
-        return builder.remember(("not finite", id(weights)), lambda: builder.hoisted(find))
+        return builder.remember(("suspect", id(weights), infinite), lambda: builder.hoisted(find))
 
-    def _added(self, total: Value, weights: ex.Node, index: Index, row: int) -> Value:
-        """A sum and, behind it, all elements of `weights` whose index begins like this."""
-        rest = weights.shape[len(index) :]
+    def _any(self, found: Value, weights: ex.Node, index: Index, row: int, infinite: bool) -> Value:
+        """Whether that was found already, or is so of an element of `weights` whose index begins like this."""
+        builder, rest = self.builder, weights.shape[len(index) :]
         if not rest:
-            return self.builder.fadd(total, self.emitter.element(weights, index, (row, 0)).value)
+            value = self.emitter.element(weights, index, (row, 0)).value
+            shown = builder.fsub(value, value) if infinite else value
+            return builder.binary("or", found, builder.fcmp("uno", shown, shown))
         if weights.size <= WRITTEN_OUT or (len(rest) == 1 and rest[0] <= WRITTEN_OUT):
             for place in range(rest[0]):
-                total = self._added(total, weights, (*index, place), row)
-            return total
+                found = self._any(found, weights, (*index, place), row, infinite)
+            return found
 
         def body(place: Value, carried: list[Value]) -> list[Value]:
-            return [self._added(carried[0], weights, (*index, place), row)]
+            return [self._any(carried[0], weights, (*index, place), row, infinite)]
 
-        return self.builder.loop(constant(I64, 0), constant(I64, rest[0]), 1, [total], body, never_empty=True)[0]
+        return builder.loop(constant(I64, 0), constant(I64, rest[0]), 1, [found], body, never_empty=True)[0]
 
 
 class Cover(Generic[T]):
@@ -242,10 +247,11 @@ def watched(body: ex.Node, uniform: set[int]) -> Watched:
     """Of which part of a body it is enough to know that it is finite, if some weights are, too.
 
     Sums with finite numbers, and changes of sign, make no NaN of infinity, which a product with a finite number may
-    have become; a product of infinity and 0 is one, so the numbers that are multiplied have to be finite.
+    have become; a product of infinity and 0 is one, so the numbers that are multiplied have to be finite. One number
+    that is added may be infinite, as in structuring elements that are -inf where they have no samples.
     """
     weights: list[ex.Node] = []
-    node = body
+    node, is_product = body, False
     while isinstance(node, ex.Elementwise):
         if node.operator in ("absolute", "negative"):
             node = node.operands[0]
@@ -257,7 +263,8 @@ def watched(body: ex.Node, uniform: set[int]) -> Watched:
         weights.append(weight)
         if is_product:
             break
-    return Watched(node, tuple(weights)) if weights else Watched(body, ())
+    is_sum = len(weights) == 1 and not is_product
+    return Watched(node, tuple(weights), is_sum) if weights else Watched(body, ())
 
 
 def _parts(node: ex.Elementwise, uniform: set[int]) -> tuple[ex.Node, ex.Node] | None:
