@@ -5,8 +5,9 @@ import pytest
 from benchmarks import selection
 
 
-def test_every_filter_is_measured_with_every_mask(capsys):
-    assert selection.main(["--size", "48", "--repeat", "1"]) == 0
+@pytest.mark.parametrize("more", [[], ["--cpu"]])
+def test_every_filter_is_measured_with_every_mask(capsys, more):
+    assert selection.main(["--size", "48", "--repeat", "1", *more]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[:16].strip() for line in lines[1:]] == list(selection.FILTERS)
     assert all(line.count("%") == 3 for line in lines[1:])

@@ -310,3 +310,46 @@ def test_columns_keep_the_meaning(shape, x, fraction):
         looked_at = wanted != -1
         assert np.array_equal(one[looked_at], wanted[looked_at])
         assert np.array_equal(other, one)
+
+
+KINDS = ("any bits", "equal", "equal first halves", "equal last halves", "extreme", "few values")
+
+
+def keyed(kind, unsigned, count):
+    """Bits of samples that have much or nothing in common, digit by digit."""
+    bits = 8 * unsigned.itemsize
+    half = bits // 2
+    drawn = RNG.integers(0, 1 << bits, count, unsigned, endpoint=False) if bits < 64 else RNG.integers(
+        0, (1 << 64) - 1, count, unsigned, endpoint=True)  # fmt: skip
+    low, ones = unsigned.type((1 << half) - 1), unsigned.type((1 << bits) - 1)
+    if kind == "equal":
+        return np.full(count, drawn[0])
+    if kind == "equal first halves":
+        return (drawn & low) | (drawn[0] & ~low)
+    if kind == "equal last halves":
+        return (drawn & ~low) | (drawn[0] & low)
+    if kind == "extreme":
+        return RNG.choice(np.array([0, 1, low, low + unsigned.type(1), ~low, ones, ones - unsigned.type(1)]), count)
+    return RNG.choice(drawn[:4], count) if kind == "few values" else drawn
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64"])
+def test_bisection_finds_every_rank(dtype, kind):
+    """Compared with NumPy's sort of each window, as numbers: a zero has two signs, and NaN comes behind all others."""
+    wanted = np.dtype(dtype)
+    samples = keyed(kind, np.dtype(f"u{wanted.itemsize}"), 190).view(wanted)
+    windows = np.sort(np.lib.stride_tricks.sliding_window_view(samples, 131), axis=-1)
+    for rank in (0, 7, 65, 66, 129, 130):
+        found = ks.apply(lambda w, rank=rank: np.sort(w)[rank], samples, size=131, padding="valid", method="direct")
+        assert np.array_equal(found, windows[:, rank], equal_nan=wanted.kind == "f")
+
+
+def test_bisection_counts_what_counts():
+    samples = array_of((300,), np.float32)
+    mask = RNG.random(300) < 0.4
+    mask[100:240] = False
+    for checked in (False, True):
+        with ks.configure(checked=checked):
+            for name in ("median", "percentile", "rank below"):
+                assert_as_defined(FUNCTIONS[name], samples, mask, size=135, method="direct")

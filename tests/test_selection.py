@@ -48,6 +48,7 @@ def opaque(w):
 FILTERS = {
     "median": lambda **words: ks.apply(np.median, IMAGE, size=5, **words),
     "columns": lambda **words: ks.apply(np.sum, IMAGE, size=7, **words),
+    "products in columns": lambda **words: ks.apply(lambda w: np.sum(w * 1.5), IMAGE, size=(4, 9), **words),
     "function": lambda **words: ks.apply(textured, IMAGE, size=(3, 4), mode="wrap", **words),
     "shrink": lambda **words: ks.apply(np.mean, IMAGE, size=5, mode="shrink", **words),
     "footprint": lambda **words: ks.apply(np.max, IMAGE, footprint=[[0, 1, 0], [1, 0, 1]], **words),
@@ -406,3 +407,70 @@ def test_a_plan_of_a_filter_is_of_the_whole():
     with pytest.raises(ArgumentError, match="leave out at"):
         ks.plan(ks.correlate, IMAGE, KERNEL, at=DISC)
     assert ks.plan(ks.apply, np.median, IMAGE, size=3, at=DISC).job.at == 1
+
+
+def laid_out(array, layout):
+    """The same numbers, otherwise in memory."""
+    if layout == "F":
+        return np.asfortranarray(array)
+    if layout == "reversed":
+        return array[::-1, ::-1].copy()[::-1, ::-1]
+    if layout == "apart":
+        return np.repeat(array, 2, axis=-1)[..., ::2]
+    return np.pad(array, 3)[3:-3, 3:-3] if layout == "part" else array
+
+
+LAYOUTS = ("C", "F", "reversed", "apart", "part")
+
+
+@pytest.mark.parametrize("extents", [(1, 1), (3, 7), (33, 64), (17, 65), (40, 333), (2, 1000), (130, 20)])
+def test_masks_of_any_extent_and_layout(extents, monkeypatch):
+    """Blocks are seen where anything is wanted, the last ones too; the rest is what stood there, to the last byte."""
+    monkeypatch.setattr(selected_outputs, "WAY", "blocks")
+    image = RNG.normal(size=extents).astype(np.float32)
+    full = ks.apply(np.max, image, size=3)
+    for share in (0, 0.002, 0.5):
+        at = RNG.random(extents) < share
+        at[-1, -1] = share > 0
+        for layout in LAYOUTS:
+            shown, mask = laid_out(image, layout), laid_out(at, layout)
+            output = laid_out(np.zeros(extents, np.float32), "C" if layout == "apart" else layout)
+            for given, otherwise in ((mask, "input"), (mask, 3), (at, laid_out(-image, layout)), (mask, -image)):
+                ks.apply(np.max, shown, size=3, at=given, otherwise=otherwise, output=output, workers=2)
+                assert_bits(output, selected(full, at, image if isinstance(otherwise, str) else otherwise))
+
+
+def test_masks_of_stacks(monkeypatch):
+    monkeypatch.setattr(selected_outputs, "WAY", "blocks")
+    stack = RNG.normal(size=(3, 2, 30, 90))
+    full = ks.apply(np.max, stack, size=3, axes=(2, 3))
+    at = RNG.random(stack.shape) < 0.001
+    for mask in (at, at[0, 0], np.broadcast_to(at[:, :1], at.shape)):
+        with ks.configure(checked=True):
+            found = ks.apply(np.max, stack, size=3, axes=(2, 3), at=mask)
+        assert_bits(found, selected(full, np.broadcast_to(mask, at.shape), stack))
+    volume = ks.apply(np.max, stack[0], size=3)
+    assert_bits(ks.apply(np.max, stack[0], size=3, at=at[0]), selected(volume, at[0], stack[0]))
+
+
+def test_large_masks_are_copied_by_several_workers(monkeypatch):
+    monkeypatch.setattr(selected_outputs, "WAY", "blocks")
+    image = RNG.integers(0, 255, (700, 1500)).astype(np.uint8)
+    at = np.hypot(*np.ogrid[-350:350, -750:750]) < 60
+    full = ks.apply(np.max, image, size=3)
+    for workers in (1, 2, 7):
+        assert_bits(ks.apply(np.max, image, size=3, at=at, workers=workers), selected(full, at, image))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "mode"), [("uint8", "reflect"), ("uint16", "constant"), ("float32", "shrink"), ("float64", "wrap")]
+)
+def test_ranks_of_large_windows_at_points(dtype, mode, way):
+    """The whole image finds them tile by tile, single points by bisection."""
+    image = (60 * np.abs(IMAGE)).astype(dtype)
+    if image.dtype.kind == "f":
+        image[RNG.random(image.shape) < 0.001] = np.nan
+        image[5:20, 100:120] = -0.0
+    words = {"size": (13, 12), "mode": mode}
+    full = ks.apply(np.median, image, **words)
+    assert_bits(ks.apply(np.median, image, at=SPARSE, output=full.dtype, **words), selected(full, SPARSE, image))

@@ -47,14 +47,13 @@ def run_selected(
             computed[...] = given
     work = _Work(shared, arrays, read, [frame.job_view(t) for t in targets], at, workers)
     points = work.points(blocks) if at.size else None
+    # Rows of what stands elsewhere are copied while the mask is looked at, which others do that compute then.
+    rows = [_rows_of(v, t, frame) for v, t in zip(values, targets, strict=True)]
+    rest = [None if row is not None else v for row, v in zip(rows, values, strict=True)]
+    fill(rest, targets, results)
     if points is None:
-        fill(values, targets, results)
-        work.by_blocks(blocks)
+        work.by_blocks(blocks, rows)
     else:
-        # Rows of what stands elsewhere are copied on the way, while they are read anyhow.
-        rows = [_rows_of(v, t, frame) for v, t in zip(values, targets, strict=True)]
-        rest = [None if row is not None else v for row, v in zip(rows, values, strict=True)]
-        fill(rest, targets, results)
         work.by_points(points, rows)
     for given, computed in zip(handed, targets, strict=True):
         if computed is not given:
@@ -120,12 +119,13 @@ class _Work:
         mask = np.ascontiguousarray(self.at if mask_only else self.at != 0)
         points.run_mask(given, self.read, self.views, mask, mask.size // 16, self.workers, rows)
 
-    def by_blocks(self, blocks: Blocks | None) -> None:
-        """Computes the blocks in which something is wanted."""
+    def by_blocks(self, blocks: Blocks | None, rows: Sequence[Array | None]) -> None:
+        """Computes the blocks in which something is wanted, when `rows` are copied."""
         if not self.at.size:
             return
         wishes, given = Wishes(self.at, blocks), [*self.arrays, self.at]
-        wanted = wishes.wanted(self.chosen.kept_plan(given, self.views))
+        copies = [(row, view) for row, view in zip(rows, self.views, strict=True) if row is not None]
+        wanted = wishes.wanted(self.chosen.kept_plan(given, self.views), copies, self.workers)
         visited = np.count_nonzero(wanted)
         if visited > MOST_BLOCKS * wanted.size:
             # Long rows are faster than blocks.

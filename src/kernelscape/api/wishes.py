@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from kernelscape import expression as ex
 from kernelscape.api.arguments import Array
 from kernelscape.api.classes import Blocks
+from kernelscape.methods.columns import LARGEST_SORT
 from kernelscape.methods.direct import Tile, is_sum_of_products
 from kernelscape.plan import Plan
 
@@ -42,9 +44,22 @@ class Wishes:
         rows = plan.stage.rows * plan.stage.spacing
         return -(-max(ROWS, reach) // rows) * rows, -(-POSITIONS // unit) * unit
 
-    def wanted(self, plan: Plan) -> Array:
-        """Which blocks these are, along the outer axes (uncut), y and x."""
-        found = any_in_blocks(self.at, plan, self.size(plan))
+    def wanted(
+        self, plan: Plan, copies: Sequence[tuple[Array, Array]] = (), workers: int | None = None
+    ) -> Array:  # fmt: skip
+        """Which blocks these are, along the outer axes (uncut), y and x; on the way arrays are copied, (from, to)."""
+        from kernelscape.execute.survey import can_copy, can_survey, survey
+
+        size = self.size(plan)
+        surveyed = can_survey(self.at, plan, size)
+        quick = [surveyed and can_copy(origin, to, plan) for origin, to in copies]
+        for (origin, to), is_quick in zip(copies, quick, strict=True):
+            if not is_quick:
+                to[...] = origin
+        if surveyed:
+            found = survey(plan, self.at, size, list(itertools.compress(copies, quick)), workers)
+        else:
+            found = any_in_blocks(self.at, plan, size)
         return found if self.among is None else found & self.among.wanted(plan)
 
 
@@ -121,6 +136,8 @@ def is_sparse(plan: Plan, single: PointPlan, at: Array) -> bool:
         shown = arranged[..., : strips * rows, :].reshape(*lead, strips, rows, last)
         arranged = shown[..., :: max(1, strips // LOOKED_AT), :, :].reshape(*lead, -1, last)
     points = int(np.count_nonzero(arranged))
+    if not points:
+        return False
     visited = int(np.count_nonzero(_reduced(arranged, rows, positions))) * rows * positions
     samples = sum(i.planes for i in single.stage.inputs)
     each = CYCLES[0] + CYCLES[1] * samples + _cycles(single.tile, plan.job.outputs)
@@ -129,10 +146,11 @@ def is_sparse(plan: Plan, single: PointPlan, at: Array) -> bool:
 
 
 def _cycles(tile: Tile, outputs: Sequence[ex.Node]) -> float:
-    """About what one output takes: products are fused into sums, and sorting takes more than its comparisons."""
+    """About what one output takes: products are fused into sums, and networks take more than their comparisons."""
     nodes = list(ex.walk(outputs))
-    if any(isinstance(n, ex.Sort) for n in nodes):
-        factor = 3.0
+    sorts = [n for n in nodes if isinstance(n, ex.Sort)]
+    if sorts:
+        factor = 1.25 if any(n.shape[n.axis] > LARGEST_SORT for n in sorts) else 3.0
     else:
         folds = [n for n in nodes if isinstance(n, ex.Reduce)]
         factor = 0.45 if folds and all(map(is_sum_of_products, folds)) else 1.0

@@ -29,6 +29,7 @@ from kernelscape.backends.emit import (
     planes_text,
 )
 from kernelscape.backends.point_driver import points_text
+from kernelscape.backends.survey import survey_text
 from kernelscape.loops import Stage
 from kernelscape.machine import Target
 
@@ -93,6 +94,11 @@ def gather(target: Target, loading: Loading, run: Run, *, checked: bool) -> Load
 def points(target: Target, *, checked: bool) -> LoadedCode:
     """The native worker for single points, the same for all stages."""
     return _code(("points", target, checked), lambda: points_text(target, checked=checked), target)
+
+
+def survey(target: Target, *, checked: bool) -> LoadedCode:
+    """The native worker that goes over a mask once, the same for all stages."""
+    return _code(("survey", target, checked), lambda: survey_text(target, checked=checked), target)
 
 
 def worker(target: Target, *, checked: bool) -> LoadedCode:

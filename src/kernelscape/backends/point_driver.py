@@ -17,12 +17,14 @@ from kernelscape.backends.cpu import function_attributes
 from kernelscape.backends.driver import FloatingControl
 from kernelscape.backends.emit.values import report
 from kernelscape.backends.ir import I8, I64, PTR, Builder, Module, Type, Value, constant
-from kernelscape.backends.point_groups import Groups, Tables
+from kernelscape.backends.point_groups import WIDE, Groups, Tables
 from kernelscape.backends.point_words import AT_BORDER, IN_INTERIOR, Ahead, Kept, PointCall, PointPlane, Points
 from kernelscape.machine import Target
 
 TOGETHER = 64
 """Bytes of a mask that are looked at together."""
+AT_ONCE = 6
+"""Places that are noted of these at least; there is room for so many more than there are."""
 
 
 def points_text(target: Target, *, checked: bool) -> str:
@@ -167,7 +169,6 @@ class _Points(Tables):
         record = self.plane_record(plane)
         item, base = self.word(record, PointPlane.ITEM), self.word(kept, Kept.BASE)
         size = b.mul(b.sub(stop, start), item)
-        b.module.declare("llvm.memcpy.p0.p0.i64", "void", ["ptr", "ptr", "i64", "i1"])
 
         def copy() -> None:
             own = self.entry(self.word(self.call, PointCall.PLANE_BASES, PTR), plane)
@@ -175,10 +176,7 @@ class _Points(Tables):
             origin = self.row_address(base, self.word(kept, Kept.STEPS, PTR), start)
 
             def move() -> None:
-                target, source = (b.convert("inttoptr", address, PTR) for address in (to, origin))
-                b.line(
-                    f"call void @llvm.memcpy.p0.p0.i64(ptr {target.name}, ptr {source.name}, i64 {size.name}, i1 false)"
-                )
+                self.copy_bytes(to, origin, size)
 
             if not self.checked:
                 move()
@@ -235,12 +233,22 @@ class _Points(Tables):
 
             b.when(b.icmp("slt", x, whole), many, few)
             bits = b.load(I64, self.bits)
-            between = b.binary("and", self.ones_below(b.sub(high, x)), self.negated(self.ones_below(b.sub(low, x))))
-            self.note(IN_INTERIOR, b.binary("and", bits, between), x)
-            self.note(AT_BORDER, b.binary("and", bits, self.negated(between)), x)
+            above = b.icmp("sge", x, low)
+            inside = b.binary("and", above, b.icmp("sle", b.add(x, self.number(TOGETHER)), high))
+            b.when(
+                b.icmp("ne", bits, self.number(0)),
+                lambda: b.when(inside, lambda: self.note(IN_INTERIOR, bits, x), lambda: self.part(bits, x, low, high)),
+            )
             b.store(b.add(x, self.number(TOGETHER)), self.x)
 
         b.repeat(going, some)
+
+    def part(self, bits: Value, x: Value, low: Value, high: Value) -> None:
+        """Notes bits of which some are at the border."""
+        b = self.b
+        between = b.binary("and", self.ones_below(b.sub(high, x)), self.negated(self.ones_below(b.sub(low, x))))
+        self.note(IN_INTERIOR, b.binary("and", bits, between), x)
+        self.note(AT_BORDER, b.binary("and", bits, self.negated(between)), x)
 
     def ones_below(self, count: Value) -> Value:
         """So many bits from the lowest on."""
@@ -267,15 +275,19 @@ class _Points(Tables):
             self.put(target, j, b.add(x, self.lowest(left)))
             return [b.binary("and", left, b.sub(left, self.number(1)))]
 
-        b.loop(filled, stop, 1, [bits], one)
+        # Some are written whether they are there or not: a loop that ends anywhere is mostly foreseen wrongly.
+        left = [bits]
+        for number in range(AT_ONCE):
+            left = one(b.add(filled, self.number(number)), left)
+        b.loop(b.add(filled, self.number(AT_ONCE)), stop, 1, left, one)
         b.store(stop, self.filled[kind])
 
     def lowest(self, bits: Value) -> Value:
-        """The number of the lowest bit that is set; there is one."""
+        """The number of the lowest bit that is set; any number where there is none."""
         b = self.b
         b.module.declare("llvm.cttz.i64", "i64", ["i64", "i1"])
         result = b.fresh(I64)
-        b.line(f"{result.name} = call i64 @llvm.cttz.i64(i64 {bits.name}, i1 true)")
+        b.line(f"{result.name} = call i64 @llvm.cttz.i64(i64 {bits.name}, i1 false)")
         return result
 
     def settle(self, kind: int) -> None:
@@ -285,9 +297,9 @@ class _Points(Tables):
         capacity = self.word(self.sweep, Points.CAPACITY)
 
         def axis(a: Value) -> None:
-            target, place = b.element_pointer(self.places[kind], "i64", b.mul(a, capacity)), self.entry(self.row, a)
-
-            self.count(stop, lambda j: self.put(target, j, place), start=first)
+            target = b.element_pointer(self.places[kind], "i64", b.mul(a, capacity))
+            place = b.splat(self.entry(self.row, a), WIDE.lanes)
+            self.count(stop, lambda j: self.put(target, j, place), WIDE.lanes, start=first)
 
         self.count(b.load(I64, self.last_axis), axis)
         self.ask_ahead(kind, first, stop)
@@ -315,7 +327,16 @@ class _Points(Tables):
 
                 self.count(stop, point, start=first)
 
-            b.when(is_output, lambda: ask(for_writing=True), lambda: ask(for_writing=False))
+            # What has just been copied is in the cache.
+            kept = self.record(
+                self.word(self.call, PointCall.KEPT_TABLE, PTR), b.select(is_output, which, self.number(0)), Kept
+            )
+            copied = b.icmp("ne", self.word(kept, Kept.BASE), self.number(0))
+            b.when(
+                is_output,
+                lambda: b.when(copied, lambda: None, lambda: ask(for_writing=True)),
+                lambda: ask(for_writing=False),
+            )
 
         self.count(self.word(self.sweep, Points.AHEAD), one)
 
@@ -346,7 +367,8 @@ class _Points(Tables):
 
             def axis(a: Value) -> None:
                 line = b.element_pointer(self.places[kind], "i64", b.mul(a, capacity))
-                self.count(rest, lambda j: self.put(line, j, self.entry(line, b.add(whole, j))))
+                # Whole groups are more than what is left: nothing is overwritten that is still to be moved.
+                self.count(rest, lambda j: self.put(line, j, self.entry(line, b.add(whole, j), WIDE)), WIDE.lanes)
 
             self.count(self.axes, axis)
             b.store(rest, self.filled[kind])

@@ -15,6 +15,8 @@ from kernelscape.backends.words import Words
 from kernelscape.loops import LOWEST_OFFSET, MISSING, OUTSIDE
 
 WIDE = Type("i64", 8)
+LINE = 64
+"""Bytes of a cache line, and of `WIDE`."""
 
 
 class Tables:
@@ -76,6 +78,40 @@ class Tables:
     def wanted(self) -> Value:
         """Nobody has cancelled."""
         return self.b.icmp("eq", self.b.load_shared(self.b.offset(self.call, 8 * PointCall.CANCEL)), self.number(0))
+
+    def copy_bytes(self, to: Value, origin: Value, size: Value) -> None:
+        """Copies so many bytes from one address to another.
+
+        Not with C's function: for some kilobytes it may take an instruction that copies strings, and these are slow on
+        some machines where only a part of the data is in a cache.
+        """
+        b = self.b
+        target, source = (b.convert("inttoptr", address, PTR) for address in (to, origin))
+        line = self.number(LINE)
+
+        def some(x: Value, type: Type, together: int = 1) -> None:
+            places = [b.add(x, self.number(LINE * n)) for n in range(together)]
+            values = [b.load(type, b.offset(source, place)) for place in places]
+            for value, place in zip(values, places, strict=True):
+                b.store(value, b.offset(target, place))
+
+        def lines() -> None:
+            # Stores across two lines take twice as long: only the first and the last one may do so.
+            first = b.sub(line, b.binary("and", to, self.number(LINE - 1)))
+            last = b.sub(size, line)
+            left = b.intrinsic("smax", I64, b.sub(last, first), self.number(0))
+            whole = b.mul(b.binary("udiv", left, self.number(4 * LINE)), self.number(4 * LINE))
+            some(self.number(0), WIDE)
+            self.count(b.add(first, whole), lambda x: some(x, WIDE, 4), 4 * LINE, start=first)
+            self.count(last, lambda x: some(x, WIDE), LINE, start=b.add(first, whole))
+            some(last, WIDE)
+
+        def bytes_() -> None:
+            words = b.binary("and", size, self.number(-8))
+            self.count(words, lambda x: some(x, I64), 8)
+            self.count(size, lambda x: some(x, I8), start=words)
+
+        b.when(b.icmp("sge", size, line), lines, bytes_)
 
 
 class Groups(Tables):
@@ -279,51 +315,80 @@ class Groups(Tables):
         )
 
     def _look_up(self, number: Value, record: Value, places: Value, size: Value) -> None:
-        """The samples of points, each where the mode says."""
+        """The samples of points, each where the mode says.
+
+        What the last axis has for each of its taps is looked up once, since all taps along the other axes share it.
+        """
+        b = self.b
+        last, taps = b.sub(self.axes, self.number(2)), self.word(record, PointInput.TAPS)
+        along, outer = self.place(record, PointInput.INNER_AT), self.place(record, PointInput.OUTER_AT)
+        inner, block = self.word(record, PointInput.INNER_TAPS), self.word(self.sweep, Points.BLOCK)
+
+        def line_of(k: Value) -> Value:
+            return b.element_pointer(along, "i64", b.mul(k, block))
+
+        self.count(inner, lambda k: self._places_along(record, places, k, last, line_of(k), size, add=False))
+
+        def group(g: Value) -> None:
+            first = b.mul(g, inner)
+            self.count(size, lambda j: b.store(constant(WIDE, 0), b.element_pointer(outer, "i64", j)), WIDE.lanes)
+            self.count(last, lambda a: self._places_along(record, places, first, a, outer, size, add=True))
+            self.count(inner, lambda k: self._look_up_tap(number, record, b.add(first, k), outer, line_of(k), size))
+
+        self.count(b.binary("udiv", taps, inner), group)
+
+    def _places_along(
+        self, record: Value, places: Value, tap: Value, axis: Value, target: Value, size: Value, *, add: bool
+    ) -> None:
+        """Where one tap of each point lies along one axis; or that in addition to what the target has."""
+        b = self.b
+        maps, strides = self.word(record, PointInput.BORDER_MAPS, PTR), self.word(record, PointInput.STRIDES, PTR)
+        taps = b.element_pointer(self.word(record, PointInput.TAP_TABLE, PTR), "i64", b.mul(tap, self.axes))
+        line, along = b.element_pointer(places, "i64", b.mul(axis, self.capacity)), self.entry(maps, axis, PTR)
+        stride, own = self.entry(strides, axis), self.entry(taps, axis)
+
+        def one(j: Value) -> None:
+            found = self.entry(along, b.add(b.mul(self.entry(line, j), stride), own))
+            self.put(target, j, self._together(found, self.entry(target, j)) if add else found)
+
+        self.count(size, one)
+
+    def _together(self, a: Value, b_: Value) -> Value:
+        """The sum of two offsets; or the word for what lies outside, if one of them is such a word."""
+        b = self.b
+        # These words are below all offsets, and MISSING is the larger one.
+        lowest, outside = constant(a.type, LOWEST_OFFSET), constant(a.type, OUTSIDE)
+        words = [b.select(b.icmp("slt", word, lowest), word, outside) for word in (a, b_)]
+        either = b.icmp("slt", b.intrinsic("smin", a.type, a, b_), lowest)
+        return b.select(either, b.intrinsic("smax", a.type, *words), b.add(a, b_))
+
+    def _look_up_tap(self, number: Value, record: Value, tap: Value, outer: Value, along: Value, size: Value) -> None:
+        """The row of one sample of all windows, and its flags."""
         b = self.b
         source = self.entry(self.word(self.call, PointCall.INPUT_BASES, PTR), number)
-        home, flags = self.place(record, PointInput.ROWS_AT), self.place(record, PointInput.FLAGS_AT)
         offsets = self.place(record, PointInput.OFFSETS_AT)
-        maps, strides = self.word(record, PointInput.BORDER_MAPS, PTR), self.word(record, PointInput.STRIDES, PTR)
-        flagged = b.icmp("ne", self.word(record, PointInput.FLAG_BYTES), self.number(0))
-        inner = b.sub(self.axes, self.number(1))
 
-        def tap(t: Value) -> None:
-            taps = b.element_pointer(self.word(record, PointInput.TAP_TABLE, PTR), "i64", b.mul(t, self.axes))
-            self.count(size, lambda j: self.put(offsets, j, self.number(0)))
+        def some(j: Value) -> None:
+            parts = [b.load(WIDE, b.element_pointer(table, "i64", j)) for table in (outer, along)]
+            b.store(self._together(*parts), b.element_pointer(offsets, "i64", j))
 
-            def axis(a: Value) -> None:
-                line, along = b.element_pointer(places, "i64", b.mul(a, self.capacity)), self.entry(maps, a, PTR)
-                stride, own = self.entry(strides, a), self.entry(taps, a)
+        self.count(size, some, WIDE.lanes)
+        home = self.place(record, PointInput.ROWS_AT)
+        row = b.offset(home, b.mul(tap, self.word(record, PointInput.ROW_BYTES)))
+        self._fill(number, record, row, source, offsets, size)
 
-                def one(j: Value) -> None:
-                    found = self.entry(along, b.add(b.mul(self.entry(line, j), stride), own))
-                    so_far = self.entry(offsets, j)
-                    # The words for what lies outside are below all offsets, and MISSING is the larger one.
-                    lowest, outside = self.number(LOWEST_OFFSET), self.number(OUTSIDE)
-                    words = [b.select(b.icmp("slt", word, lowest), word, outside) for word in (found, so_far)]
-                    either = b.icmp("slt", b.intrinsic("smin", I64, found, so_far), lowest)
-                    value = b.select(either, b.intrinsic("smax", I64, *words), b.add(so_far, found))
-                    self.put(offsets, j, value)
+        def note_flags() -> None:
+            flags = self.place(record, PointInput.FLAGS_AT)
+            line = b.offset(flags, b.mul(tap, self.word(record, PointInput.FLAG_BYTES)))
 
-                self.count(size, one)
+            def eight(j: Value) -> None:
+                found = b.load(WIDE, b.element_pointer(offsets, "i64", j))
+                there = b.icmp("ne", found, constant(WIDE, MISSING))
+                b.store(b.convert("zext", there, Type("i8", WIDE.lanes)), b.offset(line, j))
 
-            self.count(inner, axis)
-            row = b.offset(home, b.mul(t, self.word(record, PointInput.ROW_BYTES)))
-            self._fill(number, record, row, source, offsets, size)
+            self.count(size, eight, WIDE.lanes)
 
-            def note_flags() -> None:
-                line = b.offset(flags, b.mul(t, self.word(record, PointInput.FLAG_BYTES)))
-
-                def one(j: Value) -> None:
-                    there = b.icmp("ne", self.entry(offsets, j), self.number(MISSING))
-                    b.store(b.convert("zext", there, I8), b.offset(line, j))
-
-                self.count(size, one)
-
-            b.when(flagged, note_flags)
-
-        self.count(self.word(record, PointInput.TAPS), tap)
+        b.when(b.icmp("ne", self.word(record, PointInput.FLAG_BYTES), self.number(0)), note_flags)
 
     # -- outputs -----------------------------------------------------------------------------------------------------
 

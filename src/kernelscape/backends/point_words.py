@@ -105,7 +105,8 @@ class PointInput(Words):
     The samples of an output at some place begin at BASE plus, for each axis, the place times its step, or, where there
     is a table for the axis, what that has there. They are RUNS runs of samples (see ``emit/points.py``), or, without
     GATHER, of one sample each. At the border each of TAPS samples is looked up: TAP_TABLE has its place along each
-    axis, BORDER_MAPS say where these lie. COORDINATE is an axis whose coordinates are the input, or -1.
+    axis, the last one (of INNER_TAPS places) running fastest, and BORDER_MAPS say where these lie. COORDINATE is an
+    axis whose coordinates are the input, or -1.
     """
 
     FILL = auto()
@@ -121,6 +122,7 @@ class PointInput(Words):
     FIRST_ROW = auto()
     CONSTANT_ROW = auto()
     TAPS = auto()
+    INNER_TAPS = auto()
     TAP_TABLE = auto()
     BORDER_MAPS = auto()
     STRIDES = auto()
@@ -128,6 +130,8 @@ class PointInput(Words):
     FLAG_BYTES = auto()
     COORDINATE = auto()
     OFFSETS_AT = auto()
+    INNER_AT = auto()
+    OUTER_AT = auto()
 
 
 class PointPlane(Words):

@@ -375,6 +375,9 @@ class PointTables:
             strides.append(grid.stride)
         taps = [(*tap, 0) for tap in itertools.product(*places)]
         row[PointInput.TAPS], row[PointInput.TAP_TABLE] = len(taps), memory.address(taps)
+        row[PointInput.INNER_TAPS] = inner = seen.axes[-1].size
+        row[PointInput.INNER_AT] = memory.room(8 * inner * self.made.block)
+        row[PointInput.OUTER_AT] = memory.room(8 * self.made.block)
         row[PointInput.BORDER_MAPS], row[PointInput.STRIDES] = memory.address(maps), memory.address(strides)
         row[PointInput.CONSTANT_ROW] = self._constants(number, self.made.block)
 

@@ -77,10 +77,12 @@ def in_column_order(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep
         body = in_window_shape(node, shape)
         if body is None or _folded_columns(node, shape, x, _column_of(shape, x), keep_order) is None:
             return None
-        # As a slice of all, so that a product is rounded before it is added, as it is in a column.
-        own = ex.Slice(body.shape, body.dtype, body, (0,) * body.ndim, (1,) * body.ndim)
         others = [axis for axis in range(body.ndim) if axis != x]
-        return ex.reduce(node.operation, ex.reduce(node.operation, own, others) if others else own, (0,))
+        if others:
+            return ex.reduce(node.operation, ex.reduce(node.operation, body, others), (0,))
+        # As a slice of all, so that a product is rounded before it is added, as it is where it is a column.
+        own = ex.Slice(body.shape, body.dtype, body, (0,) * body.ndim, (1,) * body.ndim)
+        return ex.reduce(node.operation, own, (0,))
 
     return ex.rebuild(outputs, rule)
 

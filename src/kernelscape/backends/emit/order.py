@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from kernelscape import expression as ex
+from kernelscape.backends.emit.bisection import DIGIT, MOST_KEYS, Digits, count_below, digit_bytes
 from kernelscape.backends.emit.keys import from_key, from_sortable, key_type, sortable, to_key
 from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Position, as_value, project
 from kernelscape.backends.ir import I64, Builder, Type, Value, constant
@@ -30,12 +31,17 @@ SCRATCH_LIMIT = 1 << 19
 
 
 class _Keys(NamedTuple):
-    """The keys of some elements: that of element i, the types of a key and of a number of keys, how many count."""
+    """The keys of some elements: that of element i, the types of a key and of a number of keys, how many count.
+
+    Where keys are kept as digits: these, and what their first ones have in common.
+    """
 
     read: Callable[[Value], Value]
     key: Type
     counter: Type
     total: Value | None
+    digits: Digits | None
+    common: tuple[Value, Value] | None
 
 
 class Order:
@@ -217,6 +223,8 @@ class Order:
     def _bisected(self, keys: _Keys, extent: int, number: Value) -> Value:
         """The key of a rank: its bits are found from the highest to the lowest."""
         builder, key, counter = self.builder, keys.key, keys.counter
+        if keys.digits is not None and keys.common is not None:
+            return keys.digits.ranked(_resized(builder, number, keys.digits.type), keys.common)
         wanted = _resized(builder, number, counter)
 
         def bit(step: Value, carried: list[Value]) -> list[Value]:
@@ -224,7 +232,7 @@ class Order:
             one = builder.binary("shl", constant(I64, 1), shift)
             mask = builder.splat(_resized(builder, one, Type(key.element)), key.lanes)
             candidate = builder.binary("or", carried[0], mask)
-            below = self._count_below(keys.read, counter, extent, candidate)
+            below = count_below(builder, keys.read, counter, extent, candidate)
             keep = builder.icmp("ule", below, wanted)
             return [builder.select(keep, candidate, carried[0])]
 
@@ -247,58 +255,62 @@ class Order:
         rest = builder.sub(constant(counter, extent), above)
         return builder.select(builder.icmp("ugt", rest, _resized(builder, number, counter)), found, least)
 
+    def _key(self, node: ex.Sort, others: Index, place: Position, lane: Lane, key: Type) -> tuple[Value, Value | None]:
+        """The key of an element, and whether it counts."""
+        builder, emitter = self.builder, self.emitter
+        element = self._input(node, others, place, lane)
+        counts = element.flag
+        if node.where is not None:
+            index = (*others[: node.axis], place, *others[node.axis :])
+            where = emitter.operand(node, node.where, index, lane)
+            counts = emitter.both(emitter.both(counts, where.flag), where.value)
+        value = builder.splat(to_key(builder, element.value, node.dtype), key.lanes)
+        counts = None if counts is None else builder.splat(counts, key.lanes)
+        return (value if counts is None else builder.select(counts, value, constant(key, -1))), counts
+
     def _keys(self, node: ex.Sort, others: Index, lane: Lane, width: int) -> _Keys:
         """The keys of all elements, in memory where they fit."""
-        builder, emitter, extent = self.builder, self.emitter, node.shape[node.axis]
-        flagged = False
+        builder, extent, flagged = self.builder, node.shape[node.axis], False
         key = key_type(node.dtype, width)
-        scratch = builder.local(key, extent) if extent * key.bits * width <= 8 * SCRATCH_LIMIT else None
+        digits = None
+        if key.bits > DIGIT and extent <= MOST_KEYS and digit_bytes(extent, key) <= SCRATCH_LIMIT:
+            digits = Digits.of(builder, key, extent)
+        kept = digits is None and extent * key.bits * width <= 8 * SCRATCH_LIMIT
+        scratch = builder.local(key, extent) if kept else None
         zero = constant(Type("i32", width), 0)
-
-        def make(place: Position) -> tuple[Value, Value | None]:
-            element = self._input(node, others, place, lane)
-            counts = element.flag
-            if node.where is not None:
-                index = (*others[: node.axis], place, *others[node.axis :])
-                where = emitter.operand(node, node.where, index, lane)
-                counts = emitter.both(emitter.both(counts, where.flag), where.value)
-            value = builder.splat(to_key(builder, element.value, node.dtype), width)
-            counts = None if counts is None else builder.splat(counts, width)
-            return (value if counts is None else builder.select(counts, value, constant(key, -1))), counts
 
         def first_pass(place: Value, carried: list[Value]) -> list[Value]:
             nonlocal flagged
-            value, counts = make(place)
+            value, counts = self._key(node, others, place, lane, key)
             flagged |= counts is not None
-            if scratch is not None:
+            total, *common = carried
+            if digits is not None:
+                first = digits.store(value, place)
+                common = [builder.binary("and", common[0], first), builder.binary("or", common[1], first)]
+            elif scratch is not None:
                 builder.store(value, builder.element_pointer(scratch, key.text, place))
-            return carried if counts is None else [builder.add(carried[0], builder.convert("zext", counts, zero.type))]
+            more = total if counts is None else builder.add(total, builder.convert("zext", counts, zero.type))
+            return [more, *common]
 
-        total = None
-        if scratch is not None or self._countable(node):
-            (total,) = builder.loop(constant(I64, 0), constant(I64, extent), 1, [zero], first_pass, never_empty=True)
+        total, common = None, None
+        if digits is not None or scratch is not None or self._countable(node):
+            state = [zero] if digits is None else [zero, constant(digits.type, -1), constant(digits.type, 0)]
+            total, *found = builder.loop(
+                constant(I64, 0), constant(I64, extent), 1, state, first_pass, never_empty=True
+            )
+            common = (found[0], found[1]) if found else None
 
         def read(place: Value) -> Value:
+            if digits is not None:
+                return digits.read(place)
             if scratch is None:
-                return make(place)[0]
+                return self._key(node, others, place, lane, key)[0]
             return builder.load(key, builder.element_pointer(scratch, key.text, place))
 
         counter = key.of("i16") if key.bits == 8 and extent > 255 else key
         if counter.bits == 16 and extent > 65535:
             counter = key.of("i32")
-        return _Keys(read, key, counter, total if flagged else None)
-
-    def _count_below(self, read: Callable[[Value], Value], counter: Type, extent: int, candidate: Value) -> Value:
-        """How many elements lie below a candidate, in each lane."""
-        builder = self.builder
-
-        def step(place: Value, carried: list[Value]) -> list[Value]:
-            less = builder.icmp("ult", read(place), candidate)
-            return [builder.sub(carried[0], builder.convert("sext", less, counter))]
-
-        start, stop = constant(I64, 0), constant(I64, extent)
-        (count,) = builder.loop(start, stop, 1, [constant(counter, 0)], step, never_empty=True)
-        return count
+        return _Keys(read, key, counter, total if flagged else None, digits, common)
 
 
 _whole_network = lru_cache(maxsize=32)(sorting_network)
