@@ -244,3 +244,12 @@ def test_means_of_integers_are_rounded_as_their_exact_value():
         down, left = np.divmod(sums, taps)
         wanted = down + ((2 * left > taps) | ((2 * left == taps) & (down % 2 == 1)))
         np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("height", [63, 65, 66, 69, 70, 75])
+@pytest.mark.parametrize("dilation", [2, 3])
+def test_last_rows_of_dilated_windows(height, dilation):
+    """A tile has rows apart; those behind the last output must leave no row that another tile takes for its own."""
+    array = image("float32", (height, 60))
+    found = ks.apply(np.max, array, size=9, dilation=dilation, method="passes", workers=1)
+    np.testing.assert_array_equal(found, ks.apply(np.max, array, size=9, dilation=dilation, method="direct"))

@@ -549,6 +549,18 @@ class Builder:
             self.line(f"br label %{after}")
         self._open(after)
 
+    def anew(self, make: Callable[[], _T]) -> _T:
+        """What `make` emits, knowing only what is known in front of the outermost loop.
+
+        Code that hardly ever runs then keeps nothing in registers for its own use.
+        """
+        kept = self._scopes
+        self._scopes = [*(self._regions[0].scopes if self._regions else kept), {}]
+        try:
+            return make()
+        finally:
+            self._scopes = kept
+
     def fork(
         self, condition: Value, then: Callable[[], Sequence[Value]], otherwise: Callable[[], Sequence[Value]]
     ) -> list[Value]:

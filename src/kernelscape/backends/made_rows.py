@@ -34,9 +34,12 @@ class MadeRows(SourceRows):
 
         def combination(c: Value) -> None:
             def row(r: Value) -> None:
-                place = b.intrinsic("smin", I64, b.add(start, self.entry(offsets, r)), last)
+                wanted = b.add(start, self.entry(offsets, r))
+                place = b.intrinsic("smin", I64, wanted, last)
                 home, held, own = self.slot(record, c, r, place)
-                new = b.icmp("ne", self.entry(held, own), place)
+                there = self.entry(held, own)
+                # Rows that only surplus rows of a tile ask for may hold anything; theirs are other sources.
+                new = b.binary("and", b.icmp("ne", there, place), b.icmp("eq", wanted, place))
                 number = b.mul(b.add(b.mul(c, rows), r), phases)
 
                 def phase(q: Value) -> None:
@@ -46,7 +49,7 @@ class MadeRows(SourceRows):
                     b.when(new, lambda: self.make_row(record, self.record(plan, q, Phase), which, address))
 
                 self.count(phases, phase)
-                self.put(held, own, place)
+                self.put(held, own, b.select(new, place, there))
 
             self.count(rows, row)
 

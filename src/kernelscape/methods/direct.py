@@ -80,14 +80,18 @@ def choose_tile(
         return Tile(2 if shares_rows else 1, max(1, accumulators // 2), lanes, instructions)
     # Rows of narrow samples are short in vectors: more of them at once make up for what each tile costs.
     rows = (8 if lanes >= 32 else 4) if shares_rows and folds else 1
-    while rows > 1 and (rows > accumulators or (rows * instructions > 4 * BUDGET and not linear)):
+    # Written out, one vector of each row, where that fits, and else a loop.
+    products = bool(folds) and all(map(is_extremum_of_products, folds))
+    looped = products and rows * instructions > BUDGET
+    long = linear or looped
+    while rows > 1 and (rows > accumulators or (rows * instructions > 4 * BUDGET and not long)):
         rows //= 2
     # Weights of a cell end with it: short chunks leave less of the last one unused.
     in_cells = any(isinstance(n, ex.Pixel) and n.size > 1 and id(n) not in varying for n in ex.walk(outputs))
     # Under a stride output rows share fewer source rows: more vectors make up for it, which share the weights.
-    most = 4 if rows == 1 or divides_rows else 3
+    most = 4 if rows == 1 or divides_rows or looped else 1 if products else 3
     vectors = max(1, min(2 if in_cells and rows > 1 else most, accumulators // rows))
-    while vectors > 1 and rows * vectors * instructions > BUDGET and not linear:
+    while vectors > 1 and rows * vectors * instructions > BUDGET and not long:
         vectors -= 1
     return Tile(rows, vectors, lanes, instructions)
 
@@ -101,6 +105,17 @@ def is_sum_of_products(fold: ex.Reduce) -> bool:
     linear = ("multiply", "square", "cast", "select", "absolute")
     known = all(isinstance(n, ex.Elementwise) and n.operator in linear for n in operators)
     return fold.operation == "add" and known and len(operators) <= 3
+
+
+def is_extremum_of_products(fold: ex.Reduce) -> bool:
+    """An extremum of floating products or sums of samples and weights, which loops over rows keep as short."""
+    inside = [n for n in ex.walk([fold.body]) if not isinstance(n, ex.Window | ex.Argument | ex.Constant)]
+    moving = (ex.Slice, ex.Reshape, ex.Broadcast, ex.Transpose)
+    operators = [n for n in inside if not isinstance(n, moving)]
+    affine = ("multiply", "add", "subtract", "cast", "absolute", "negative")
+    known = all(isinstance(n, ex.Elementwise) and n.operator in affine for n in operators)
+    extremum = fold.operation in ("minimum", "maximum") and fold.dtype.kind == "f" and fold.where is None
+    return extremum and known and 0 < len(operators) <= 3
 
 
 def registers_of(width: int, lanes: int, target: Target) -> int:

@@ -88,6 +88,8 @@ class MadeRow:
         Whether there is one for each combination of taps along the outer axes.
     reach : int
         Positions along x that it has beyond those of the outputs.
+    places : tuple of tuple of int, or None
+        Of the kernel's readings at a box of `taps` those that it takes, in window coordinates; None: all.
     """
 
     body: Node
@@ -95,6 +97,7 @@ class MadeRow:
     taps: tuple[tuple[int, ...], ...] | None
     combinations: bool
     reach: int
+    places: tuple[tuple[int, ...], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,7 @@ Quantity = Plain | Comoment
 
 
 @dataclass(frozen=True)
-class _Source:
+class RowSource:
     """Rows that can be read: an input or made rows; `wrap` is a function of their samples that costs little."""
 
     number: int
@@ -202,7 +205,7 @@ class _Source:
     wrap: Callable[[Node], Node] = field(default=lambda node: node, compare=False)
 
 
-Sources = dict[str, _Source]
+Sources = dict[str, RowSource]
 
 
 def use_passes(outputs: Sequence[Node], lattice: Lattice, first: int) -> Passes | None:
@@ -259,7 +262,7 @@ def _narrowed(body: Node) -> tuple[Node, int]:
     return inner, spread(inner.dtype)
 
 
-class _Writer:
+class RowWriter:
     """Collects made rows; equal ones are made once."""
 
     def __init__(self, lattice: Lattice, first: int) -> None:
@@ -267,20 +270,6 @@ class _Writer:
         self.rows: list[MadeRow] = []
         self._known: dict[Any, int] = {}
         self.unit = (1,) * len(lattice.shape)
-
-    def folded(self, node: Node, quantity: Quantity, elements: Values) -> Node:
-        """A fold over windows as an expression of what the kernel reads."""
-        lattice = self.lattice
-        sources = {name: self._base(body) for name, body in elements.items()}
-        samples = math.prod(lattice.shape[a] for a in lattice.outer)
-        if samples > 1:
-            sources = self._across(quantity, sources, samples)
-        *others, x = lattice.along
-        for axis in others:
-            if lattice.shape[axis] > 1:
-                sources = self._along(quantity, sources, axis, samples)
-                samples *= lattice.shape[axis]
-        return quantity.result(self._in_kernel(quantity, sources, x, samples), node)
 
     def finished(self) -> list[MadeRow]:
         """The rows, each as long as those that read it need it."""
@@ -294,17 +283,76 @@ class _Writer:
                     reach[source] = max(reach[source], reach[place] + max(reading.x_taps))
         return [replace(row, reach=length) for row, length in zip(self.rows, reach, strict=True)]
 
+    def base(self, body: Node) -> RowSource:
+        """Rows of the body of a fold; what is more than a conversion is made once per sample."""
+        if isinstance(body, ex.Window):
+            return RowSource(body.input, body.dtype, combinations=True)
+        inner = body.operands[0] if isinstance(body, ex.Elementwise) and body.operator == "cast" else None
+        if isinstance(inner, ex.Window) and OPERATORS["cast"].cost <= 1:
+            dtype = body.dtype
+            return RowSource(inner.input, inner.dtype, combinations=True, wrap=lambda node: ex.cast(node, dtype))
+        numbers = sorted({n.input for n in ex.walk([body]) if isinstance(n, ex.Window)})
+        place = {n: i for i, n in enumerate(numbers)}
+        one = self._of_one_sample(body, place)
+        return self.row(one, tuple(Reading(n) for n in numbers), combinations=True)
+
+    def _of_one_sample(self, node: Node, place: dict[int, int]) -> Node:
+        if isinstance(node, ex.Window):
+            return ex.Window(self.unit, node.dtype, place[node.input])
+        if not node.shape:
+            return node
+        if isinstance(node, ex.Broadcast):
+            return ex.broadcast(node.body, self.unit)
+        assert isinstance(node, ex.Elementwise)
+        return ex.elementwise(node.operator, node.dtype, *(self._of_one_sample(o, place) for o in node.operands))
+
+    def window(self, source: RowSource, shape: Shape, place: int) -> Node:
+        return source.wrap(ex.Window(shape, source.dtype, place))
+
+    def row(
+        self,
+        body: Node,
+        readings: tuple[Reading, ...],
+        *,
+        combinations: bool,
+    ) -> RowSource:
+        """The number of a row that is made so; equal ones are one."""
+        body = ex.reshape(body, ()) if body.shape else body
+        key = (ex.structure([body]), readings, combinations)
+        if key not in self._known:
+            self._known[key] = self.first + len(self.rows)
+            self.rows.append(MadeRow(body, readings, None, combinations, 0))
+        return RowSource(self._known[key], body.dtype, combinations)
+
+
+class _Writer(RowWriter):
+    """Writes folds as passes."""
+
+    def folded(self, node: Node, quantity: Quantity, elements: Values) -> Node:
+        """A fold over windows as an expression of what the kernel reads."""
+        lattice = self.lattice
+        sources = {name: self.base(body) for name, body in elements.items()}
+        samples = math.prod(lattice.shape[a] for a in lattice.outer)
+        if samples > 1:
+            sources = self._across(quantity, sources, samples)
+        *others, x = lattice.along
+        for axis in others:
+            if lattice.shape[axis] > 1:
+                sources = self._along(quantity, sources, axis, samples)
+                samples *= lattice.shape[axis]
+        return quantity.result(self._in_kernel(quantity, sources, x, samples), node)
+
     # -- levels --------------------------------------------------------------------------------------------------------
 
     def _across(self, quantity: Quantity, sources: Sources, samples: int) -> Sources:
         """All outer axes at once: of each sample of a row, those of all slabs that a window has."""
         shape = tuple(n if a in self.lattice.outer else 1 for a, n in enumerate(self.lattice.shape))
         names = list(sources)
-        windows = {n: self._window(s, shape, place) for place, (n, s) in enumerate(sources.items())}
+        windows = {n: self.window(s, shape, place) for place, (n, s) in enumerate(sources.items())}
         flat = {n: ex.reshape(w, (samples,)) for n, w in windows.items()}
         made = quantity.combined([(flat, 1)], 0, samples)
         readings = tuple(Reading(sources[n].number, across=True) for n in names)
-        rows = {name: self._row(body, readings, combinations=False) for name, body in made.items()}
+        rows = {name: self.row(body, readings, combinations=False) for name, body in made.items()}
         return rows | _samples_of(quantity, sources)
 
     def _along(self, quantity: Quantity, sources: Sources, axis: int, samples: int) -> Sources:
@@ -334,7 +382,7 @@ class _Writer:
             shape = tuple(part.count if a == axis else 1 for a in range(len(self.unit)))
             found: Values = {}
             for name, source in levels[part.level].items():
-                found[name] = ex.reshape(self._window(source, shape, len(readings)), (part.count,))
+                found[name] = ex.reshape(self.window(source, shape, len(readings)), (part.count,))
                 y_taps, x_taps = ((0,), taps) if axis == self.lattice.x else (taps, (0,))
                 readings.append(Reading(source.number, y_taps, x_taps))
             windows.append((found, part.size * samples))
@@ -342,7 +390,7 @@ class _Writer:
         made = quantity.combined(windows, 0, total)
         carried = [s for name, s in levels[-1].items() if quantity.is_carried(name)]
         kept = all(s.combinations for s in carried or levels[0].values())
-        rows = {name: self._row(body, tuple(readings), combinations=kept) for name, body in made.items()}
+        rows = {name: self.row(body, tuple(readings), combinations=kept) for name, body in made.items()}
         return rows | _samples_of(quantity, levels[0])
 
     def _in_kernel(self, quantity: Quantity, sources: Sources, x: int, samples: int) -> Values:
@@ -357,50 +405,9 @@ class _Writer:
             windows.append((found, part.size * samples))
         return quantity.combined(windows, 0, samples * extent)
 
-    # -- reading and making --------------------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------------------------------
 
-    def _base(self, body: Node) -> _Source:
-        """Rows of the body of a fold; what is more than a conversion is made once per sample."""
-        if isinstance(body, ex.Window):
-            return _Source(body.input, body.dtype, combinations=True)
-        inner = body.operands[0] if isinstance(body, ex.Elementwise) and body.operator == "cast" else None
-        if isinstance(inner, ex.Window) and OPERATORS["cast"].cost <= 1:
-            dtype = body.dtype
-            return _Source(inner.input, inner.dtype, combinations=True, wrap=lambda node: ex.cast(node, dtype))
-        numbers = sorted({n.input for n in ex.walk([body]) if isinstance(n, ex.Window)})
-        place = {n: i for i, n in enumerate(numbers)}
-        one = self._of_one_sample(body, place)
-        return self._row(one, tuple(Reading(n) for n in numbers), combinations=True)
-
-    def _of_one_sample(self, node: Node, place: dict[int, int]) -> Node:
-        if isinstance(node, ex.Window):
-            return ex.Window(self.unit, node.dtype, place[node.input])
-        if not node.shape:
-            return node
-        if isinstance(node, ex.Broadcast):
-            return ex.broadcast(node.body, self.unit)
-        assert isinstance(node, ex.Elementwise)
-        return ex.elementwise(node.operator, node.dtype, *(self._of_one_sample(o, place) for o in node.operands))
-
-    def _window(self, source: _Source, shape: Shape, place: int) -> Node:
-        return source.wrap(ex.Window(shape, source.dtype, place))
-
-    def _row(
-        self,
-        body: Node,
-        readings: tuple[Reading, ...],
-        *,
-        combinations: bool,
-    ) -> _Source:
-        """The number of a row that is made so; equal ones are one."""
-        body = ex.reshape(body, ()) if body.shape else body
-        key = (ex.structure([body]), readings, combinations)
-        if key not in self._known:
-            self._known[key] = self.first + len(self.rows)
-            self.rows.append(MadeRow(body, readings, None, combinations, 0))
-        return _Source(self._known[key], body.dtype, combinations)
-
-    def _seen(self, source: _Source, x: int, taps: tuple[int, ...]) -> Node:
+    def _seen(self, source: RowSource, x: int, taps: tuple[int, ...]) -> Node:
         """Elements of rows that the kernel reads, as a line."""
         place = source.number - self.first
         if place < 0:

@@ -24,6 +24,8 @@ KINDS = (ARITHMETIC, SELECTION, DIVISION, ELEMENTARY, ORDER, LOAD, STORE)
 
 WHOLE = 0.6
 """What an extremum of integers of up to 32 bits takes, beside a comparison of floating numbers."""
+WRITTEN_OUT, LOOKED_UP = 900, 2.0
+"""Samples of footprints in a tile from which on a loop looks up where they lie, and how many reads each takes then."""
 BY_KNOWN = 3.0
 """What a division of unsigned integers by a known number takes: the upper half of a product, shifted."""
 _SELECTING = frozenset(
@@ -81,6 +83,9 @@ def _count(outputs: Sequence[ex.Node], stage: Stage, target: Target, vectors: in
             total[ARITHMETIC] += run_operations(node) * registers
             continue
         elements = wanted[id(node)] * shares[id(node)] * registers * sweeps.get(id(node), 1)
+        if isinstance(node, ex.Window) and stage.inputs[node.input].taps is not None:
+            looped = node.size * stage.rows * vectors > WRITTEN_OUT
+            elements = LOOKED_UP * wanted[id(node)] * registers if looped else elements
         for kind, number in _kinds(node, id(node) in fused):
             total[kind] += elements * number
     return total

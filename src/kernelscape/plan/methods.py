@@ -13,6 +13,7 @@ from math import prod
 
 from kernelscape.expression import Node, Reduce, walk
 from kernelscape.loops import RowInput, TileRanks, TileRuns
+from kernelscape.methods.chords import chords_of, use_chords
 from kernelscape.methods.columns import use_columns
 from kernelscape.methods.passes import use_passes
 from kernelscape.methods.separable import use_separable
@@ -140,6 +141,25 @@ def _passes(task: Task) -> Draft | str:
     return Draft(rest.outputs, why, columns=rest.columns, rows=rows, steps=kinds)
 
 
+def _chords(task: Task) -> Draft | str:
+    if all(i.taps is None for i in task.job.inputs):
+        return "windows are boxes"
+    footprint = task.footprint
+    if footprint is None:
+        return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
+    made = use_chords(task.outputs, footprint, len(task.inputs))
+    if made is None:
+        return (
+            "nothing is an extremum of all samples of the footprint, or it has hardly fewer runs along x than samples"
+        )
+    like = task.inputs[task.like]
+    rows = tuple(pass_rows(row, like, footprint.lattice) for row in made.rows)
+    chords = chords_of(footprint.taps, footprint.lattice.x)
+    count = sum(map(len, chords.values()))
+    why = f"{count} runs along x, of {len(chords)} lengths, are the {len(footprint.taps)} samples of the footprint"
+    return Draft(made.outputs, why, "exact", rows=rows, steps=(f"{len(rows)} kinds of rows of runs", "the outputs"))
+
+
 def _levels(task: Task) -> Draft | str:
     made = _tile_ranks(task)
     if isinstance(made, Draft) and made.tiles is not None and made.tiles.in_order:
@@ -195,6 +215,7 @@ METHODS = (
     Method("separable", _separable),
     Method("terms", _terms),
     Method("passes", _passes),
+    Method("chords", _chords),
     Method("levels", _levels),
     Method("ordinals", _ordinals),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -78,11 +79,17 @@ def pass_rows(row: MadeRow, like: RowInput, lattice: Lattice) -> RowInput:
         y_step=like.y_step,
         phases=1,
         x_unit=like.x_unit,
+        taps=None if row.places is None else positions_in(read, row.places),
         offsets=taps,
         body=row.body,
         readings=row.readings,
         reach=row.reach,
     )
+
+
+def positions_in(box: Sequence[Sequence[int]], places: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    """Places in window coordinates as numbers of taps along each axis."""
+    return tuple(tuple(own.index(n) for own, n in zip(box, place, strict=True)) for place in places)
 
 
 def with_lanes(spec: RowInput, tile: Tile, target: Target) -> RowInput:

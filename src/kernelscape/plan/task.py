@@ -12,6 +12,7 @@ from kernelscape.expression import DType, Node, Shape
 from kernelscape.geometry import Job
 from kernelscape.loops import RowInput, X
 from kernelscape.machine import Target
+from kernelscape.methods.chords import Footprint
 from kernelscape.methods.gaps import Filled, fill_gaps, geometry_of
 from kernelscape.methods.passes import Lattice
 from kernelscape.plan.layout import (
@@ -20,6 +21,7 @@ from kernelscape.plan.layout import (
     arrange,
     roles_of,
     spacing_of,
+    stride_of,
     tap_offsets,
 )
 from kernelscape.plan.outputs import (
@@ -104,6 +106,21 @@ class Task:
         if self.window is None or self.keeps_order:
             return None
         return Lattice(self.window, tuple(a.dilation for a in self.job.inputs[self.like].axes), self.roles)
+
+    @property
+    def footprint(self) -> Footprint | None:
+        """The footprint whose folds can be made of chords: windows of one kind, of which no sample is missing."""
+        if self.filled is not None or may_miss(self.job) or has_gaps(self.job) or self.x is None:
+            return None
+        windows = [i for n, i in enumerate(self.job.inputs) if is_windowed(n, self.outputs)]
+        kinds = {(i.taps, tuple((a.size, a.dilation, a.centre) for a in i.axes)) for i in windows}
+        if len(kinds) != 1 or any(i.elements for i in windows) or stride_of(self.job, self.arrangement.x) != 1:
+            return None
+        taps, axes = windows[0].taps, windows[0].axes
+        if taps is None:
+            return None
+        lattice = Lattice(tuple(a.size for a in axes), tuple(a.dilation for a in axes), self.roles)
+        return Footprint(lattice, taps)
 
     @property
     def shares_rows(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernelscape import expression as ex
 from kernelscape.backends import operators
-from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Position, as_value
+from kernelscape.backends.emit.values import Element, Emitter, Index, Lane, Load, Position, as_value
 from kernelscape.backends.ir import Type, Value
 from kernelscape.semantics import register_dtype
 
@@ -27,7 +27,10 @@ class Columns:
             raw = self._rotated(row, lane, type_, offset)
         else:
             raw = self._loaded(row, lane, type_, offset)
-        return Element(operators.from_memory(self.builder, emitter.target, raw, held), None)
+        value = operators.from_memory(self.builder, emitter.target, raw, held)
+        if isinstance(row, int) and isinstance(offset, int):
+            emitter.loads[value.name] = Load(("column", row, lane[0]), offset + lane[1] * stage.lanes)
+        return Element(value, None)
 
     def _loaded(self, row: Position, lane: Lane, type_: Type, offset: Position) -> Value:
         pointer = column_pointer(self.emitter, row, lane[0], type_.element, offset, lane[1])

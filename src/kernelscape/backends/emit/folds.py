@@ -9,7 +9,7 @@ masked code gives the same bits as the other wherever all samples are valid.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise, product
 from typing import Any
 
@@ -71,17 +71,16 @@ class Folds:
         for inner in ex.walk([n.body for n, _ in slots]):
             for _, lane in slots:
                 self.emitter.prepare(inner, lane)
-        axis = self._y_axis(node)
         if self._fits_unrolled(slots):
             found = self._unrolled(slots, index)
         else:
             bodies = [part for n, _ in slots for part in (n.body, n.where) if part is not None]
             with self._held.during(bodies, _all_steps(bodies), [lane for _, lane in slots]):
-                shift = None if axis is None or self.stage.rows == 1 or len(slots) == 1 else self._row_shift(node)
-                if axis is not None and shift is not None:
-                    found = self._by_rows(slots, axis, shift)
-                else:
-                    found = self._looped(slots, index, extents)
+                doubts = Doubts(self.emitter) if all(self._may_doubt(n) for n, _ in slots) else None
+                found = self._in_loops(slots, index, doubts)
+                if doubts is not None:
+                    # It hardly ever runs: rather short than shared.
+                    found = self._cleared(slots, found, doubts, lambda: self._looped(slots, index, extents, None))
         return {(id(n), lane): self._settled(e) for (n, lane), e in zip(slots, found, strict=True)}
 
     def _is_count(self, node: ex.Reduce) -> bool:
@@ -143,11 +142,25 @@ class Folds:
                     place = self._place(node, index, taps)
                     results[number] = self._step(node, results[number], place, lane, doubts)
         found = [r for r in results if r is not None]
-        return self._cleared(slots, index, found, doubts) if doubts else found
+        if not doubts:
+            return found
+        extents = [slots[0][0].body.shape[a] for a in slots[0][0].axes]
+        return self._cleared(slots, found, doubts, lambda: self._looped(slots, index, extents, None))
 
-    def _step(self, node: ex.Reduce, so_far: Element | None, place: Index, lane: Lane, doubts: Doubts) -> Element:
-        """One step of an unrolled fold; extrema of whole windows only suspect that a NaN was met, in `doubts`."""
-        if not self._may_doubt(node):
+    def _in_loops(self, slots: list[Slot], index: Index, doubts: Doubts | None) -> list[Element]:
+        """Loops over source rows where output rows have them in common, else over taps."""
+        node = slots[0][0]
+        axis = self._y_axis(node)
+        shift = None if axis is None or self.stage.rows == 1 or len(slots) == 1 else self._row_shift(node)
+        if axis is not None and shift is not None:
+            return self._by_rows(slots, axis, shift, doubts)
+        return self._looped(slots, index, [node.body.shape[a] for a in node.axes], doubts)
+
+    def _step(
+        self, node: ex.Reduce, so_far: Element | None, place: Index, lane: Lane, doubts: Doubts | None
+    ) -> Element:
+        """One step of a fold; extrema of whole windows may only suspect that a NaN was met, in `doubts`."""
+        if doubts is None or not self._may_doubt(node):
             return self._accumulate(node, so_far, place, lane)
         value = self.emitter.operand(node, node.body, place, lane).value
         doubts.add(node, place, lane, value)
@@ -157,21 +170,22 @@ class Folds:
         known = node.where is None and not self.emitter.may_be_invalid(node.body)
         return self._is_extremum(node) and known and node.body.size > 4
 
-    def _cleared(self, slots: list[Slot], index: Index, found: list[Element], doubts: Doubts) -> list[Element]:
+    def _cleared(
+        self, slots: list[Slot], found: list[Element], doubts: Doubts, again: Callable[[], list[Element]]
+    ) -> list[Element]:
         """Folds again, looking at every sample, where a NaN may have been met."""
         builder = self.builder
+        inner = any(isinstance(n, ex.Reduce | ex.Sort | ex.Scan) for n in ex.walk([node.body for node, _ in slots]))
         unknown = doubts.unknown()
         rooms = [builder.local(element.value.type) for element in found]
         for element, room in zip(found, rooms, strict=True):
             builder.store(element.value, room)
-        extents = [slots[0][0].body.shape[a] for a in slots[0][0].axes]
 
-        def again() -> None:
-            exact = self._looped(slots, index, extents)
-            for element, room in zip(exact, rooms, strict=True):
+        def exactly() -> None:
+            for element, room in zip(again() if inner else builder.anew(again), rooms, strict=True):
                 builder.store(self._settled(element).value, room)
 
-        builder.when(unknown, again)
+        builder.when(unknown, exactly)
         return [Element(builder.load(e.value.type, room), e.flag) for e, room in zip(found, rooms, strict=True)]
 
     def _schedule(self, slots: list[Slot]) -> list[tuple[int, tuple[int, ...], set[int]]]:
@@ -214,7 +228,7 @@ class Folds:
         # Rows that are written out one by one should not be more than those in a loop.
         return None if shift == 1 and len(full[0].y_taps) <= self.stage.rows else shift
 
-    def _by_rows(self, slots: list[Slot], axis: int, shift: int) -> list[Element]:
+    def _by_rows(self, slots: list[Slot], axis: int, shift: int, doubts: Doubts | None) -> list[Element]:
         """Loops over source rows: each is loaded once, and every output row of the tile takes what it needs of it.
 
         Output row t has its tap i in source row ``i + shift * t``. Source rows that concern the same output rows are a
@@ -229,10 +243,8 @@ class Folds:
             taken = {t: self.emitter.affine(row, 1, -shift * t) for t in active}
 
             def step(tail: Indices, state: list[Element]) -> list[Element]:
-                return [
-                    self._accumulate(node, s, (*head, taken[lane[0]], *tail), lane) if lane[0] in taken else s
-                    for s, (node, lane) in zip(state, slots, strict=True)
-                ]
+                places = {t: (*head, start, *tail) for t, start in taken.items()}
+                return self._stepped(slots, state, lambda _, lane: places.get(lane[0]), doubts)
 
             self.builder.fence()
             if known >= shape[axis] - shift and X in self.stage.roles[axis + 1 :]:
@@ -255,10 +267,25 @@ class Folds:
             first, end = constant(I64, start), constant(I64, stop)
             return _unpack(self.builder.loop(first, end, 1, _pack(state, state), body, never_empty=True), state)
 
-        return self._nest(before, self._start(slots), all_rows, LOOP_LIMIT + 1)
+        found = self._nest(before, self._start(slots, doubts), all_rows, LOOP_LIMIT + 1)
+        return found if doubts is None else doubts.taken(found)
 
-    def _start(self, slots: list[Slot]) -> list[Element]:
+    def _stepped(
+        self, slots: list[Slot], state: list[Element], place: Callable[[ex.Reduce, Lane], Index | None],
+        doubts: Doubts | None,
+    ) -> list[Element]:  # fmt: skip
+        """One step in a loop, of the slots that have an element there; behind them it carries what is in doubt."""
+        own = state if doubts is None else doubts.taken(state)
+        made = []
+        for so_far, (node, lane) in zip(own, slots, strict=True):
+            at = place(node, lane)
+            made.append(so_far if at is None else self._step(node, so_far, at, lane, doubts))
+        return made if doubts is None else [*made, *doubts.carried()]
+
+    def _start(self, slots: list[Slot], doubts: Doubts | None) -> list[Element]:
         """What a loop begins with, with all the flags that it will carry."""
+        if doubts is not None:
+            return [*(Element(self._identity(node), None) for node, _ in slots), *doubts.begun(slots)]
         found = []
         for node, _ in slots:
             first = self._identity(node)
@@ -350,16 +377,14 @@ class Folds:
         # A sum over none selected is +0.0; otherwise -0.0, to which any number can be added without a change.
         return constant(type_, 0.0 if node.where is not None and value == 0 else value)
 
-    def _looped(self, slots: list[Slot], index: Index, extents: Sequence[int]) -> list[Element]:
+    def _looped(self, slots: list[Slot], index: Index, extents: Sequence[int], doubts: Doubts | None) -> list[Element]:
         """Loops over the folded axes; the innermost is unrolled in groups."""
 
         def step(taps: Indices, state: list[Element]) -> list[Element]:
-            return [
-                self._accumulate(node, s, self._place(node, index, taps), lane)
-                for s, (node, lane) in zip(state, slots, strict=True)
-            ]
+            return self._stepped(slots, state, lambda node, _: self._place(node, index, taps), doubts)
 
-        return self._nest(extents, self._start(slots), step, self._step_cost(slots))
+        found = self._nest(extents, self._start(slots, doubts), step, self._step_cost(slots))
+        return found if doubts is None else doubts.taken(found)
 
     def _nest(self, extents: Sequence[int], state: list[Element], step: Any, cost: int) -> list[Element]:
         """Runs `step` for all taps in C order, carrying a list of elements."""

@@ -45,6 +45,13 @@ class Element(NamedTuple):
     pending: Value | None = None
 
 
+class Load(NamedTuple):
+    """Where a vector was read: in which row, and from which of its elements on, seen from the position along x."""
+
+    row: tuple[Any, ...]
+    start: int
+
+
 Rule = Callable[[Any, Index, Lane], Element]
 """How the elements of one kind of node are emitted."""
 Known = Callable[[ex.Node, Index, Lane], Element | None]
@@ -76,6 +83,7 @@ class Emitter:
         self.frame, self.masked = frame, masked
         self._multiples: dict[Value, tuple[Value, int]] = {}
         self.has_asked_ahead = False
+        self.loads: dict[str, Load] = {}
         self._storing = False
         self.prepare: Callable[[ex.Node, Lane], None] = lambda node, lane: None
         self.held: Known | None = None
@@ -246,8 +254,16 @@ class Emitter:
         if plane is None:
             plane = self._plane(spec, tap)
         row, offset = self.place(number, tap, lane[0], plane)
+        value = self.vector_at(number, row, offset, lane[1])
+        if isinstance(row, int) and isinstance(offset, int):
+            self.loads[value.name] = Load(("row", row), offset + lane[1] * self.stage.lanes)
+        return value
+
+    def vector_at(self, number: int, row: Position, offset: Position, vector: int = 0) -> Value:
+        """Samples of an input, from an offset in one of its rows on: an entry of the table of rows."""
+        spec = self.stage.inputs[number]
         type_ = operators.memory_type(spec.dtype, self.stage.lanes)
-        pointer = self.sample_pointer(row, type_, offset, lane[1])
+        pointer = self.sample_pointer(row, type_, offset, vector)
         raw = self.builder.load_constant(type_, pointer, self.row_bounds(row))
         return operators.from_memory(self.builder, self.target, raw, spec.dtype)
 
