@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelscape import expression as ex
-from kernelscape.expression import BOOL, INT64, Elementwise, MalformedExpressionError, Node, Slice, Window
+from kernelscape.expression import BOOL, INT64, Elementwise, Node, Slice, Window
+from kernelscape.verification import MalformedExpressionError, verify
 
 F32 = np.dtype(np.float32)
 U8 = np.dtype(np.uint8)
@@ -68,7 +69,7 @@ def test_constructors_keep_small_things_small():
 def test_elementwise_broadcasts_as_numpy(shapes):
     node = ex.elementwise("add", F32, *(window(*s) for s in shapes))
     assert node.shape == np.broadcast_shapes(*shapes)
-    ex.verify([node])
+    verify([node])
 
 
 @given(st.data())
@@ -95,7 +96,7 @@ def test_shapes_are_those_of_numpy(data):
     for made, wanted in pairs:
         assert made.shape == wanted.shape
         assert (made.size, made.ndim) == (wanted.size, wanted.ndim)
-    ex.verify([made for made, _ in pairs])
+    verify([made for made, _ in pairs])
 
 
 def test_dtypes_follow_from_the_node():
@@ -242,7 +243,7 @@ def test_nodes_are_frozen_and_travel_between_processes():
 
 
 def test_the_verifier_accepts_a_graph_of_every_node():
-    ex.verify([sample_graph()])
+    verify([sample_graph()])
 
 
 W, V = window(3, 4), window(3, 4, dtype=np.int32)
@@ -281,7 +282,7 @@ MALFORMED = {
 @pytest.mark.parametrize("node", MALFORMED.values(), ids=MALFORMED)
 def test_the_verifier_refuses(node):
     with pytest.raises(MalformedExpressionError, match=type(node).__name__) as caught:
-        ex.verify([ex.constant(1.0, F32), node])
+        verify([ex.constant(1.0, F32), node])
     assert isinstance(caught.value, AssertionError)
     assert "return %" in str(caught.value)
 
@@ -289,7 +290,7 @@ def test_the_verifier_refuses(node):
 def test_the_verifier_sees_nodes_deep_inside():
     deep = ex.elementwise("negative", F32, MALFORMED["fold shape"])
     with pytest.raises(MalformedExpressionError, match="Reduce"):
-        ex.verify([deep])
+        verify([deep])
 
 
 def test_text_has_one_line_per_node_and_names_the_results():

@@ -49,6 +49,7 @@ LAYERS: dict[str, float] = {
     "geometry": 2,
     "boundary": 2,
     "reductions": 2,
+    "verification": 2,
     "expression": 1,
     "semantics": 1,
     "machine": 1,

@@ -15,6 +15,7 @@ from kernelscape.machine import TARGETS
 from kernelscape.methods.columns import use_columns
 from kernelscape.methods.direct import choose_tile
 from kernelscape.reference import evaluate
+from kernelscape.verification import verify
 from tests.oracle.engine import whole_numbers
 from tests.oracle.jobs import WindowWords, binary, flat, largest, make_job, number, rank, smallest, total
 
@@ -90,9 +91,9 @@ def test_columns_keep_the_meaning(name, dtype):
         arguments = [whole_numbers(shape, dtype, 1), np.array(3, dtype)]
         job = make_job(FUNCTIONS[name], [array], [WindowWords(size=shape, mode="reflect")])
         made = use_columns(job.outputs, shape, x, keep_order=keep_order)
-        ex.verify([*made.outputs, *made.columns])
+        verify([*made.outputs, *made.columns])
         written = without_columns(made, shape, x)
-        ex.verify(written)
+        verify(written)
         other = make_job(lambda w, written=written: written, [array], [WindowWords(size=shape, mode="reflect")])
         for a, b in zip(evaluate(job, [array], arguments), evaluate(other, [array], arguments), strict=True):
             np.testing.assert_array_equal(a, b)

@@ -16,6 +16,7 @@ from kernelscape.methods import ranks
 from kernelscape.methods.columns import use_columns
 from kernelscape.reductions.ranks import _climb, _ranks
 from kernelscape.reference import evaluate
+from kernelscape.verification import verify
 from tests.oracle.engine import assert_as_defined as assert_engine_as_defined
 from tests.oracle.jobs import WindowWords, make_job
 from tests.test_methods import without_columns
@@ -181,7 +182,7 @@ def test_rewritten_expressions_mean_the_same(name, window):
     stencil = ks.stencil(function, size=(5, 6), mode="shrink" if window is None else "mirror")
     job, inputs, slots, _ = job_of(stencil, array)
     new = ranks.fill_ranks(job.outputs, missing=window is None, window=window, x=1)
-    ex.verify(new)
+    verify(new)
     assert any(isinstance(n, ex.Scan) for n in ex.walk(new))
     assert not any(isinstance(n, ex.Take) for n in ex.walk(new))
     assert any(isinstance(n, ex.Sort) and n.runs > 1 for n in ex.walk(new)) == (window is not None)
@@ -301,7 +302,7 @@ def test_columns_keep_the_meaning(shape, x, fraction):
     job = make_job(function, [array], words, invalid=-1)
     filled = ranks.fill_ranks(job.outputs, missing=False, window=shape, x=x)
     made = use_columns(filled, shape, x, keep_order=False)
-    ex.verify([*made.outputs, *made.columns])
+    verify([*made.outputs, *made.columns])
     assert any(isinstance(n, ex.Sort) for n in ex.walk(made.columns))
     assert any(isinstance(n, ex.Reduce) for n in ex.walk(made.columns))
     written = without_columns(made, shape, x)

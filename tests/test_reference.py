@@ -19,9 +19,9 @@ from scipy import ndimage
 from kernelscape import expression as ex
 from kernelscape.boundary import MODES, Outside
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
-from kernelscape.expression import MalformedExpressionError
 from kernelscape.reference import evaluate, interpreter
 from kernelscape.semantics import run_bits
+from kernelscape.verification import MalformedExpressionError
 from tests.oracle import brute_force
 from tests.oracle.comparison import assert_near, assert_same
 from tests.oracle.jobs import WindowWords, binary, flat, largest, make_job, number, rank, smallest, total

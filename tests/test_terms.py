@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 import kernelscape as ks
 from kernelscape.api.arguments import kernel_argument
 from kernelscape.errors import ArgumentError
-from kernelscape.expression import MalformedExpressionError, finite, to_text, usual, verify
 from kernelscape.expression import constant as number
+from kernelscape.expression import finite, to_text, usual
 from kernelscape.methods.separable import factors
 from kernelscape.methods.terms import terms
 from kernelscape.reference import evaluate
+from kernelscape.verification import MalformedExpressionError, verify
 from tests.oracle.rounding import assert_within, bounds
 
 RNG = np.random.default_rng(29)

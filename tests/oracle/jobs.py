@@ -8,6 +8,7 @@ import numpy as np
 from kernelscape import expression as ex
 from kernelscape import geometry as geo
 from kernelscape.boundary import canonical_modes
+from kernelscape.verification import verify
 
 
 @dataclass
@@ -63,7 +64,7 @@ def make_job(
     ]
     outputs = function(*nodes)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    ex.verify(outputs)
+    verify(outputs)
     dtypes = tuple(map(np.dtype, dtypes)) if dtypes else tuple(o.dtype for o in outputs)
     return geo.Job(outputs, dtypes, inputs, arrays[0].shape[:batch], grid, min_count, invalid)
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from kernelscape.expression import verify
 from kernelscape.geometry import Input, Job, OutputAxis, WindowAxis
 from kernelscape.kernels.field import Coordinate, Map, Table, offsets_of
 from kernelscape.reference import evaluate
 from kernelscape.trace import Parameter, trace
+from kernelscape.verification import verify
 
 # -- kernels written out ---------------------------------------------------------------------------------------------
 

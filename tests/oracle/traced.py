@@ -7,10 +7,10 @@ NaN and infinities, and values: integers exactly, floats within rounding, becaus
 import numpy as np
 import pytest
 
-from kernelscape.expression import verify
 from kernelscape.geometry import Input, Job, OutputAxis, WindowAxis
 from kernelscape.reference import evaluate
 from kernelscape.trace import Parameter, trace
+from kernelscape.verification import verify
 
 TOLERANCE = {"float16": 2e-2, "float32": 3e-5, "float64": 1e-11}
 

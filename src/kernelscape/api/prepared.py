@@ -22,12 +22,13 @@ from kernelscape.api.results import Result
 from kernelscape.calibration import calibrated
 from kernelscape.config import settings
 from kernelscape.errors import MemoryBudgetError, TracingError
-from kernelscape.expression import DType, Node, Shape, structure, verify
+from kernelscape.expression import DType, Node, Shape, structure
 from kernelscape.geometry import Input, Job, KernelTerms, WindowAxis
 from kernelscape.machine import Target, named_target
 from kernelscape.plan import Layout, Plan, make_plan
 from kernelscape.reference import can_be_invalid
 from kernelscape.trace import Captured, Guard, Trace, trace, valid
+from kernelscape.verification import verify
 
 if TYPE_CHECKING:
     from kernelscape.execute import Executable, PointExecutable

@@ -11,10 +11,11 @@ import numpy as np
 from kernelscape import expression as ex
 from kernelscape.boundary import BoolArray
 from kernelscape.errors import ArgumentError, ArgumentTypeError, ShapeError
-from kernelscape.expression import DType, MalformedExpressionError, Node, Shape
+from kernelscape.expression import DType, Node, Shape
 from kernelscape.geometry import Job, anchors
 from kernelscape.reference.samples import Array, Chunk, Samples, Value, held_number, load
 from kernelscape.semantics import OPERATORS, blend_dtype, convert, register_dtype, run_bits, saturate
+from kernelscape.verification import MalformedExpressionError
 
 _ELEMENTS_PER_CHUNK = 2**22
 """How many elements all nodes together may have in one chunk of output positions."""
