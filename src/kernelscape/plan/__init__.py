@@ -1,5 +1,6 @@
 """A plan: what will run, decided once for the whole array, as picklable data that a person can read.
 
+Footprints that leave out nothing are windows without one (`boxes.py`).
 From a job and the layout of its arrays in memory the plan decides which axis is innermost (`layout.py`), which rows are
 read (`rows.py`) and what is computed from them (`outputs.py`): that is the `Task`. The methods of one table
 (`methods.py`) each make a draft of it, and stages of the drafts (`stages.py`); the cheapest is the plan
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 
 from kernelscape.geometry import Job
 from kernelscape.machine import Target
+from kernelscape.plan.boxes import whole_windows
 from kernelscape.plan.candidates import Candidate, choose
 from kernelscape.plan.costs import Estimate
 from kernelscape.plan.layout import Arrangement, Layout
@@ -50,6 +52,7 @@ def make_plan(
     ArgumentError
         The method that is asked for does not apply; the message says why, and what does.
     """
+    job = whole_windows(job)
     task = task_of(job, layouts, output_layouts, arguments, target)
     found = choose(task, method)
     return Plan(
