@@ -37,6 +37,23 @@ class Columns:
     columns: tuple[ex.Node, ...]
 
 
+class ColumnList:
+    """Expressions of columns, each of them once, and the nodes that stand for them at `taps` places along x."""
+
+    def __init__(self, taps: int, known: Sequence[ex.Node] = ()) -> None:
+        self.found = list(known)
+        self._taps = taps
+        self._places: dict[object, ex.Node] = {}
+
+    def column(self, node: ex.Node) -> ex.Node:
+        """The values of an expression in all columns of the window."""
+        key = ex.structure([node])
+        if key not in self._places:
+            self._places[key] = ex.Column((self._taps, *node.shape), node.dtype, len(self.found))
+            self.found.append(node)
+        return self._places[key]
+
+
 def use_columns(
     outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_order: bool, known: Sequence[ex.Node] = ()
 ) -> Columns:
@@ -44,16 +61,7 @@ def use_columns(
 
     `keep_order`: floating sums must stay as they are. `known`: columns that the outputs have already.
     """
-    found = list(known)
-    places: dict[object, ex.Node] = {}
-
-    def column(node: ex.Node) -> ex.Node:
-        key = ex.structure([node])
-        if key not in places:
-            places[key] = ex.Column((shape[x], *node.shape), node.dtype, len(found))
-            found.append(node)
-        return places[key]
-
+    columns = ColumnList(shape[x], known)
     # Where every element of the whole is wanted, sorted columns save little, and their networks are long.
     followed = {id(node.body) for node in ex.walk(outputs) if isinstance(node, ex.Runs) and node.body.ndim == 1}
 
@@ -61,13 +69,13 @@ def use_columns(
         if id(node) in followed:
             return None
         if isinstance(node, ex.Sort):
-            return _sorted_columns(node, shape, x, column)
+            return _sorted_columns(node, shape, x, columns.column)
         if isinstance(node, ex.Reduce) and not isinstance(node, ex.ArgReduce):
-            return _folded_columns(node, shape, x, column, keep_order)
+            return _folded_columns(node, shape, x, columns.column, keep_order)
         return None
 
     changed = ex.rebuild(outputs, rule)
-    return Columns(changed, tuple(found))
+    return Columns(changed, tuple(columns.found))
 
 
 def in_column_order(outputs: Sequence[ex.Node], shape: ex.Shape, x: int, *, keep_order: bool) -> tuple[ex.Node, ...]:

@@ -23,7 +23,7 @@ import numpy as np
 
 from kernelscape import expression as ex
 from kernelscape.expression import DType, Node, Shape
-from kernelscape.methods.columns import Columns, in_window_shape, is_pointwise, unflattened
+from kernelscape.methods.columns import ColumnList, Columns, in_window_shape, is_pointwise, unflattened
 from kernelscape.reductions.folds import number
 
 Vector = np.ndarray[Any, np.dtype[Any]]
@@ -91,15 +91,7 @@ def use_separable(
 
     `slots` has for the run-time argument of such a kernel those of its factors, one for each window axis.
     """
-    columns: list[Node] = []
-    known: dict[object, Node] = {}
-
-    def column(node: Node) -> Node:
-        key = ex.structure([node])
-        if key not in known:
-            known[key] = ex.Column((shape[x],), node.dtype, len(columns))
-            columns.append(node)
-        return known[key]
+    columns = ColumnList(shape[x])
 
     def rule(node: Node) -> Node | None:
         found = weighted(node, shape, slots)
@@ -112,10 +104,10 @@ def use_separable(
         for axis in (a for a in range(len(shape)) if a != x):
             weights = ex.reshape(lines[axis], (shape[axis], *(1,) * (total.ndim - 1)))
             total = ex.reduce("add", ex.elementwise("multiply", dtype, weights, total), (0,))
-        return ex.reduce("add", ex.elementwise("multiply", dtype, lines[x], column(total)), (0,))
+        return ex.reduce("add", ex.elementwise("multiply", dtype, lines[x], columns.column(total)), (0,))
 
     changed = ex.rebuild(outputs, rule)
-    return Columns(changed, tuple(columns)) if columns else None
+    return Columns(changed, tuple(columns.found)) if columns.found else None
 
 
 def weighted(node: Node, shape: Shape, slots: Container[int]) -> tuple[Node, int, DType] | None:

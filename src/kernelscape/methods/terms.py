@@ -44,7 +44,7 @@ import numpy as np
 from kernelscape import expression as ex
 from kernelscape.expression import DType, Node, Shape
 from kernelscape.geometry import KernelTerms
-from kernelscape.methods.columns import Columns
+from kernelscape.methods.columns import ColumnList, Columns
 from kernelscape.methods.separable import weighted
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -180,16 +180,7 @@ def use_terms(outputs: Sequence[Node], shape: Shape, x: int, kernels: Sequence[K
 
     `kernels` says which run-time arguments are such kernels.
     """
-    columns: list[Node] = []
-    known: dict[object, Node] = {}
-    by_slot = {k.kernel: k for k in kernels}
-
-    def column(node: Node) -> Node:
-        key = ex.structure([node])
-        if key not in known:
-            known[key] = ex.Column((shape[x],), node.dtype, len(columns))
-            columns.append(node)
-        return known[key]
+    columns, by_slot = ColumnList(shape[x]), {k.kernel: k for k in kernels}
 
     def rule(node: Node) -> Node | None:
         found = weighted(node, shape, by_slot)
@@ -201,14 +192,16 @@ def use_terms(outputs: Sequence[Node], shape: Shape, x: int, kernels: Sequence[K
         for vectors in kernel.vectors:
             lines = [ex.Argument((shape[a],), kernel.dtype, slot) for a, slot in enumerate(vectors)]
             along = ex.reduce("add", ex.elementwise("multiply", kernel.dtype, lines[1 - x], first), (0,))
-            parts.append(ex.reduce("add", ex.elementwise("multiply", kernel.dtype, lines[x], column(along)), (0,)))
+            parts.append(
+                ex.reduce("add", ex.elementwise("multiply", kernel.dtype, lines[x], columns.column(along)), (0,))
+            )
         total = parts[0]
         for part in parts[1:]:
             total = ex.elementwise("add", kernel.dtype, total, part)
         return ex.finite(ex.cast(total, node.dtype), node)
 
     changed = ex.rebuild(outputs, rule)
-    return Columns(changed, tuple(columns)) if columns else None
+    return Columns(changed, tuple(columns.found)) if columns.found else None
 
 
 def _holds(kernel: KernelTerms, dtype: DType) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
-from kernelscape.expression import Node, Reduce, walk
+from kernelscape.expression import Node, Reduce, Shape, walk
 from kernelscape.loops import RowInput, TileRanks, TileRuns
 from kernelscape.methods.chords import chords_of, use_chords
 from kernelscape.methods.columns import use_columns
@@ -88,39 +88,51 @@ def _columns(task: Task) -> Draft | str:
     return Draft(made.outputs, why, columns=made.columns)
 
 
+NOT_MOVING = "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
+
+
+def _moving_window(task: Task) -> tuple[Shape, int] | None:
+    """The windows of which sums may be made in another order, column by column, and which of their axes is x."""
+    if task.window is None or task.x is None or task.keeps_order or task.has_flags:
+        return None
+    return task.window, task.x
+
+
 def _separable(task: Task) -> Draft | str:
-    x = task.x
     if not task.job.factors:
         return "no kernel is the outer product of one vector for each axis"
-    if task.window is None or x is None or task.keeps_order or task.has_flags:
-        return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
-    made = use_separable(task.outputs, task.window, x, dict(task.job.factors))
+    moving = _moving_window(task)
+    if moving is None:
+        return NOT_MOVING
+    window, x = moving
+    made = use_separable(task.outputs, window, x, dict(task.job.factors))
     if made is None:
         return "no sum over windows is weighted with a separable kernel"
-    rest = use_columns(made.outputs, task.window, x, keep_order=False, known=made.columns)
-    sides = " + ".join(str(n) for n in task.window)
-    why = f"the kernel is the product of one vector for each axis: {sides} products instead of {prod(task.window)}"
+    rest = use_columns(made.outputs, window, x, keep_order=False, known=made.columns)
+    sides = " + ".join(str(n) for n in window)
+    why = f"the kernel is the product of one vector for each axis: {sides} products instead of {prod(window)}"
     return Draft(rest.outputs, why, columns=rest.columns)
 
 
 def _terms(task: Task) -> Draft | str:
-    x = task.x
     if not task.job.terms:
         return "no kernel is a sum of few outer products, up to the rounding of the sum of all its products"
-    if task.window is None or x is None or task.keeps_order or task.has_flags:
-        return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
-    made = use_terms(task.outputs, task.window, x, task.job.terms)
+    moving = _moving_window(task)
+    if moving is None:
+        return NOT_MOVING
+    window, x = moving
+    made = use_terms(task.outputs, window, x, task.job.terms)
     if made is None:
         return "no sum over windows is weighted with a kernel of low rank"
-    rest = use_columns(made.outputs, task.window, x, keep_order=False, known=made.columns)
+    rest = use_columns(made.outputs, window, x, keep_order=False, known=made.columns)
     ranks = " and ".join(str(len(k.vectors)) for k in task.job.terms)
     dtypes = " and ".join(dict.fromkeys(str(k.dtype) for k in task.job.terms))
     why = (
-        f"the kernel is a sum of {ranks} outer products, in {dtypes}: {ranks} * ({' + '.join(map(str, task.window))}) "
-        f"products instead of {prod(task.window)}"
+        f"the kernel is a sum of {ranks} outer products, in {dtypes}: {ranks} * ({' + '.join(map(str, window))}) "
+        f"products instead of {prod(window)}"
     )
     error = (
-        f"exact up to rounding: off by at most {prod(task.window) / 2:g} eps of the sum of the products' magnitudes, "
+        f"exact up to rounding: off by at most {prod(window) / 2:g} eps of the sum of the products' magnitudes, "
         "half of the bound of the sum itself; a weight of 0 may act as 2^-20 eps of the largest one"
     )
     steps = (f"{ranks} sums along y per position along x, which windows share", "the outputs; again, if not finite")
