@@ -570,3 +570,24 @@ def test_inside_a_task_of_distributed(monkeypatch):
         assert pool.resolve_workers(None) == 6
         state.execution_state = {}
         assert pool.resolve_workers(None) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no such call")
+def test_threads_rest_on_cpus_of_their_own_and_work_anywhere():
+    found = _in_a_process(
+        """
+        def places():
+            threads = [t for t in threading.enumerate() if t.name == "kernelscape-worker"]
+            return sorted(sorted(os.sched_getaffinity(t.native_id)) for t in threads)
+        cpus, seen = os.sched_getaffinity(0), []
+        for _ in range(3):
+            pool.run(lambda number: seen.append(os.sched_getaffinity(0)), len(cpus), lambda: None)
+        assert len(seen) == 3 * len(cpus) and all(found == cpus for found in seen)
+        wanted = [[cpu] for cpu in sorted(cpus)] if len(cpus) > 1 else [sorted(cpus)]
+        end = time.monotonic() + 20
+        while places() != wanted and time.monotonic() < end:
+            time.sleep(0.01)
+        assert places() == wanted, places()
+        """
+    )
+    assert not found

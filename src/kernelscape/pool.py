@@ -10,6 +10,9 @@ back once it runs. So here the calling thread only waits, and these rules hold:
   so the pool cannot deadlock, however few its threads are.
 * A forked child starts with an empty pool and fresh locks, whatever the other threads held at that moment.
 * Threads are daemons and hold no reference to anything while idle.
+* Where calls use all CPUs, idle threads rest on one CPU each (Linux). A system may wake two threads on the same one,
+  and part them only milliseconds later: under a hypervisor it takes a CPU that was halted for one that others use.
+  While they work, threads may run anywhere.
 
 State that several threads change is only changed under `_lock`, which is held for moments only. It is re-entrant
 because a signal handler, which runs in the main thread between any two steps, may itself use `run`.
@@ -171,8 +174,9 @@ def _grow(pool: _Pool, number: int) -> bool:
 def _start_threads(pool: _Pool, number: int) -> None:
     started: list[threading.Thread] = []
     with suppress(RuntimeError):
-        for _ in range(number):
-            thread = threading.Thread(target=_work, args=(pool,), name="kernelscape-worker", daemon=True)
+        for n in range(number):
+            place = len(pool.threads) + n
+            thread = threading.Thread(target=_work, args=(pool, place), name="kernelscape-worker", daemon=True)
             thread.start()
             started.append(thread)
     with _lock:
@@ -181,19 +185,41 @@ def _start_threads(pool: _Pool, number: int) -> None:
         alone = not pool.threads
     if alone:
         # This one was the last that the system had to give.
-        _work(pool)
+        _work(pool, 0)
 
 
-def _work(pool: _Pool) -> None:
-    """Body of a thread: make calls until the pool is retired."""
+def _work(pool: _Pool, place: int) -> None:
+    """Body of a thread: make calls until the pool is retired; `place` is its number among the threads."""
     _here.works = True
     while True:
+        cpus = _rest(pool, place)
         job = pool.queue.get()
+        if cpus:
+            _allow(cpus)
         if job is None:
             pool.queue.put(None)  # for the next thread
             return
         _make_call(pool, job)
         del job  # an idle thread keeps nothing alive
+
+
+def _rest(pool: _Pool, place: int) -> set[int]:
+    """Let the calling thread wake on a CPU of its own; give those that it may use, if that was done."""
+    if pool.largest < _available_cpus() or not hasattr(os, "sched_setaffinity"):
+        return set()
+    cpus = os.sched_getaffinity(0)
+    if not 1 < len(cpus) <= pool.largest:
+        return set()
+    return cpus if _allow({sorted(cpus)[place % len(cpus)]}) else set()
+
+
+def _allow(cpus: set[int]) -> bool:
+    """Let the calling thread run on these CPUs; False where the system does not allow that."""
+    try:
+        os.sched_setaffinity(0, cpus)
+    except OSError:
+        return False
+    return True
 
 
 def _make_call(pool: _Pool, job: _Job) -> None:
