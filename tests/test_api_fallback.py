@@ -78,8 +78,10 @@ def test_every_way_in_points_at_the_line_of_the_caller():
 def test_traced_functions_do_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ks.apply(np.median, IMAGE, size=3)
-        ks.apply(spectrum, IMAGE, size=3, method="numpy")
+        middle = ks.apply(np.median, IMAGE, size=3)
+        found = ks.apply(spectrum, IMAGE, size=3, method="numpy")
+    assert middle[1, 1] == np.median(IMAGE[:3, :3])
+    assert found[1, 1] == spectrum(IMAGE[:3, :3])
 
 
 def test_method_traced_raises():

@@ -137,7 +137,7 @@ def test_multiply_adds_are_counted(name):
 
 @pytest.mark.parametrize("package", RECIPES)
 def test_recipes_are_programs(package):
-    compile(script_of(RECIPES[package]), package, "exec")
+    assert compile(script_of(RECIPES[package]), package, "exec").co_names
 
 
 @pytest.mark.parametrize("package", ["kernelscape", "scipy"])

@@ -70,8 +70,9 @@ def _mean_of_integers(node: Node) -> tuple[ex.Reduce, int, int] | None:
     fold = total.operands[0]
     if not isinstance(fold, ex.Reduce) or fold.operation != "add":
         return None
-    is_cast = isinstance(fold.body, ex.Elementwise) and fold.body.operator == "cast"
-    body = fold.body.operands[0] if is_cast else fold.body  # type: ignore[attr-defined]
+    body = fold.body
+    if isinstance(body, ex.Elementwise) and body.operator == "cast":
+        body = body.operands[0]
     if body.dtype.kind not in "biu" or fold.dtype.kind not in "iu":
         return None
     return fold, int(count.value), fold.body.size * spread(body.dtype)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 from kernelscape.expression import Node, Reduce, Shape, walk
 from kernelscape.loops import RowInput, TileRanks, TileRuns
 from kernelscape.methods.chords import chords_of, use_chords
-from kernelscape.methods.columns import use_columns
+from kernelscape.methods.columns import Columns, use_columns
 from kernelscape.methods.passes import use_passes
 from kernelscape.methods.separable import use_separable
 from kernelscape.methods.terms import use_terms
@@ -91,40 +92,37 @@ def _columns(task: Task) -> Draft | str:
 NOT_MOVING = "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
 
 
-def _moving_window(task: Task) -> tuple[Shape, int] | None:
-    """The windows of which sums may be made in another order, column by column, and which of their axes is x."""
+def _in_columns(task: Task, make: Callable[[Shape, int], Columns | None], none: str) -> Columns | str:
+    """Sums over windows that `make` makes of columns, whatever their order; `none` says that there are none."""
     if task.window is None or task.x is None or task.keeps_order or task.has_flags:
-        return None
-    return task.window, task.x
+        return NOT_MOVING
+    made = make(task.window, task.x)
+    if made is None:
+        return none
+    return use_columns(made.outputs, task.window, task.x, keep_order=False, known=made.columns)
 
 
 def _separable(task: Task) -> Draft | str:
     if not task.job.factors:
         return "no kernel is the outer product of one vector for each axis"
-    moving = _moving_window(task)
-    if moving is None:
-        return NOT_MOVING
-    window, x = moving
-    made = use_separable(task.outputs, window, x, dict(task.job.factors))
-    if made is None:
-        return "no sum over windows is weighted with a separable kernel"
-    rest = use_columns(made.outputs, window, x, keep_order=False, known=made.columns)
-    sides = " + ".join(str(n) for n in window)
+    make = partial(use_separable, task.outputs, slots=dict(task.job.factors))
+    made = _in_columns(task, make, "no sum over windows is weighted with a separable kernel")
+    if isinstance(made, str):
+        return made
+    window = task.window or ()
+    sides = " + ".join(map(str, window))
     why = f"the kernel is the product of one vector for each axis: {sides} products instead of {prod(window)}"
-    return Draft(rest.outputs, why, columns=rest.columns)
+    return Draft(made.outputs, why, columns=made.columns)
 
 
 def _terms(task: Task) -> Draft | str:
     if not task.job.terms:
         return "no kernel is a sum of few outer products, up to the rounding of the sum of all its products"
-    moving = _moving_window(task)
-    if moving is None:
-        return NOT_MOVING
-    window, x = moving
-    made = use_terms(task.outputs, window, x, task.job.terms)
-    if made is None:
-        return "no sum over windows is weighted with a kernel of low rank"
-    rest = use_columns(made.outputs, window, x, keep_order=False, known=made.columns)
+    make = partial(use_terms, task.outputs, kernels=task.job.terms)
+    made = _in_columns(task, make, "no sum over windows is weighted with a kernel of low rank")
+    if isinstance(made, str):
+        return made
+    window = task.window or ()
     ranks = " and ".join(str(len(k.vectors)) for k in task.job.terms)
     dtypes = " and ".join(dict.fromkeys(str(k.dtype) for k in task.job.terms))
     why = (
@@ -136,13 +134,13 @@ def _terms(task: Task) -> Draft | str:
         "half of the bound of the sum itself; a weight of 0 may act as 2^-20 eps of the largest one"
     )
     steps = (f"{ranks} sums along y per position along x, which windows share", "the outputs; again, if not finite")
-    return Draft(rest.outputs, why, error, columns=rest.columns, steps=steps)
+    return Draft(made.outputs, why, error, columns=made.columns, steps=steps)
 
 
 def _passes(task: Task) -> Draft | str:
     lattice = task.lattice
     if lattice is None:
-        return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
+        return NOT_MOVING
     made = use_passes(task.outputs, lattice, len(task.inputs))
     if made is None:
         return "no sum, extremum or moment is of all samples of a window, or the windows are small"
@@ -158,7 +156,7 @@ def _chords(task: Task) -> Draft | str:
         return "windows are boxes"
     footprint = task.footprint
     if footprint is None:
-        return "windows do not move along x by one sample, differ from each other, or may lack samples at the border"
+        return NOT_MOVING
     made = use_chords(task.outputs, footprint, len(task.inputs))
     if made is None:
         return (

@@ -9,7 +9,7 @@ one loop, and what a line needs to be read lies in a table.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import partial, reduce
 from itertools import pairwise
 
 from kernelscape.backends.emit.levels import Classes, Lines
@@ -95,6 +95,10 @@ class Frequencies:
         ``act`` is given its number and the rows that have it, and goes from state to state.
         """
         builder, moved = self.builder, self.shape.moved
+
+        def turn(rows: Rows, number: Value, state: list[Value]) -> list[Value]:
+            return act(number, rows, state)
+
         edges = sorted({edge for row in range(self.rows) for edge in (row * moved, row * moved + extent)})
         for start, stop in pairwise(edges):
             rows = tuple(row for row in range(self.rows) if row * moved <= start < row * moved + extent)
@@ -102,7 +106,7 @@ class Frequencies:
                 state = act(constant(I64, start), rows, state)
             elif rows:
                 ends = (constant(I64, start), constant(I64, stop))
-                state = builder.loop(*ends, 1, state, lambda n, s, rows=rows: act(n, rows, s), never_empty=True)  # type: ignore[misc]
+                state = builder.loop(*ends, 1, state, partial(turn, rows), never_empty=True)
         return state
 
     # -- one sample ----------------------------------------------------------------------------------------------------
